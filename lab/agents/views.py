@@ -1,0 +1,354 @@
+"""What the screens and commands read: plain snapshots of the workspace, free of database and Polars imports.
+
+Ratios are fractions (win rate 0.54, return 0.031), never percentages. `None` means "not measured".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Personality:
+    """Who an agent is, detected from its instructions or set by the person."""
+
+    risk: str
+    """"conservative", "balanced" or "aggressive"."""
+    style: str
+    """One of `lab.agents.personality.STYLES`, such as "scalper" or "swing trader"."""
+    focus: tuple[str, ...]
+    """Names of patterns the agent looks for, of `lab.agents.personality.FOCUSES`."""
+    markets: tuple[str, ...]
+    """Market conditions it wants, of `lab.agents.personality.MARKETS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedPersonality:
+    """A personality with the words of the instructions each part was read from (empty where it is a default)."""
+
+    personality: Personality
+    because: dict[str, tuple[str, ...]]
+    """"risk", "style", "focus", "markets" -> the words found."""
+    has_trading_content: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSummary:
+    """The measured result of one strategy version on one learning span, after costs."""
+
+    signals: int
+    trades: int
+    wins: int
+    win_rate: float | None
+    win_rate_interval: Interval | None
+    sharpe: float | None
+    """Annualised, from the daily mark-to-market equity curve."""
+    sharpe_interval: Interval | None
+    total_return: float
+    max_drawdown: float
+    profit_factor: float | None
+    expectancy_r: float | None
+    average_win: float | None
+    average_loss: float | None
+    costs_paid: float
+    """Dollars."""
+    starting_equity: float
+    final_equity: float
+    funnel: dict[str, int]
+    """"signals", "trades", then each skip reason with its count; signals = trades + skips."""
+    equity: tuple[tuple[date, float], ...]
+    """Equity at the close of each session, in dollars."""
+    benchmarks: dict[str, float]
+    """Name ("buy and hold SPY", "equal-weight universe") -> total return after costs."""
+    costs: str
+    """The cost settings in words, shown beside every result."""
+    verdict: str
+    verdict_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric against the parent version: an arrow may be drawn only where the verdict is not "no evidence"."""
+
+    before: float | None
+    after: float | None
+    verdict: str
+    """"better", "no evidence" or "worse"."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredEffect:
+    """What a proposed refinement did on the learning span, against the version it refines."""
+
+    trades: tuple[int, int]
+    win_rate: tuple[float | None, float | None]
+    sharpe: tuple[float | None, float | None]
+    total_return: tuple[float, float]
+    max_drawdown: tuple[float, float]
+    verdict: str
+    """Paired test on the days the change was not chosen on: "better", "no evidence" or "worse"."""
+    daily_difference: float
+    """Mean difference of daily return on those days."""
+    daily_difference_interval: Interval | None
+    confirmed_sessions: int
+    """Number of sessions the paired test ran on."""
+    trials: int
+    """Variants ever tested on this data set, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class UniverseView:
+    id: int
+    name: str
+    tickers: tuple[str, ...]
+    timeframe: str
+    source: str
+    synthetic: bool
+    first_session: date
+    learning_until: date
+    last_session: date
+    missing_context: tuple[str, ...]
+    """What context is not there, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent on the dashboard."""
+
+    id: int
+    name: str
+    instructions: str
+    personality: Personality
+    status: str
+    universe: str
+    synthetic: bool
+    iterations: int
+    current_version: str | None
+    result: ResultSummary | None
+    """Of the newest iteration with a backtest."""
+    running_iteration_id: int | None
+    step: str | None
+    progress: float
+    progress_note: str
+    pending_approvals: int
+    latest_analysis: str
+    sharpe_history: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    step: str
+    state: str
+    """"done", "running" or "waiting"."""
+    seconds: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class IterationRow:
+    id: int
+    agent_id: int
+    agent: str
+    number: int
+    version: str | None
+    status: str
+    created_at: datetime
+    signals: int | None
+    trades: int | None
+    win_rate: float | None
+    win_rate_interval: Interval | None
+    sharpe: float | None
+    total_return: float | None
+    verdict: str
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """A refinement with everything needed to decide on it."""
+
+    id: int
+    iteration_id: int
+    agent_id: int
+    agent: str
+    iteration_number: int
+    parent_version: str
+    title: str
+    rationale: str
+    changes: tuple[str, ...]
+    effect: MeasuredEffect
+    old_scan: str
+    old_execution: str
+    new_scan: str
+    new_execution: str
+    state: str
+    reason: str
+    created_at: datetime
+    decided_at: datetime | None
+    resulting_version: str | None
+    synthetic: bool
+    universe: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    ticker: str
+    direction: str
+    entry_at: datetime
+    exit_at: datetime
+    entry_price: float
+    exit_price: float
+    shares: float
+    pnl: float
+    """Dollars, after costs."""
+    r_multiple: float
+    bars_held: int
+    exit_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IterationView:
+    """The iteration screen."""
+
+    row: IterationRow
+    steps: tuple[StepView, ...]
+    progress: float
+    progress_note: str
+    scan_script: str
+    execution_script: str
+    version_notes: str
+    guidance: str
+    analysis: str
+    result: ResultSummary | None
+    win_rate_change: Change | None
+    """Against the parent version; None for a first version."""
+    sharpe_change: Change | None
+    proposal: ProposalView | None
+    universe: UniverseView
+    explanation: str
+    """For an end without a proposal: why; for a failure: the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    id: int
+    version: str
+    parent_version: str | None
+    is_current: bool
+    sharpe: float | None
+    win_rate: float | None
+    changes: str
+    created_at: datetime
+    scan_script: str
+    execution_script: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeRow:
+    id: int
+    knowledge_type: str
+    pattern_type: str
+    insight: str
+    confidence: float
+    status: str
+    retired_reason: str
+    learned_from_iteration: int | None
+    """The number of the iteration, as a person counts it."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """The agent screen."""
+
+    row: AgentRow
+    system_prompt: str
+    risk_config: dict[str, float]
+    strategist: str
+    created_at: datetime
+    universe: UniverseView
+    iterations: tuple[IterationRow, ...]
+    """Newest first."""
+    versions: tuple[VersionRow, ...]
+    """In order of creation."""
+    knowledge: tuple[KnowledgeRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionComparison:
+    a: VersionRow
+    b: VersionRow
+    changes: tuple[str, ...]
+    """The semantic diff from a to b, a sentence a change."""
+    result_a: ResultSummary | None
+    result_b: ResultSummary | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptProblem:
+    """An error in a script, where it stands and what would be right. Line and column count from 1."""
+
+    script: str
+    """"scan" or "execution"."""
+    line: int
+    column: int
+    message: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    ticker: str
+    timeframe: str
+    source: str
+    rows: int
+    first_at: datetime
+    last_at: datetime
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPreview:
+    """What an import would do, shown for correction before anything is written."""
+
+    path: str
+    columns: dict[str, str]
+    """Our name ("timestamp", "open"…, "ticker") -> the file's column."""
+    file_columns: tuple[str, ...]
+    time_zone: str
+    time_zone_reason: str
+    timeframe: str
+    tickers: tuple[str, ...]
+    rows: int
+    sample: tuple[tuple[str, ...], ...]
+    """First rows as text, in the order of `file_columns`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    rows: int
+    tickers: tuple[str, ...]
+    timeframe: str
+    universe: str
+    problems: tuple[str, ...]
+    """A sentence a problem with what was done about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceState:
+    """What a screen needs to know of the workspace as a whole."""
+
+    home: str
+    has_data: bool
+    universes: tuple[UniverseView, ...]
+    pending_approvals: int
+    unfinished_iterations: int
+    notices: tuple[str, ...] = field(default=())
+    """Things to tell the person once, such as an iteration that was interrupted and goes on."""

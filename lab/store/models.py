@@ -1,0 +1,282 @@
+"""The tables of a workspace, one class a table.
+
+The four tables `trading_agents`, `agent_knowledge`, `agent_iterations` and `agent_strategies` carry the names and
+columns they were planned with; what the learning loop needs beyond them stands after those columns.
+Every `*_at` is an aware UTC datetime.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Index, Text, UniqueConstraint, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime can't be stored: give it a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AgentStatus(StrEnum):
+    LEARNING = "learning"
+
+
+class IterationStatus(StrEnum):
+    """Where an iteration stands. The six between QUEUED and AWAITING_APPROVAL are the steps of the loop."""
+
+    QUEUED = "queued"
+    GENERATE = "generate"
+    SCAN = "scan"
+    ENRICH = "enrich"
+    BACKTEST = "backtest"
+    ANALYSE = "analyse"
+    PROPOSE = "propose"
+    AWAITING_APPROVAL = "awaiting approval"
+    APPLIED = "applied"
+    EDITED = "edited"
+    DISCARDED = "discarded"
+    NO_PROPOSAL = "no proposal"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+STEPS: tuple[IterationStatus, ...] = (
+    IterationStatus.GENERATE,
+    IterationStatus.SCAN,
+    IterationStatus.ENRICH,
+    IterationStatus.BACKTEST,
+    IterationStatus.ANALYSE,
+    IterationStatus.PROPOSE,
+)
+UNFINISHED: tuple[IterationStatus, ...] = (IterationStatus.QUEUED, *STEPS)
+
+
+class ProposalState(StrEnum):
+    PENDING = "pending"
+    APPLIED = "applied"
+    EDITED = "edited"
+    DISCARDED = "discarded"
+
+
+class TrialOutcome(StrEnum):
+    COMPLETED = "completed"
+    CRASHED = "crashed"
+
+
+class KnowledgeStatus(StrEnum):
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class Universe(SQLModel, table=True):
+    """A named list of tickers on one timeframe that agents trade, with its learning span and vault."""
+
+    __tablename__ = "universes"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    tickers: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    timeframe: str
+    """"1m", "5m", "1h", "1d"…"""
+    source: str
+    """Where the bars came from: "demo", "import"."""
+    synthetic: bool = False
+    market_ticker: str | None = None
+    """The ticker that stands for the market (SPY), or None where it is not cached."""
+    vix_ticker: str | None = None
+    first_session: date
+    learning_until: date
+    """Last session of the learning span; what comes after it is the vault."""
+    last_session: date
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class TradingAgent(SQLModel, table=True):
+    __tablename__ = "trading_agents"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    instructions: str = Field(sa_column=Column(Text, nullable=False))
+    system_prompt: str = Field(sa_column=Column(Text, nullable=False))
+    risk_tolerance: str
+    trading_style: str
+    pattern_focus: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    market_conditions: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    risk_config: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    status: str = AgentStatus.LEARNING
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    updated_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    universe_id: int = Field(foreign_key="universes.id")
+    strategist: str = "built-in"
+
+
+class AgentKnowledge(SQLModel, table=True):
+    __tablename__ = "agent_knowledge"
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)
+    knowledge_type: str
+    pattern_type: str
+    insight: str = Field(sa_column=Column(Text, nullable=False))
+    supporting_data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    confidence: float
+    learned_from_iteration: int | None = Field(default=None, foreign_key="agent_iterations.id", ondelete="SET NULL")
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    status: str = KnowledgeStatus.ACTIVE
+    retired_reason: str = ""
+    updated_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class AgentStrategy(SQLModel, table=True):
+    """A strategy version. `parent_version` makes the tree; exactly one version of an agent is current."""
+
+    __tablename__ = "agent_strategies"
+    __table_args__ = (
+        UniqueConstraint("agent_id", "version"),
+        Index(
+            "one_current_version",
+            "agent_id",
+            unique=True,
+            sqlite_where=text("is_current_version"),
+            postgresql_where=text("is_current_version"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)
+    version: str
+    scan_script: str = Field(sa_column=Column(Text, nullable=False))
+    execution_script: str = Field(sa_column=Column(Text, nullable=False))
+    backtest_sharpe: float | None = None
+    backtest_win_rate: float | None = None
+    is_current_version: bool = False
+    parent_version: str | None = None
+    changes_from_parent: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    script_hash: str = ""
+
+
+class AgentIteration(SQLModel, table=True):
+    __tablename__ = "agent_iterations"
+    __table_args__ = (UniqueConstraint("agent_id", "iteration_number"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)
+    iteration_number: int
+    scan_script: str = Field(default="", sa_column=Column(Text, nullable=False))
+    execution_script: str = Field(default="", sa_column=Column(Text, nullable=False))
+    version_notes: str = Field(default="", sa_column=Column(Text, nullable=False))
+    signals_found: int | None = None
+    backtest_results: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    win_rate: float | None = None
+    sharpe_ratio: float | None = None
+    expert_analysis: str = Field(default="", sa_column=Column(Text, nullable=False))
+    refinements_suggested: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    iteration_status: str = Field(default=IterationStatus.QUEUED, index=True)
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    strategy_id: int | None = Field(default=None, foreign_key="agent_strategies.id", ondelete="SET NULL")
+    universe_id: int = Field(foreign_key="universes.id")
+    guidance: str = Field(default="", sa_column=Column(Text, nullable=False))
+    progress: float = 0.0
+    """Share of the current step that is done, 0 to 1."""
+    progress_note: str = ""
+    failure: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Why the iteration failed, in a sentence a person understands; empty otherwise."""
+    script_hash: str = ""
+    data_fingerprint: str = ""
+    engine_version: str = ""
+    seed: int = 0
+    lease_owner: str | None = None
+    lease_expires_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+
+
+class IterationStep(SQLModel, table=True):
+    """The stored output of a finished step: what a restart goes on from, never computed or paid for twice."""
+
+    __tablename__ = "iteration_steps"
+    __table_args__ = (UniqueConstraint("iteration_id", "step"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    iteration_id: int = Field(foreign_key="agent_iterations.id", ondelete="CASCADE", index=True)
+    step: str
+    output: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    seconds: float
+    finished_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class Proposal(SQLModel, table=True):
+    """A refinement that waits for, or has had, a person's decision."""
+
+    __tablename__ = "proposals"
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)
+    iteration_id: int = Field(foreign_key="agent_iterations.id", ondelete="CASCADE", unique=True)
+    parent_strategy_id: int = Field(foreign_key="agent_strategies.id", ondelete="CASCADE")
+    title: str
+    rationale: str = Field(sa_column=Column(Text, nullable=False))
+    scan_script: str = Field(sa_column=Column(Text, nullable=False))
+    execution_script: str = Field(sa_column=Column(Text, nullable=False))
+    changes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """The semantic diff, a sentence a change."""
+    effect: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    """The measured effect: `lab.agents.views.MeasuredEffect` as JSON."""
+    state: str = Field(default=ProposalState.PENDING, index=True)
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    decided_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    resulting_strategy_id: int | None = Field(default=None, foreign_key="agent_strategies.id", ondelete="SET NULL")
+
+
+class Trial(SQLModel, table=True):
+    """One variant tested on one data set: the ledger that says how many tries a result is the best of.
+
+    Only ever added to. It holds no foreign key, so it outlives the agent that made the trial.
+    """
+
+    __tablename__ = "trials"
+    __table_args__ = (UniqueConstraint("iteration_id", "script_hash", "data_fingerprint"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int
+    iteration_id: int
+    universe_id: int
+    script_hash: str
+    data_fingerprint: str = Field(index=True)
+    purpose: str
+    """"iteration" for the version itself, "refinement" for a variant tried in the propose step."""
+    outcome: str = TrialOutcome.COMPLETED
+    trades: int = 0
+    sharpe_daily: float | None = None
+    """Sharpe ratio per day, not annualised."""
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class Preference(SQLModel, table=True):
+    """A remembered choice of the person: the theme, which hints were seen."""
+
+    __tablename__ = "preferences"
+
+    key: str = Field(primary_key=True)
+    value: str
