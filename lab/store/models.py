@@ -187,7 +187,7 @@ class AgentIteration(SQLModel, table=True):
     execution_script: str = Field(default="", sa_column=Column(Text, nullable=False))
     version_notes: str = Field(default="", sa_column=Column(Text, nullable=False))
     signals_found: int | None = None
-    backtest_results: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    backtest_results: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     win_rate: float | None = None
     sharpe_ratio: float | None = None
     expert_analysis: str = Field(default="", sa_column=Column(Text, nullable=False))
