@@ -1,0 +1,123 @@
+"""Decisions on proposals and the strategy versions they make: each takes effect once, whoever asks, however often."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from lab.agents.errors import AlreadyDecided, BadScript, NotThere
+from lab.script import check, compile_strategy
+from lab.store import Store
+from lab.store.models import AgentIteration, AgentStrategy, IterationStatus, Proposal, ProposalState, TradingAgent, utc_now
+
+
+def apply_proposal(store: Store, proposal_id: int) -> str:
+    """Make the proposed scripts the agent's current version. Returns the new version.
+
+    Raises AlreadyDecided where the proposal is not pending any more, NotThere where there is none.
+    """
+    return _accept(store, proposal_id, ProposalState.APPLIED, None)
+
+
+def apply_edited(store: Store, proposal_id: int, scan: str, execution: str) -> str:
+    """Make the person's own edit of the proposed scripts the current version. Returns the new version.
+
+    Raises BadScript where the scripts do not compile or change nothing, AlreadyDecided, NotThere.
+    """
+    problems = check(scan, execution)
+    if problems:
+        raise BadScript(str(problems[0]))
+    return _accept(store, proposal_id, ProposalState.EDITED, (scan, execution))
+
+
+def discard(store: Store, proposal_id: int, reason: str = "") -> None:
+    """Turn a proposal down; the reason is kept and the strategist is told. Raises AlreadyDecided, NotThere."""
+    with store.write() as session:
+        proposal = _take(session, proposal_id, ProposalState.DISCARDED, reason.strip())
+        _end_iteration(session, proposal.iteration_id, IterationStatus.DISCARDED)
+
+
+def make_current(store: Store, strategy_id: int) -> str:
+    """Let the agent's next iteration run this version, be it older or on another branch. Returns its version."""
+    with store.write() as session:
+        strategy = session.get(AgentStrategy, strategy_id)
+        if strategy is None:
+            raise NotThere("That version no longer exists.")
+        _set_current(session, strategy)
+        return strategy.version
+
+
+def add_version(
+    session: Session,
+    agent_id: int,
+    scan: str,
+    execution: str,
+    parent_version: str | None,
+    changes: str,
+) -> AgentStrategy:
+    """Store a new strategy version inside the caller's transaction and make it current."""
+    newest = session.exec(select(func.count()).where(AgentStrategy.agent_id == agent_id)).one()
+    strategy = AgentStrategy(
+        agent_id=agent_id,
+        version=f"1.{newest}",
+        scan_script=scan,
+        execution_script=execution,
+        parent_version=parent_version,
+        changes_from_parent=changes,
+        script_hash=compile_strategy(scan, execution).script_hash,
+    )
+    session.add(strategy)
+    session.flush()
+    _set_current(session, strategy)
+    return strategy
+
+
+def _accept(store: Store, proposal_id: int, state: ProposalState, edited: tuple[str, str] | None) -> str:
+    with store.write() as session:
+        proposal = _take(session, proposal_id, state, "")
+        parent = session.get(AgentStrategy, proposal.parent_strategy_id)
+        if parent is None:
+            raise NotThere("The version this proposal refines no longer exists.")
+        scan, execution = edited or (proposal.scan_script, proposal.execution_script)
+        if edited and compile_strategy(scan, execution).script_hash == parent.script_hash:
+            raise BadScript(f"The edited scripts do the same as version {parent.version}: discard the proposal instead.")
+        changes = proposal.title if edited is None else f"{proposal.title} (edited)"
+        strategy = add_version(session, proposal.agent_id, scan, execution, parent.version, changes)
+        proposal.resulting_strategy_id = strategy.id
+        session.add(proposal)
+        _end_iteration(session, proposal.iteration_id, IterationStatus(state.value))
+        return strategy.version
+
+
+def _take(session: Session, proposal_id: int, state: ProposalState, reason: str) -> Proposal:
+    """The one gate of all decisions: only one transaction finds the proposal pending."""
+    taken = session.execute(
+        update(Proposal)
+        .where(col(Proposal.id) == proposal_id, col(Proposal.state) == ProposalState.PENDING)
+        .values(state=state, reason=reason, decided_at=utc_now())
+    )
+    proposal = session.get(Proposal, proposal_id, populate_existing=True)
+    if proposal is None:
+        raise NotThere("That proposal no longer exists: its agent was deleted.")
+    if taken.rowcount == 0:
+        decided = f" at {proposal.decided_at:%H:%M} UTC" if proposal.decided_at else ""
+        raise AlreadyDecided(f"This proposal was already {proposal.state}{decided}; nothing was changed.")
+    return proposal
+
+
+def _end_iteration(session: Session, iteration_id: int, status: IterationStatus) -> None:
+    session.execute(
+        update(AgentIteration).where(col(AgentIteration.id) == iteration_id).values(iteration_status=status, finished_at=utc_now())
+    )
+
+
+def _set_current(session: Session, strategy: AgentStrategy) -> None:
+    session.execute(
+        update(AgentStrategy)
+        .where(col(AgentStrategy.agent_id) == strategy.agent_id, col(AgentStrategy.is_current_version))
+        .values(is_current_version=False)
+    )
+    strategy.is_current_version = True
+    session.add(strategy)
+    session.execute(update(TradingAgent).where(col(TradingAgent.id) == strategy.agent_id).values(updated_at=utc_now()))
+    session.flush()

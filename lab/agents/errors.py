@@ -1,0 +1,33 @@
+"""What can go wrong between a person and the agents, each with the sentence that is read."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+
+
+class NotThere(LabError):
+    """Something was asked for that does not exist, or no longer does."""
+
+
+class AlreadyDecided(LabError):
+    """Somebody, perhaps in another terminal, decided on this proposal first."""
+
+
+class BadAgent(LabError):
+    """A name or instructions an agent can't be made of. `field` says at which input the sentence belongs."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class CannotIterate(LabError):
+    """An iteration can't start now."""
+
+
+class BadScript(LabError):
+    """A script does not compile, so it is not taken."""
+
+
+class StrategistFailed(LabError):
+    """The strategist gave nothing that can be used."""

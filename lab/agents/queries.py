@@ -1,0 +1,391 @@
+"""Reading the workspace into the snapshots of `lab.agents.views`; nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from lab.agents.errors import NotThere
+from lab.agents.results import from_json
+from lab.agents.views import (
+    AgentRow,
+    AgentView,
+    Change,
+    IterationRow,
+    IterationView,
+    KnowledgeRow,
+    MeasuredEffect,
+    Personality,
+    ProposalView,
+    ResultSummary,
+    StepView,
+    UniverseView,
+    VersionComparison,
+    VersionRow,
+    WorkspaceState,
+)
+from lab.store.models import (
+    STEPS,
+    UNFINISHED,
+    AgentIteration,
+    AgentKnowledge,
+    AgentStrategy,
+    IterationStatus,
+    IterationStep,
+    KnowledgeStatus,
+    Proposal,
+    ProposalState,
+    TradingAgent,
+    Universe,
+)
+
+ENDINGS = {
+    IterationStatus.QUEUED: "Waiting for the worker.",
+    IterationStatus.CANCELLED: "Cancelled by you; the steps that had finished are kept.",
+    IterationStatus.NO_PROPOSAL: "No refinement is proposed.",
+}
+
+
+def workspace_state(session: Session, home: str, notices: Sequence[str]) -> WorkspaceState:
+    universes = tuple(universe_view(universe) for universe in session.exec(select(Universe).order_by(col(Universe.id))))
+    pending = session.exec(select(func.count()).where(Proposal.state == ProposalState.PENDING)).one()
+    unfinished = session.exec(select(func.count()).where(col(AgentIteration.iteration_status).in_(UNFINISHED))).one()
+    return WorkspaceState(
+        home=home,
+        has_data=bool(universes),
+        universes=universes,
+        pending_approvals=pending,
+        unfinished_iterations=unfinished,
+        notices=tuple(notices),
+    )
+
+
+def interrupted_notices(session: Session) -> tuple[str, ...]:
+    """A sentence for each iteration that was under way when the lab last ended."""
+    rows = session.exec(
+        select(AgentIteration, TradingAgent.name)
+        .where(AgentIteration.agent_id == TradingAgent.id, col(AgentIteration.iteration_status).in_(STEPS))
+        .order_by(col(AgentIteration.id))
+    )
+    return tuple(
+        f"Iteration {iteration.iteration_number} of {name} was interrupted in its step “{iteration.iteration_status}”; "
+        "it goes on from the last finished step."
+        for iteration, name in rows
+    )
+
+
+def universe_view(universe: Universe) -> UniverseView:
+    missing = []
+    if universe.market_ticker is None:
+        missing.append("No SPY bars for this timeframe: market.trend, market.change and market.volatility are unknown.")
+    if universe.vix_ticker is None:
+        missing.append("No VIX: market.vix and market.vix_change are unknown.")
+    assert universe.id is not None
+    return UniverseView(
+        id=universe.id,
+        name=universe.name,
+        tickers=tuple(universe.tickers),
+        timeframe=universe.timeframe,
+        source=universe.source,
+        synthetic=universe.synthetic,
+        first_session=universe.first_session,
+        learning_until=universe.learning_until,
+        last_session=universe.last_session,
+        missing_context=tuple(missing),
+    )
+
+
+def personality_of(agent: TradingAgent) -> Personality:
+    return Personality(
+        risk=agent.risk_tolerance,
+        style=agent.trading_style,
+        focus=tuple(agent.pattern_focus),
+        markets=tuple(agent.market_conditions),
+    )
+
+
+def result_of(iteration: AgentIteration) -> ResultSummary | None:
+    return None if iteration.backtest_results is None else from_json(ResultSummary, iteration.backtest_results)
+
+
+def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
+    """All agents as the dashboard shows them, or the one with this id."""
+    query = select(TradingAgent, Universe).where(TradingAgent.universe_id == Universe.id).order_by(col(TradingAgent.id))
+    if agent_id is not None:
+        query = query.where(TradingAgent.id == agent_id)
+    agents = session.exec(query).all()
+    counts: dict[int, int] = dict(
+        session.exec(select(AgentIteration.agent_id, func.count()).group_by(col(AgentIteration.agent_id))).all()
+    )
+    pending: dict[int, int] = dict(
+        session.exec(
+            select(Proposal.agent_id, func.count()).where(Proposal.state == ProposalState.PENDING).group_by(col(Proposal.agent_id))
+        ).all()
+    )
+    current: dict[int, str] = dict(
+        session.exec(select(AgentStrategy.agent_id, AgentStrategy.version).where(col(AgentStrategy.is_current_version))).all()
+    )
+    running = {
+        iteration.agent_id: iteration
+        for iteration in session.exec(
+            select(AgentIteration).where(col(AgentIteration.iteration_status).in_(UNFINISHED)).order_by(col(AgentIteration.id))
+        )
+    }
+    newest_measured = (
+        select(func.max(AgentIteration.id)).where(col(AgentIteration.backtest_results).is_not(None)).group_by(col(AgentIteration.agent_id))
+    )
+    measured = {
+        iteration.agent_id: iteration for iteration in session.exec(select(AgentIteration).where(col(AgentIteration.id).in_(newest_measured)))
+    }
+    history: dict[int, list[float | None]] = {}
+    for owner, sharpe in session.exec(
+        select(AgentIteration.agent_id, AgentIteration.sharpe_ratio)
+        .where(col(AgentIteration.signals_found).is_not(None))
+        .order_by(col(AgentIteration.id))
+    ):
+        history.setdefault(owner, []).append(sharpe)
+    rows = []
+    for agent, universe in agents:
+        assert agent.id is not None
+        last, now = measured.get(agent.id), running.get(agent.id)
+        rows.append(
+            AgentRow(
+                id=agent.id,
+                name=agent.name,
+                instructions=agent.instructions,
+                personality=personality_of(agent),
+                status=agent.status,
+                universe=universe.name,
+                synthetic=universe.synthetic,
+                iterations=counts.get(agent.id, 0),
+                current_version=current.get(agent.id),
+                result=None if last is None else result_of(last),
+                running_iteration_id=None if now is None else now.id,
+                step=None if now is None else now.iteration_status,
+                progress=0.0 if now is None else now.progress,
+                progress_note="" if now is None else now.progress_note,
+                pending_approvals=pending.get(agent.id, 0),
+                latest_analysis="" if last is None else last.expert_analysis,
+                sharpe_history=tuple(history.get(agent.id, ())),
+            )
+        )
+    return rows
+
+
+def agent_view(session: Session, agent_id: int) -> AgentView:
+    rows = agent_rows(session, agent_id)
+    agent = session.get(TradingAgent, agent_id)
+    if not rows or agent is None:
+        raise NotThere("That agent no longer exists.")
+    universe = session.get_one(Universe, agent.universe_id)
+    knowledge = session.exec(
+        select(AgentKnowledge, AgentIteration.iteration_number)
+        .join(AgentIteration, isouter=True)
+        .where(AgentKnowledge.agent_id == agent_id)
+        .order_by(col(AgentKnowledge.status), col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
+    )
+    return AgentView(
+        row=rows[0],
+        system_prompt=agent.system_prompt,
+        risk_config=agent.risk_config,
+        strategist=agent.strategist,
+        created_at=agent.created_at,
+        universe=universe_view(universe),
+        iterations=tuple(iteration_rows(session, agent_id)),
+        versions=tuple(version_row(strategy) for strategy in _versions(session, agent_id)),
+        knowledge=tuple(_knowledge_row(insight, number) for insight, number in knowledge),
+    )
+
+
+def iteration_rows(session: Session, agent_id: int | None = None) -> list[IterationRow]:
+    """Iterations, newest first; of all agents or of one."""
+    query = (
+        select(AgentIteration, TradingAgent.name, AgentStrategy.version)
+        .join(TradingAgent)
+        .join(AgentStrategy, isouter=True, onclause=col(AgentIteration.strategy_id) == col(AgentStrategy.id))
+        .order_by(col(AgentIteration.id).desc())
+    )
+    if agent_id is not None:
+        query = query.where(AgentIteration.agent_id == agent_id)
+    return [_iteration_row(iteration, name, version) for iteration, name, version in session.exec(query)]
+
+
+def iteration_view(session: Session, iteration_id: int) -> IterationView:
+    iteration = session.get(AgentIteration, iteration_id)
+    if iteration is None:
+        raise NotThere("That iteration no longer exists.")
+    agent = session.get_one(TradingAgent, iteration.agent_id)
+    strategy = session.get(AgentStrategy, iteration.strategy_id) if iteration.strategy_id else None
+    steps = {step.step: step for step in session.exec(select(IterationStep).where(IterationStep.iteration_id == iteration_id))}
+    backtest = steps.get(IterationStatus.BACKTEST)
+    against_parent = backtest.output.get("against_parent") if backtest else None
+    proposal = session.exec(select(Proposal).where(Proposal.iteration_id == iteration_id)).one_or_none()
+    return IterationView(
+        row=_iteration_row(iteration, agent.name, strategy.version if strategy else None),
+        steps=tuple(_step_view(step, steps.get(step), iteration) for step in STEPS),
+        progress=iteration.progress,
+        progress_note=iteration.progress_note,
+        scan_script=iteration.scan_script,
+        execution_script=iteration.execution_script,
+        version_notes=iteration.version_notes,
+        guidance=iteration.guidance,
+        analysis=iteration.expert_analysis,
+        result=result_of(iteration),
+        win_rate_change=_change(against_parent, "win_rate"),
+        sharpe_change=_change(against_parent, "sharpe"),
+        proposal=_proposal_view(session, proposal) if proposal else None,
+        universe=universe_view(session.get_one(Universe, iteration.universe_id)),
+        explanation=_explanation(iteration, steps),
+    )
+
+
+def pending_proposals(session: Session) -> list[ProposalView]:
+    """What waits for a decision, oldest first."""
+    pending = session.exec(select(Proposal).where(Proposal.state == ProposalState.PENDING).order_by(col(Proposal.id)))
+    return [_proposal_view(session, proposal) for proposal in pending]
+
+
+def proposal_view(session: Session, proposal_id: int) -> ProposalView:
+    proposal = session.get(Proposal, proposal_id)
+    if proposal is None:
+        raise NotThere("That proposal no longer exists.")
+    return _proposal_view(session, proposal)
+
+
+def version_row(strategy: AgentStrategy) -> VersionRow:
+    assert strategy.id is not None
+    return VersionRow(
+        id=strategy.id,
+        version=strategy.version,
+        parent_version=strategy.parent_version,
+        is_current=strategy.is_current_version,
+        sharpe=strategy.backtest_sharpe,
+        win_rate=strategy.backtest_win_rate,
+        changes=strategy.changes_from_parent,
+        created_at=strategy.created_at,
+        scan_script=strategy.scan_script,
+        execution_script=strategy.execution_script,
+    )
+
+
+def version_comparison(session: Session, a_id: int, b_id: int) -> VersionComparison:
+    from lab.script import describe_changes
+
+    a, b = session.get(AgentStrategy, a_id), session.get(AgentStrategy, b_id)
+    if a is None or b is None:
+        raise NotThere("One of these versions no longer exists.")
+    return VersionComparison(
+        a=version_row(a),
+        b=version_row(b),
+        changes=describe_changes(a.scan_script, a.execution_script, b.scan_script, b.execution_script),
+        result_a=_newest_result(session, a_id),
+        result_b=_newest_result(session, b_id),
+    )
+
+
+def _versions(session: Session, agent_id: int) -> Iterable[AgentStrategy]:
+    return session.exec(select(AgentStrategy).where(AgentStrategy.agent_id == agent_id).order_by(col(AgentStrategy.id)))
+
+
+def _newest_result(session: Session, strategy_id: int) -> ResultSummary | None:
+    iteration = session.exec(
+        select(AgentIteration)
+        .where(AgentIteration.strategy_id == strategy_id, col(AgentIteration.backtest_results).is_not(None))
+        .order_by(col(AgentIteration.id).desc())
+        .limit(1)
+    ).one_or_none()
+    return None if iteration is None else result_of(iteration)
+
+
+def _iteration_row(iteration: AgentIteration, agent: str, version: str | None) -> IterationRow:
+    assert iteration.id is not None
+    result = result_of(iteration)
+    return IterationRow(
+        id=iteration.id,
+        agent_id=iteration.agent_id,
+        agent=agent,
+        number=iteration.iteration_number,
+        version=version,
+        status=iteration.iteration_status,
+        created_at=iteration.created_at,
+        signals=iteration.signals_found,
+        trades=result.trades if result else None,
+        win_rate=iteration.win_rate,
+        win_rate_interval=result.win_rate_interval if result else None,
+        sharpe=iteration.sharpe_ratio,
+        total_return=result.total_return if result else None,
+        verdict=result.verdict if result else "",
+        failure=iteration.failure,
+    )
+
+
+def _knowledge_row(insight: AgentKnowledge, number: int | None) -> KnowledgeRow:
+    assert insight.id is not None
+    return KnowledgeRow(
+        id=insight.id,
+        knowledge_type=insight.knowledge_type,
+        pattern_type=insight.pattern_type,
+        insight=insight.insight,
+        confidence=insight.confidence,
+        status=KnowledgeStatus(insight.status).value,
+        retired_reason=insight.retired_reason,
+        learned_from_iteration=number,
+        created_at=insight.created_at,
+    )
+
+
+def _step_view(step: IterationStatus, finished: IterationStep | None, iteration: AgentIteration) -> StepView:
+    if finished is not None:
+        return StepView(step=step.value, state="done", seconds=finished.seconds, note=str(finished.output.get("note", "")))
+    running = iteration.iteration_status == step
+    return StepView(
+        step=step.value, state="running" if running else "waiting", seconds=None, note=iteration.progress_note if running else ""
+    )
+
+
+def _change(against_parent: dict[str, Any] | None, metric: str) -> Change | None:
+    return from_json(Change, against_parent[metric]) if against_parent else None
+
+
+def _explanation(iteration: AgentIteration, steps: dict[str, IterationStep]) -> str:
+    if iteration.failure:
+        return iteration.failure
+    proposing = steps.get(IterationStatus.PROPOSE)
+    if iteration.iteration_status == IterationStatus.NO_PROPOSAL and proposing is not None and proposing.output.get("reason"):
+        return str(proposing.output["reason"])
+    return ENDINGS.get(IterationStatus(iteration.iteration_status), "")
+
+
+def _proposal_view(session: Session, proposal: Proposal) -> ProposalView:
+    iteration = session.get_one(AgentIteration, proposal.iteration_id)
+    agent = session.get_one(TradingAgent, proposal.agent_id)
+    parent = session.get_one(AgentStrategy, proposal.parent_strategy_id)
+    universe = session.get_one(Universe, iteration.universe_id)
+    resulting = session.get(AgentStrategy, proposal.resulting_strategy_id) if proposal.resulting_strategy_id else None
+    assert proposal.id is not None
+    return ProposalView(
+        id=proposal.id,
+        iteration_id=proposal.iteration_id,
+        agent_id=proposal.agent_id,
+        agent=agent.name,
+        iteration_number=iteration.iteration_number,
+        parent_version=parent.version,
+        title=proposal.title,
+        rationale=proposal.rationale,
+        changes=tuple(proposal.changes),
+        effect=from_json(MeasuredEffect, proposal.effect),
+        old_scan=parent.scan_script,
+        old_execution=parent.execution_script,
+        new_scan=proposal.scan_script,
+        new_execution=proposal.execution_script,
+        state=proposal.state,
+        reason=proposal.reason,
+        created_at=proposal.created_at,
+        decided_at=proposal.decided_at,
+        resulting_version=resulting.version if resulting else None,
+        synthetic=universe.synthetic,
+        universe=universe.name,
+    )

@@ -1,0 +1,331 @@
+"""The laboratory as screens and commands use it: every call is one short, blocking, complete action on a workspace.
+
+A screen calls these from a thread. What reads gives snapshots (`lab.agents.views`); what writes is one transaction.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+
+from lab.agents import decisions, queries
+from lab.agents.errors import BadAgent, CannotIterate, NotThere
+from lab.agents.personality import detect, risk_config, system_prompt
+from lab.agents.views import (
+    AgentRow,
+    AgentView,
+    CoverageRow,
+    DetectedPersonality,
+    ImportPreview,
+    ImportReport,
+    IterationRow,
+    IterationView,
+    Personality,
+    ProposalView,
+    ScriptProblem,
+    TradeRow,
+    UniverseView,
+    VersionComparison,
+    WorkspaceState,
+)
+from lab.store import Store, Workspace
+from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, Preference, Proposal, ProposalState, TradingAgent, Universe, utc_now
+
+
+Progress = Callable[[float, str], None]
+"""Called with the share done (0 to 1) and what is being done."""
+
+NAME_LENGTH = 60
+INSTRUCTIONS_LENGTH = 4000
+
+
+class Lab:
+    """One workspace, opened. Raises LabError with a sentence where it can't be."""
+
+    def __init__(self, home: Path) -> None:
+        self.workspace = Workspace(home)
+        self.store = Store(self.workspace)
+        with self.store.read() as session:
+            self._notices = queries.interrupted_notices(session)
+
+    def close(self) -> None:
+        self.store.close()
+
+    # --- reading
+
+    def change_token(self) -> int:
+        """A number that differs after anything in the workspace changed; cheap enough to ask twice a second."""
+        return self.store.change_token()
+
+    def state(self) -> WorkspaceState:
+        with self.store.read() as session:
+            return queries.workspace_state(session, str(self.workspace.home), self._notices)
+
+    def agents(self) -> list[AgentRow]:
+        with self.store.read() as session:
+            return queries.agent_rows(session)
+
+    def agent(self, agent_id: int) -> AgentView:
+        with self.store.read() as session:
+            return queries.agent_view(session, agent_id)
+
+    def agent_named(self, name: str) -> AgentRow:
+        """The agent with this name, letter case aside."""
+        rows = self.agents()
+        found = next((row for row in rows if row.name.casefold() == name.strip().casefold()), None)
+        if found is None:
+            known = ", ".join(row.name for row in rows) or "none yet"
+            raise NotThere(f"There is no agent named {name!r}. Agents here: {known}.")
+        return found
+
+    def iterations(self, agent_id: int | None = None) -> list[IterationRow]:
+        with self.store.read() as session:
+            return queries.iteration_rows(session, agent_id)
+
+    def iteration(self, iteration_id: int) -> IterationView:
+        with self.store.read() as session:
+            return queries.iteration_view(session, iteration_id)
+
+    def trades(self, iteration_id: int) -> list[TradeRow]:
+        """The trades of an iteration's backtest in order of entry; empty before its backtest has finished."""
+        from lab.agents.outputs import read_trades
+
+        self.iteration(iteration_id)
+        return read_trades(self.workspace.results, iteration_id)
+
+    def approvals(self) -> list[ProposalView]:
+        with self.store.read() as session:
+            return queries.pending_proposals(session)
+
+    def proposal(self, proposal_id: int) -> ProposalView:
+        with self.store.read() as session:
+            return queries.proposal_view(session, proposal_id)
+
+    def compare_versions(self, a_id: int, b_id: int) -> VersionComparison:
+        with self.store.read() as session:
+            return queries.version_comparison(session, a_id, b_id)
+
+    def coverage(self) -> list[CoverageRow]:
+        """What is cached, a row a ticker and timeframe."""
+        from lab.agents.data import coverage
+
+        return coverage(self.workspace)
+
+    # --- agents
+
+    def detect(self, instructions: str) -> DetectedPersonality:
+        return detect(instructions)
+
+    def create_agent(self, name: str, instructions: str, personality: Personality, universe_id: int) -> int:
+        """Raises BadAgent, whose `field` is "name", "instructions" or "universe"."""
+        name, instructions = _checked_name(name), _checked_instructions(instructions)
+        with self.store.write() as session:
+            universe = session.get(Universe, universe_id)
+            if universe is None:
+                raise BadAgent("universe", "Choose the universe the agent trades; import bars or make the demo market first.")
+            self._refuse_taken_name(session, name, None)
+            agent = TradingAgent(
+                name=name,
+                instructions=instructions,
+                system_prompt=system_prompt(name, instructions, personality, _universe_words(universe)),
+                risk_tolerance=personality.risk,
+                trading_style=personality.style,
+                pattern_focus=list(personality.focus),
+                market_conditions=list(personality.markets),
+                risk_config=risk_config(personality),
+                universe_id=universe_id,
+            )
+            session.add(agent)
+            session.flush()
+            assert agent.id is not None
+            return agent.id
+
+    def update_agent(
+        self,
+        agent_id: int,
+        *,
+        name: str | None = None,
+        instructions: str | None = None,
+        personality: Personality | None = None,
+        universe_id: int | None = None,
+        risk: dict[str, float] | None = None,
+    ) -> None:
+        """Change what is given and leave the rest; the system prompt follows. Takes effect with the next iteration.
+
+        Raises BadAgent as `create_agent` does, NotThere where the agent was deleted.
+        """
+        with self.store.write() as session:
+            agent = session.get(TradingAgent, agent_id)
+            if agent is None:
+                raise NotThere("That agent no longer exists.")
+            if name is not None:
+                agent.name = _checked_name(name)
+                self._refuse_taken_name(session, agent.name, agent_id)
+            if instructions is not None:
+                agent.instructions = _checked_instructions(instructions)
+            if universe_id is not None:
+                agent.universe_id = universe_id
+            universe = session.get(Universe, agent.universe_id)
+            if universe is None:
+                raise BadAgent("universe", "That universe does not exist.")
+            chosen = personality or queries.personality_of(agent)
+            if personality is not None:
+                agent.risk_tolerance, agent.trading_style = chosen.risk, chosen.style
+                agent.pattern_focus, agent.market_conditions = list(chosen.focus), list(chosen.markets)
+                agent.risk_config = risk_config(chosen)
+            if risk is not None:
+                agent.risk_config = _checked_risk(agent.risk_config, risk)
+            agent.system_prompt = system_prompt(agent.name, agent.instructions, chosen, _universe_words(universe))
+            agent.updated_at = utc_now()
+            session.add(agent)
+
+    def delete_agent(self, agent_id: int) -> None:
+        """Delete an agent with its iterations, versions and knowledge. The trial ledger keeps what it tried."""
+        with self.store.write() as session:
+            agent = session.get(TradingAgent, agent_id)
+            if agent is None:
+                raise NotThere("That agent no longer exists.")
+            ids = session.exec(select(AgentIteration.id).where(AgentIteration.agent_id == agent_id)).all()
+            session.delete(agent)
+        for iteration_id in ids:
+            shutil.rmtree(self.workspace.results / f"iteration-{iteration_id}", ignore_errors=True)
+
+    # --- iterations and decisions
+
+    def start_iteration(self, agent_id: int, guidance: str = "") -> int:
+        """Queue a learning iteration. Raises CannotIterate where one is under way or a proposal waits for a decision."""
+        with self.store.write() as session:
+            agent = session.get(TradingAgent, agent_id)
+            if agent is None:
+                raise NotThere("That agent no longer exists.")
+            unfinished = select(AgentIteration).where(
+                AgentIteration.agent_id == agent_id, col(AgentIteration.iteration_status).in_(UNFINISHED)
+            )
+            if session.exec(unfinished).first() is not None:
+                raise CannotIterate(f"{agent.name} is already iterating; cancel that iteration or wait for it.")
+            pending = select(Proposal).where(Proposal.agent_id == agent_id, Proposal.state == ProposalState.PENDING)
+            if session.exec(pending).first() is not None:
+                raise CannotIterate(f"{agent.name} has a proposal that waits for your decision: apply, edit or discard it first.")
+            newest = session.exec(select(func.max(AgentIteration.iteration_number)).where(AgentIteration.agent_id == agent_id)).one()
+            number = (newest or 0) + 1
+            iteration = AgentIteration(
+                agent_id=agent_id, iteration_number=number, universe_id=agent.universe_id, guidance=guidance.strip(), seed=number
+            )
+            session.add(iteration)
+            session.flush()
+            assert iteration.id is not None
+            return iteration.id
+
+    def cancel_iteration(self, iteration_id: int) -> None:
+        """Stop an unfinished iteration; its finished steps are kept. Raises CannotIterate where it has already ended."""
+        with self.store.write() as session:
+            stopped = session.execute(
+                update(AgentIteration)
+                .where(col(AgentIteration.id) == iteration_id, col(AgentIteration.iteration_status).in_(UNFINISHED))
+                .values(iteration_status=IterationStatus.CANCELLED, finished_at=utc_now(), lease_owner=None, lease_expires_at=None)
+            )
+            if stopped.rowcount == 0:
+                raise CannotIterate("That iteration has already ended.")
+
+    def apply(self, proposal_id: int) -> str:
+        return decisions.apply_proposal(self.store, proposal_id)
+
+    def apply_edited(self, proposal_id: int, scan: str, execution: str) -> str:
+        return decisions.apply_edited(self.store, proposal_id, scan, execution)
+
+    def discard(self, proposal_id: int, reason: str = "") -> None:
+        decisions.discard(self.store, proposal_id, reason)
+
+    def make_current(self, strategy_id: int) -> str:
+        return decisions.make_current(self.store, strategy_id)
+
+    # --- scripts
+
+    def check_scripts(self, scan: str, execution: str) -> tuple[ScriptProblem, ...]:
+        """Every error in a pair of scripts; empty when both compile."""
+        from lab.script import check
+
+        return tuple(
+            ScriptProblem(script=error.script, line=error.line, column=error.column, message=error.message, suggestion=error.suggestion)
+            for error in check(scan, execution)
+        )
+
+    # --- bars
+
+    def make_demo_market(self, progress: Progress) -> UniverseView:
+        from lab.agents.data import make_demo_market
+
+        return make_demo_market(self.workspace, self.store, progress)
+
+    def preview_import(self, path: str) -> ImportPreview:
+        from lab.agents.data import preview_import
+
+        return preview_import(path)
+
+    def import_bars(self, preview: ImportPreview, universe_name: str, progress: Progress) -> ImportReport:
+        from lab.agents.data import import_bars
+
+        return import_bars(self.workspace, self.store, preview, universe_name, progress)
+
+    # --- the person's own choices
+
+    def preference(self, key: str) -> str | None:
+        with self.store.read() as session:
+            kept = session.get(Preference, key)
+            return kept.value if kept else None
+
+    def set_preference(self, key: str, value: str) -> None:
+        with self.store.write() as session:
+            session.merge(Preference(key=key, value=value))
+
+    def _refuse_taken_name(self, session: Any, name: str, own_id: int | None) -> None:
+        taken = session.exec(select(TradingAgent.id).where(func.lower(TradingAgent.name) == name.lower())).first()
+        if taken is not None and taken != own_id:
+            raise BadAgent("name", f"An agent named {name!r} exists already; choose another name.")
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name:
+        raise BadAgent("name", "Give the agent a name.")
+    if len(name) > NAME_LENGTH:
+        raise BadAgent("name", f"The name is {len(name)} characters long; {NAME_LENGTH} are the most.")
+    if not name.isprintable():
+        raise BadAgent("name", "The name has a character that can't be printed; type it again.")
+    return name
+
+
+def _checked_instructions(instructions: str) -> str:
+    instructions = instructions.strip()
+    if not instructions:
+        raise BadAgent("instructions", "Say in a sentence how the agent should trade.")
+    if len(instructions) > INSTRUCTIONS_LENGTH:
+        raise BadAgent("instructions", f"The instructions are {len(instructions)} characters long; {INSTRUCTIONS_LENGTH} are the most.")
+    if not detect(instructions).has_trading_content:
+        raise BadAgent(
+            "instructions",
+            "These instructions say nothing about trading. Name a pattern or a style, for example: "
+            "“a conservative VWAP scalper for tech stocks” or “fade opening gaps in calm markets”.",
+        )
+    return instructions
+
+
+def _checked_risk(known: dict[str, float], changed: dict[str, float]) -> dict[str, float]:
+    for key, value in changed.items():
+        if key not in known:
+            raise BadAgent("risk", f"There is no risk setting {key!r}; there are {', '.join(known)}.")
+        if not 0 < value < 1e6:
+            raise BadAgent("risk", f"{key} must be above 0, not {value:g}.")
+    return {**known, **changed}
+
+
+def _universe_words(universe: Universe) -> str:
+    return f"{universe.name}: {len(universe.tickers)} tickers, {universe.timeframe} bars"
+
+
+__all__ = ["Lab", "Progress"]
