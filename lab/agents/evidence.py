@@ -1,0 +1,396 @@
+"""The evidence pack: what a backtest shows, each figure with an id that an analysis must cite.
+
+Every bucket of trades is set against all other trades with a two-sided Mann-Whitney test on R multiples (scipy), and
+the p-values of one pack are corrected together for their number (Benjamini and Hochberg 1995, `false_discovery_control`).
+Trades of one day move together, so these p-values flatter a little: they rank ideas, the paired test on unseen sessions
+decides on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from lab.agents.views import Interval, ResultSummary
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MIN_TRADES = 30
+"""Below this many trades no verdict is given."""
+MIN_BUCKET = 8
+"""Buckets, and the rest beside them, with fewer trades are shown but not tested."""
+SHOWN_TRADES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number."""
+
+    id: str
+    name: str
+    """Such as "win rate", "Sharpe ratio", "signals"."""
+    value: float
+    interval: Interval | None
+    unit: str
+    """"fraction", "count", "dollars", "R" (multiples of the risk taken), "sessions", "bars" or "ratio"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The trades that had one thing in common when they were signalled, against all the others."""
+
+    id: str
+    dimension: str
+    """In words: "market trend"."""
+    column: str
+    """The context column it was cut by: "market.trend"."""
+    name: str
+    """The bucket in words: "up", "1.5 to 2.5 times"."""
+    low: float | None
+    """Values from here (inclusive); None for no bound or for names. A category has low == high."""
+    high: float | None
+    """Values below this; None for no bound or for names."""
+    trades: int
+    wins: int
+    win_rate: float
+    win_rate_interval: Interval
+    """Wilson, 95 %."""
+    win_rate_lift: float | None
+    """Win rate minus that of all other trades; None where there are none."""
+    mean_r: float
+    mean_r_interval: Interval | None
+    """Student's t, 95 %; None below two trades."""
+    r_lift: float | None
+    """Mean R minus that of all other trades."""
+    total_r: float
+    p_value: float | None
+    """Two-sided, uncorrected; None where too few trades stand on either side."""
+    corrected_p: float | None
+    """The false discovery rate at which this bucket would be called different."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeEvidence:
+    """One of the best or worst trades, with what was known at its signal."""
+
+    id: str
+    ticker: str
+    direction: str
+    signal_at: datetime
+    entry_at: datetime
+    exit_at: datetime
+    entry_price: float
+    exit_price: float
+    pnl: float
+    r_multiple: float
+    bars_held: int
+    exit_reason: str
+    context: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePack:
+    """All that may be said about one result. `lab.agents.results.to_json` and `from_json` store it."""
+
+    first_session: date | None
+    last_session: date | None
+    sessions: int
+    trades: int
+    figures: tuple[Figure, ...]
+    funnel: tuple[Figure, ...]
+    """"signals", "trades", then a figure a skip reason, by count."""
+    buckets: tuple[Bucket, ...]
+    best: tuple[TradeEvidence, ...]
+    worst: tuple[TradeEvidence, ...]
+
+    def figure(self, name: str) -> Figure | None:
+        """The figure of this name, or None where it was not measured."""
+        return next((f for f in (*self.figures, *self.funnel) if f.name == name), None)
+
+    def dimension(self, column: str) -> tuple[Bucket, ...]:
+        """The buckets cut by one context column, in their natural order."""
+        return tuple(b for b in self.buckets if b.column == column)
+
+    def ids(self) -> frozenset[str]:
+        """Every id that may be cited."""
+        return frozenset(e.id for part in (self.figures, self.funnel, self.buckets, self.best, self.worst) for e in part)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """How one context column is cut into buckets."""
+
+    column: str
+    title: str
+    edges: tuple[float, ...] = ()
+    """Inner edges of numeric buckets; empty for categories."""
+    names: tuple[tuple[float, str], ...] = ()
+    """Values of a numeric category with their words; others are shown as they are."""
+    unit: str = ""
+
+
+_HOURS = tuple((float(h), f"{h}:00 to {h + 1}:00") for h in range(24))
+_WEEKDAYS = tuple(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), start=1))
+
+DIMENSIONS: tuple[Dimension, ...] = (
+    Dimension("hour", "hour of day", names=_HOURS),
+    Dimension("weekday", "weekday", names=tuple((float(n), name) for n, name in _WEEKDAYS)),
+    Dimension("market.trend", "market trend", names=((-1.0, "down"), (0.0, "flat"), (1.0, "up"))),
+    Dimension("market.volatility", "market volatility", names=((0.0, "low"), (1.0, "normal"), (2.0, "high"))),
+    Dimension("market.change", "market on the day", edges=(-0.5, 0.0, 0.5), unit="%"),
+    Dimension("support_distance_percent", "distance to support", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
+    Dimension("resistance_distance_percent", "distance to resistance", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
+    Dimension("relative_volume", "relative volume", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
+    Dimension("gap_percent", "overnight gap", edges=(-2.0, -1.0, -0.3, 0.3, 1.0, 2.0), unit="%"),
+    Dimension("direction", "direction"),
+    Dimension("ticker", "ticker"),
+    Dimension("exit_reason", "exit"),
+)
+OUTCOME_COLUMNS = frozenset({"exit_reason"})
+"""Known only after the trade: explained, but no filter can be made of them, and no test means anything."""
+
+
+def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *, prefix: str = "E") -> EvidencePack:
+    """The evidence of `trades`: rows of a backtest with the context columns of `lab.agents.enrich` joined to them.
+
+    `summary` adds the metrics of the account (Sharpe ratio, drawdown, costs) and the funnel; without it, the pack holds
+    what the trades alone tell. Ids count up from `prefix` + "1". Context columns that are missing or null are left out.
+    """
+    ids = _Ids(prefix)
+    figures = _figures(trades, summary, ids)
+    funnel = _funnel(summary, ids)
+    buckets = _buckets(trades, ids)
+    ranked = trades.sort("r_multiple", "signal_at", "ticker", descending=[True, False, False])
+    shown = min(SHOWN_TRADES, trades.height // 2)
+    sessions = trades["session"] if trades.height else None
+    equity = summary.equity if summary else ()
+    return EvidencePack(
+        first_session=equity[0][0] if equity else _as_date(sessions.min()) if sessions is not None else None,
+        last_session=equity[-1][0] if equity else _as_date(sessions.max()) if sessions is not None else None,
+        sessions=len(equity) if equity else (sessions.n_unique() if sessions is not None else 0),
+        trades=trades.height,
+        figures=figures,
+        funnel=funnel,
+        buckets=buckets,
+        best=tuple(_trade(row, ids) for row in ranked.head(shown).iter_rows(named=True)),
+        worst=tuple(_trade(row, ids) for row in ranked.tail(shown).reverse().iter_rows(named=True)),
+    )
+
+
+class _Ids:
+    """Counts ids up in the order in which evidence is made."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._count = 0
+
+    def next(self) -> str:
+        self._count += 1
+        return f"{self._prefix}{self._count}"
+
+
+def _as_date(value: object) -> date | None:
+    return value if isinstance(value, date) else None
+
+
+def _figures(trades: pl.DataFrame, summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
+    from lab.backtest import wilson_interval
+
+    found: list[Figure] = []
+
+    def add(name: str, value: float | None, unit: str, interval: Interval | None = None) -> None:
+        if value is not None and math.isfinite(value):
+            found.append(Figure(ids.next(), name, float(value), interval, unit))
+
+    n = trades.height
+    add("trades", n, "count")
+    if n:
+        pnl = trades["pnl"].to_list()
+        r = [float(x) for x in trades["r_multiple"].to_list()]
+        wins = sum(1 for x in pnl if x > 0)
+        low, high = wilson_interval(wins, n)
+        add("win rate", wins / n, "fraction", Interval(low, high))
+        add("mean R", sum(r) / n, "R", _mean_interval(r))
+        gained, lost = sum(x for x in pnl if x > 0), -sum(x for x in pnl if x <= 0)
+        add("profit factor", gained / lost if lost > 0 else None, "ratio")
+        won_r, lost_r = [x for x in r if x > 0], [x for x in r if x <= 0]
+        add("average win", sum(won_r) / len(won_r) if won_r else None, "R")
+        add("average loss", sum(lost_r) / len(lost_r) if lost_r else None, "R")
+        add("bars held", _number(trades["bars_held"].mean()), "bars")
+        by_profit = sorted(pnl, reverse=True)
+        total = sum(pnl)
+        add("net profit", total, "dollars")
+        add("net profit without the five best trades", total - sum(by_profit[:5]), "dollars")
+        add("sessions with a trade", trades["session"].n_unique(), "sessions")
+        add("costs of the trades", _number(trades["costs"].sum()), "dollars")
+    if summary is not None:
+        add("Sharpe ratio", summary.sharpe, "ratio", summary.sharpe_interval)
+        add("total return", summary.total_return, "fraction")
+        add("maximum drawdown", summary.max_drawdown, "fraction")
+        for name, value in summary.benchmarks.items():
+            add(name, value, "fraction")
+    return tuple(found)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _mean_interval(values: Sequence[float]) -> Interval | None:
+    from scipy import stats
+
+    n = len(values)
+    if n < 2:
+        return None
+    mean = sum(values) / n
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
+    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return Interval(mean - half, mean + half)
+
+
+def _funnel(summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
+    if summary is None:
+        return ()
+    skips = sorted(((k, v) for k, v in summary.funnel.items() if k not in ("signals", "trades") and v), key=lambda s: (-s[1], s[0]))
+    rows = [("signals", summary.funnel.get("signals", 0)), ("signals traded", summary.funnel.get("trades", 0)), *skips]
+    return tuple(Figure(ids.next(), name, float(count), None, "count") for name, count in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    dimension: Dimension
+    name: str
+    low: float | None
+    high: float | None
+    inside: Sequence[bool]
+
+
+def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
+    from lab.backtest import wilson_interval
+
+    if not trades.height:
+        return ()
+    r = [float(x) for x in trades["r_multiple"].to_list()]
+    won = [x > 0 for x in trades["pnl"].to_list()]
+    groups = [g for d in DIMENSIONS if d.column in trades.columns for g in _cut(d, trades[d.column].to_list())]
+    p_values = [_p_value(g, r) for g in groups]
+    corrected = _correct(p_values)
+    made: list[Bucket] = []
+    for group, p, corrected_p in zip(groups, p_values, corrected, strict=True):
+        inside = [x for x, take in zip(r, group.inside, strict=True) if take]
+        outside = [x for x, take in zip(r, group.inside, strict=True) if not take]
+        wins = sum(1 for w, take in zip(won, group.inside, strict=True) if take and w)
+        n, other_wins = len(inside), sum(won) - wins
+        low, high = wilson_interval(wins, n)
+        made.append(
+            Bucket(
+                id=ids.next(),
+                dimension=group.dimension.title,
+                column=group.dimension.column,
+                name=group.name,
+                low=group.low,
+                high=group.high,
+                trades=n,
+                wins=wins,
+                win_rate=wins / n,
+                win_rate_interval=Interval(low, high),
+                win_rate_lift=wins / n - other_wins / len(outside) if outside else None,
+                mean_r=sum(inside) / n,
+                mean_r_interval=_mean_interval(inside),
+                r_lift=sum(inside) / n - sum(outside) / len(outside) if outside else None,
+                total_r=sum(inside),
+                p_value=p,
+                corrected_p=corrected_p,
+            )
+        )
+    return tuple(made)
+
+
+def _cut(dimension: Dimension, values: Sequence[object]) -> Iterable[_Group]:
+    """The groups of one dimension in natural order. A dimension in which all trades are alike says nothing and is left out."""
+    known = [v for v in values if v is not None and not (isinstance(v, float) and math.isnan(v))]
+    if not known:
+        return
+    groups: list[_Group] = []
+    if dimension.edges:
+        bounds = (None, *dimension.edges, None)
+        for low, high in pairwise(bounds):
+            inside = [_within(v, low, high) for v in values]
+            groups.append(_Group(dimension, _range_name(low, high, dimension.unit), low, high, inside))
+    else:
+        words = dict(dimension.names)
+        for value in sorted(set(known), key=lambda v: (isinstance(v, str), v)):
+            inside = [v == value for v in values]
+            number = float(value) if isinstance(value, (int, float)) else None
+            name = words.get(number, f"{number:g}") if number is not None else str(value)
+            groups.append(_Group(dimension, name, number, number, inside))
+    groups = [g for g in groups if any(g.inside)]
+    if len(groups) > 1:
+        yield from groups
+
+
+def _within(value: object, low: float | None, high: float | None) -> bool:
+    if not isinstance(value, (int, float)) or math.isnan(value):
+        return False
+    return (low is None or value >= low) and (high is None or value < high)
+
+
+def _range_name(low: float | None, high: float | None, unit: str) -> str:
+    if low is None:
+        return f"below {high:g}{unit}"
+    if high is None:
+        return f"{low:g}{unit} and more"
+    return f"{low:g} to {high:g}{unit}"
+
+
+def _p_value(group: _Group, r: Sequence[float]) -> float | None:
+    from scipy import stats
+
+    inside = [x for x, take in zip(r, group.inside, strict=True) if take]
+    outside = [x for x, take in zip(r, group.inside, strict=True) if not take]
+    if group.dimension.column in OUTCOME_COLUMNS or min(len(inside), len(outside)) < MIN_BUCKET:
+        return None
+    p = float(stats.mannwhitneyu(inside, outside, alternative="two-sided", method="asymptotic").pvalue)
+    return p if math.isfinite(p) else 1.0
+
+
+def _correct(p_values: Sequence[float | None]) -> list[float | None]:
+    from scipy import stats
+
+    tested = [i for i, p in enumerate(p_values) if p is not None]
+    corrected: list[float | None] = [None] * len(p_values)
+    if tested:
+        adjusted = stats.false_discovery_control([p_values[i] for i in tested], method="bh")
+        for i, value in zip(tested, adjusted, strict=True):
+            corrected[i] = float(value)
+    return corrected
+
+
+def _trade(row: Mapping[str, object], ids: _Ids) -> TradeEvidence:
+    context = {d.column: float(v) for d in DIMENSIONS if isinstance(v := row.get(d.column), (int, float)) and not math.isnan(v)}
+    return TradeEvidence(
+        id=ids.next(),
+        ticker=str(row["ticker"]),
+        direction=str(row["direction"]),
+        signal_at=_datetime(row["signal_at"]),
+        entry_at=_datetime(row["entry_at"]),
+        exit_at=_datetime(row["exit_at"]),
+        entry_price=float(str(row["entry_price"])),
+        exit_price=float(str(row["exit_price"])),
+        pnl=float(str(row["pnl"])),
+        r_multiple=float(str(row["r_multiple"])),
+        bars_held=int(str(row["bars_held"])),
+        exit_reason=str(row["exit_reason"]),
+        context=context,
+    )
+
+
+def _datetime(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise TypeError(f"a trade's time must be a datetime, not {type(value).__name__}")
+    return value
