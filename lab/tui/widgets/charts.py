@@ -1,0 +1,204 @@
+"""Charts in text cells: the equity line with its drawdown, and intervals on a scale.
+
+Lines are rasterised by plotext into braille cells; its own colours are stripped and the theme's are put on, so a chart
+follows theme, NO_COLOR and size. plotext keeps one figure for the process: `_plot` holds a lock and clears it before and after.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from threading import Lock
+
+from textual.content import Content
+from textual.widget import Widget
+
+from lab.tui.text import percent
+
+_LOCK = Lock()
+_ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
+_LINE, _BASE = "blue+", "white"
+"""Colours given to plotext only to tell the series apart in its output again."""
+_STYLES = {"38;5;12": "$primary", "38;5;15": "$text-muted", "38;5;7": "$text-muted"}
+_AXIS_WIDTH = 9
+"""Cells of a y label with its axis: `_money` and `percent` give at most 8 characters."""
+
+
+def prepare() -> None:
+    """Import plotext now, in the calling thread, so that the first chart does not hold up the screen."""
+    import plotext  # noqa: F401  (imported for its effect: it is slow the first time)
+
+
+def interval_line(low: float, point: float, high: float, first: float, last: float, width: int) -> str:
+    """An interval with its estimate on a scale from `first` to `last`: `·├──●──┤·`."""
+    if width < 3 or last <= first:
+        return ""
+
+    def cell(value: float) -> int:
+        return round(max(0.0, min(1.0, (value - first) / (last - first))) * (width - 1))
+
+    marks = ["·"] * width
+    for at in range(cell(low), cell(high) + 1):
+        marks[at] = "─"
+    marks[cell(low)] = "├"
+    marks[cell(high)] = "┤"
+    marks[cell(point)] = "●"
+    return "".join(marks)
+
+
+def drawdowns(equity: Sequence[float]) -> list[float]:
+    """Fall from the highest equity so far, as a fraction <= 0, one a session."""
+    peak = float("-inf")
+    falls = []
+    for value in equity:
+        peak = max(peak, value)
+        falls.append(value / peak - 1.0 if peak > 0 else 0.0)
+    return falls
+
+
+def _money(value: float) -> str:
+    """Dollars in at most 7 characters."""
+    if abs(value) >= 9_999_950:
+        return f"{value / 1e6:.1f}M"
+    if abs(value) >= 999_950:
+        return f"{value / 1e6:.2f}M"
+    if abs(value) >= 10_000:
+        return f"{value / 1e3:.1f}k"
+    return f"{value:.0f}"
+
+
+def _ticks(low: float, high: float, count: int) -> list[float]:
+    """`count` levels from low to high, the ends included."""
+    if count < 2 or high <= low:
+        return [low]
+    return [low + (high - low) * step / (count - 1) for step in range(count)]
+
+
+def _distinct_money(levels: Sequence[float]) -> list[str]:
+    """Labels for levels; exact dollars where thousands would make two of them read alike."""
+    labels = [_money(level) for level in levels]
+    return labels if len(set(labels)) == len(labels) else [f"{level:.0f}" for level in levels]
+
+
+def _date_ticks(days: Sequence[date], cells: int) -> tuple[list[int], list[str]]:
+    """Positions and labels on the time axis: first, last and as many between as fit without touching."""
+    if len(days) < 2:
+        return [0], [f"{days[0]:%d %b %y}"] if days else [""]
+    wanted = max(2, min(6, cells // 16, len(days)))
+    at = sorted({round((len(days) - 1) * step / (wanted - 1)) for step in range(wanted)})
+    years = {day.year for day in days}
+    return at, [f"{days[index]:%d %b}" if len(years) == 1 else f"{days[index]:%d %b %y}" for index in at]
+
+
+def _plot(
+    series: Sequence[tuple[Sequence[float], str, str]],
+    width: int,
+    height: int,
+    low: float,
+    high: float,
+    y_ticks: tuple[list[float], list[str]],
+    x_ticks: tuple[list[int], list[str]] | None,
+) -> str:
+    """Rasterise series (values, marker, colour) with a left axis; `x_ticks` adds the bottom axis, two more rows."""
+    import plotext
+
+    with _LOCK:
+        plotext.clear_figure()
+        plotext.limit_size(False, False)
+        plotext.plot_size(width, height)
+        plotext.canvas_color("default")
+        plotext.axes_color("default")
+        plotext.ticks_color("default")
+        plotext.xaxes(x_ticks is not None, False)
+        plotext.yaxes(True, False)
+        plotext.yticks(y_ticks[0], [label.rjust(_AXIS_WIDTH - 1) for label in y_ticks[1]])
+        if x_ticks is not None:
+            plotext.xticks(*x_ticks)
+        else:
+            plotext.xticks([], [])
+        plotext.ylim(low, high)
+        longest = max(len(values) for values, _, _ in series)
+        plotext.xlim(0, max(1, longest - 1))
+        for values, marker, colour in series:
+            plotext.plot(list(range(len(values))), list(values), marker=marker, color=colour)
+        drawn = str(plotext.build())
+        plotext.clear_figure()
+    return drawn
+
+
+def _themed(drawn: str, styles: dict[str, str]) -> Content:
+    """plotext's output with its escapes replaced by theme styles; what is not a series (axes, labels) is muted."""
+    parts: list[tuple[str, str]] = []
+    style, at = "$text-muted", 0
+    for match in _ESCAPE.finditer(drawn):
+        if match.start() > at:
+            parts.append((drawn[at : match.start()], style))
+        style, at = styles.get(match.group(1), "$text-muted"), match.end()
+    parts.append((drawn[at:], style))
+    return Content.assemble(*parts).rstrip()
+
+
+def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, width: int, height: int, drawdown: bool = True) -> Content:
+    """The equity line over a dotted line at the starting equity, with the drawdown below where there are rows for it.
+
+    Fewer than 2 sessions, or less room than 24x5 cells, give a sentence instead.
+    """
+    if len(equity) < 2:
+        return Content.styled("No equity curve yet: it needs at least two sessions.", "$text-muted")
+    if width < 24 or height < 5:
+        return Content.styled(f"Equity {_money(equity[0][1])} → {_money(equity[-1][1])}", "$text-muted")
+    days = [day for day, _ in equity]
+    values = [value for _, value in equity]
+    low, high = min(*values, starting_equity), max(*values, starting_equity)
+    if high == low:
+        low, high = low - 1, high + 1
+    fall_rows = max(3, height // 4) if drawdown and height >= 10 else 0
+    main_rows = height - fall_rows - (1 if fall_rows else 0)
+    levels = _ticks(low, high, max(2, min(5, (main_rows - 2) // 2)))
+    base = [starting_equity] * len(values)
+    drawn = _plot(
+        [(base, "·", _BASE), (values, "braille", _LINE)],
+        width,
+        main_rows,
+        low,
+        high,
+        (levels, _distinct_money(levels)),
+        _date_ticks(days, width - _AXIS_WIDTH),
+    )
+    chart = _themed(drawn, _STYLES)
+    if not fall_rows:
+        return chart
+    falls = drawdowns(values)
+    worst = min(falls)
+    if worst == 0:
+        return Content("\n").join([chart, Content.styled("drawdown none: it never fell"[:width], "$text-muted")])
+    drawn = _plot(
+        [(falls, "braille", _LINE)], width, fall_rows, worst, 0.0, ([worst, 0.0], [percent(worst), "0%"]), None
+    )
+    title = Content.styled(f"drawdown  deepest {percent(worst)}"[:width], "$text-muted")
+    return Content("\n").join([chart, title, _themed(drawn, {"38;5;12": "$error"})])
+
+
+class EquityChart(Widget):
+    """The equity line of one result, drawn anew at each size."""
+
+    DEFAULT_CSS = """
+    EquityChart { height: 1fr; min-height: 4; }
+    """
+
+    def __init__(self, *, drawdown: bool = True, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._drawdown = drawdown
+        self._equity: tuple[tuple[date, float], ...] = ()
+        self._starting_equity = 0.0
+
+    def show(self, equity: Sequence[tuple[date, float]], starting_equity: float) -> None:
+        """Draw this curve: equity in dollars at each session's close."""
+        if (tuple(equity), starting_equity) == (self._equity, self._starting_equity):
+            return
+        self._equity, self._starting_equity = tuple(equity), starting_equity
+        self.refresh()
+
+    def render(self) -> Content:
+        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height, self._drawdown)

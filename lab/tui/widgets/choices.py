@@ -1,0 +1,144 @@
+"""Choosing one or several of a few words by keyboard, in as few lines as they need.
+
+Arrow keys move, space chooses. What is chosen is marked by a sign: (•) and ( ) for one of many, [x] and [ ] for several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Click
+from textual.geometry import Size
+from textual.message import Message
+from textual.widget import Widget
+
+from lab.tui.text import clean
+
+
+class Choices(Widget, can_focus=True):
+    """A flow of words to choose from, wrapped to the width. Posts `Changed` when the person changed the choice."""
+
+    DEFAULT_CSS = """
+    Choices { height: auto; width: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "step(-1)", "Previous word", show=False, tooltip="To the word before."),
+        Binding("right", "step(1)", "Next word", show=False, tooltip="To the next word."),
+        Binding("space,enter", "choose", "Choose", show=False, tooltip="Chooses the word, or lets go of it."),
+    ]
+
+    class Changed(Message):
+        """The person chose something else."""
+
+        def __init__(self, choices: Choices) -> None:
+            super().__init__()
+            self.choices = choices
+
+        @property
+        def control(self) -> Choices:
+            return self.choices
+
+    def __init__(self, words: Sequence[str], chosen: Sequence[str] = (), *, several: bool, id: str | None = None) -> None:
+        """`several` allows any number but none; otherwise it is exactly one."""
+        super().__init__(id=id)
+        self.words = tuple(words)
+        self.several = several
+        self._chosen = frozenset(chosen)
+        self._at = 0
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The chosen words in the order they are shown."""
+        return tuple(word for word in self.words if word in self._chosen)
+
+    def choose(self, chosen: Sequence[str]) -> None:
+        """Show this choice, without a message."""
+        if frozenset(chosen) != self._chosen:
+            self._chosen = frozenset(chosen)
+            self.refresh()
+
+    def offer(self, words: Sequence[str], chosen: Sequence[str]) -> None:
+        """Offer other words."""
+        if tuple(words) != self.words:
+            self.words = tuple(words)
+            self._at = 0
+            self.refresh(layout=True)
+        self.choose(chosen)
+
+    def action_step(self, by: int) -> None:
+        if self.words:
+            self._at = (self._at + by) % len(self.words)
+            self.refresh()
+
+    def action_choose(self) -> None:
+        if not self.words:
+            return
+        word = self.words[self._at]
+        if not self.several:
+            chosen = frozenset((word,))
+        else:
+            chosen = self._chosen ^ {word}
+            if not chosen:
+                return
+        if chosen != self._chosen:
+            self._chosen = chosen
+            self.refresh()
+            self.post_message(self.Changed(self))
+
+    def on_focus(self) -> None:
+        if not self.several and self.chosen:
+            self._at = self.words.index(self.chosen[0])
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        for line, row in enumerate(self._rows(self.size.width)):
+            x = 0
+            for at in row:
+                width = len(self._label(at))
+                if line == event.y and x <= event.x < x + width:
+                    self._at = at
+                    self.action_choose()
+                    self.refresh()
+                    return
+                x += width + 2
+
+    def _label(self, at: int) -> str:
+        word = self.words[at]
+        on, off = ("[x]", "[ ]") if self.several else ("(•)", "( )")
+        return f"{on if word in self._chosen else off} {clean(word)}"
+
+    def _rows(self, width: int) -> list[list[int]]:
+        """Indices of the words, line by line."""
+        rows: list[list[int]] = [[]]
+        used = 0
+        for at in range(len(self.words)):
+            need = len(self._label(at))
+            if rows[-1] and used + 2 + need > width:
+                rows.append([])
+                used = 0
+            used += need + (2 if rows[-1] else 0)
+            rows[-1].append(at)
+        return rows
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(1, len(self._rows(width)))
+
+    def render(self) -> Content:
+        if not self.words:
+            return Content.styled("nothing to choose from", "$text-muted")
+        lines = []
+        for row in self._rows(self.size.width):
+            parts: list[Content] = []
+            for at in row:
+                style = "bold $text-success" if self.words[at] in self._chosen else "$text-muted"
+                if self.has_focus and at == self._at:
+                    style = "bold reverse"
+                parts.append(Content.styled(self._label(at), style))
+            lines.append(Content("  ").join(parts))
+        return Content("\n").join(lines)

@@ -1,0 +1,108 @@
+"""Tabs on one line over their panes, moved through by the screen's own keys; and a pane that scrolls long text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.events import Click
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
+
+from lab.tui.actions import Action
+
+NEXT_TAB = Action("next_tab", "right,l", "Next tab", "Shows the tab to the right.")
+PREVIOUS_TAB = Action("previous_tab", "left,h", "Previous tab", "Shows the tab to the left.", footer=False)
+
+
+class TabLine(Widget):
+    """The names of the panes of a `ContentSwitcher`; the shown one stands in brackets. Posts `Moved`."""
+
+    DEFAULT_CSS = """
+    TabLine { height: 1; padding: 0 1; background: $surface; }
+    """
+    active: reactive[str] = reactive("")
+
+    class Moved(Message):
+        """Another tab is shown."""
+
+        def __init__(self, tab: str) -> None:
+            super().__init__()
+            self.tab = tab
+
+    def __init__(self, tabs: dict[str, str], switcher: ContentSwitcher, first: str) -> None:
+        """`tabs` maps the ids of the switcher's panes to their names."""
+        super().__init__()
+        self._tabs = tabs
+        self._notes: dict[str, str] = {}
+        self._switcher = switcher
+        self.set_reactive(TabLine.active, first)
+
+    def note(self, tab: str, note: str) -> None:
+        """Show a short note, such as a count, after a tab's name."""
+        if self._notes.get(tab, "") != note:
+            self._notes[tab] = note
+            self.refresh()
+
+    def move(self, by: int) -> None:
+        """To the next tab but `by`, around the ends."""
+        names = list(self._tabs)
+        self.active = names[(names.index(self.active) + by) % len(names)]
+
+    def watch_active(self, active: str) -> None:
+        self._switcher.current = active
+        self.post_message(self.Moved(active))
+        self.focus_pane()
+
+    def focus_pane(self) -> None:
+        """Put the focus into the shown pane, so that its keys work at once."""
+        pane = self._switcher.get_child_by_id(self.active)
+        for widget in (pane, *pane.query("*")):
+            if widget.focusable:
+                widget.focus(scroll_visible=False)
+                return
+        self.screen.set_focus(None)
+
+    def _labels(self) -> list[tuple[str, str]]:
+        room = self.content_size.width
+        for pad, notes in (("  ", True), (" ", True), (" ", False), ("", False)):
+            labels = []
+            for tab, name in self._tabs.items():
+                text = name + (f" {self._notes[tab]}" if notes and self._notes.get(tab) else "")
+                labels.append((tab, f"[{text}]" if tab == self.active else f" {text} "))
+            if sum(len(text) + len(pad) for _, text in labels) <= room:
+                break
+        return [(tab, text + pad) for tab, text in labels]
+
+    def render(self) -> Content:
+        return Content.assemble(
+            *((text, "bold $text-primary" if tab == self.active else "$text-muted") for tab, text in self._labels())
+        )
+
+    def on_click(self, event: Click) -> None:
+        x = 1
+        for tab, text in self._labels():
+            if x <= event.x < x + len(text):
+                self.active = tab
+                return
+            x += len(text)
+
+
+class Reader(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """Long text, scrolled by arrows, vi keys and pages; left and right stay with the screen."""
+
+    DEFAULT_CSS = """
+    Reader { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "Up", show=False, tooltip="One line up."),
+        Binding("down,j", "scroll_down", "Down", show=False, tooltip="One line down."),
+        Binding("pageup,ctrl+b", "page_up", "Page up", show=False, tooltip="One page up."),
+        Binding("pagedown,ctrl+f,space", "page_down", "Page down", show=False, tooltip="One page down."),
+        Binding("home,g", "scroll_home", "Top", show=False, tooltip="To the top."),
+        Binding("end,G", "scroll_end", "End", show=False, tooltip="To the end."),
+    ]
