@@ -2,7 +2,8 @@
 
 The four tables `trading_agents`, `agent_knowledge`, `agent_iterations` and `agent_strategies` carry the names and
 columns they were planned with; what the learning loop needs beyond them stands after those columns.
-Every `*_at` is an aware UTC datetime.
+Every `*_at` is an aware UTC datetime. Ids of universes, agents, versions and iterations are never given twice, even after a
+deletion: the trial ledger and the files of results name them without a reference that the database would watch.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Universe(SQLModel, table=True):
     """A named list of tickers on one timeframe that agents trade, with its learning span and vault."""
 
     __tablename__ = "universes"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
@@ -113,6 +115,7 @@ class Universe(SQLModel, table=True):
 
 class TradingAgent(SQLModel, table=True):
     __tablename__ = "trading_agents"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
@@ -160,6 +163,7 @@ class AgentStrategy(SQLModel, table=True):
             sqlite_where=text("is_current_version"),
             postgresql_where=text("is_current_version"),
         ),
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -178,7 +182,7 @@ class AgentStrategy(SQLModel, table=True):
 
 class AgentIteration(SQLModel, table=True):
     __tablename__ = "agent_iterations"
-    __table_args__ = (UniqueConstraint("agent_id", "iteration_number"),)
+    __table_args__ = (UniqueConstraint("agent_id", "iteration_number"), {"sqlite_autoincrement": True})
 
     id: int | None = Field(default=None, primary_key=True)
     agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)

@@ -1,0 +1,17 @@
+"""What Alembic runs: the migrations on the connection it was handed, inside that connection's transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from lab.store import models  # noqa: F401  (registers the tables with SQLModel.metadata)
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()
