@@ -1,0 +1,1 @@
+"""The terminal program: screens over the laboratory's read models."""

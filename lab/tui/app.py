@@ -1,0 +1,281 @@
+"""The program: opens the workspace in a thread, watches it for changes, and opens screens by name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.segment import Segments
+from rich.text import Text
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.events import Resize
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from lab.agents.views import WorkspaceState
+from lab.errors import LabError
+from lab.settings import Settings
+from lab.tui import actions
+from lab.tui.screen import LabScreen, Place
+from lab.tui.text import clean
+from lab.tui.themes import DEFAULT, load_themes
+from lab.tui.widgets.bars import key_name
+
+if TYPE_CHECKING:
+    from lab.agents.service import Lab
+
+SCREENS: dict[str, str] = {
+    "opening": "lab.tui.screens.opening:Opening",
+    "cannot_open": "lab.tui.screens.opening:CannotOpen",
+    "too_small": "lab.tui.screens.opening:TooSmall",
+    "welcome": "lab.tui.screens.welcome:Welcome",
+    "dashboard": "lab.tui.screens.dashboard:Dashboard",
+    "import_file": "lab.tui.screens.import_file:ImportFile",
+    "help": "lab.tui.screens.help:Help",
+    "confirm": "lab.tui.screens.confirm:Confirm",
+    "creation": "lab.tui.screens.creation:CreationScreen",
+    "agent": "lab.tui.screens.agent:AgentScreen",
+    "iteration": "lab.tui.screens.iteration:IterationScreen",
+    "approvals": "lab.tui.screens.approvals:ApprovalsScreen",
+    "editor": "lab.tui.screens.editor:EditorScreen",
+    "compare": "lab.tui.screens.compare:CompareScreen",
+}
+"""Name -> module and class, imported when first opened."""
+
+POLL_SECONDS = 0.5
+SMALLEST = (60, 20)
+
+
+def open_lab(home: Path) -> Lab:
+    """The real laboratory. Imported here because it brings the database, which must not delay the first paint."""
+    from lab.agents.service import Lab
+
+    return Lab(home)
+
+
+def start_worker(home: Path) -> None:
+    """See that a worker process is alive for this workspace."""
+    from lab.work.launch import ensure_worker
+
+    ensure_worker(home)
+
+
+class LabApp(App[None]):
+    """The terminal program over one workspace folder."""
+
+    TITLE = "lab"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [actions.binding(action, action.name) for action in actions.EVERYWHERE]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    state: reactive[WorkspaceState | None] = reactive(None)
+
+    def __init__(
+        self,
+        home: Path,
+        lab_factory: Callable[[Path], Lab] = open_lab,
+        worker_starter: Callable[[Path], None] = start_worker,
+        config: Path | None = None,
+    ) -> None:
+        """`config` is the folder of the person's themes and keymap, by default that of the settings."""
+        super().__init__()
+        self.home = home
+        self.config = config if config is not None else Settings().config
+        self._lab_factory = lab_factory
+        self._worker_starter = worker_starter
+        self._lab: Lab | None = None
+        self._wake = asyncio.Event()
+        self._told: set[str] = set()
+        themes, self._problems = load_themes(self.config / "themes")
+        self.own_themes = [theme.name for theme in themes]
+        for theme in themes:
+            self.register_theme(theme)
+        if DEFAULT in self.own_themes:
+            self.theme = DEFAULT
+        try:
+            self.set_keymap(self._known_keys(actions.read_keymap(self.config / "keymap.toml")))
+        except LabError as error:
+            self._problems.append(str(error))
+
+    @property
+    def lab(self) -> Lab:
+        """The laboratory; only screens that open after the workspace did may ask for it."""
+        if self._lab is None:
+            raise RuntimeError("the workspace is not open yet")
+        return self._lab
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.make("opening")
+
+    # Opening and watching the workspace
+
+    def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name)
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, lambda number=number: self.exit(return_code=128 + number))
+        self.run_worker(self._open(), group="open")
+
+    async def _open(self) -> None:
+        try:
+            self._lab = await asyncio.to_thread(self._lab_factory, self.home)
+            self.state = await asyncio.to_thread(self.lab.state)
+            theme = await asyncio.to_thread(self.lab.preference, "theme")
+        except LabError as error:
+            self.open("cannot_open", str(error))
+            return
+        if theme in self.own_themes:
+            self.theme = theme
+        self.open("dashboard" if self.state.has_data else "welcome")
+        for problem in (*self._problems, *self.state.notices):
+            self.notify(clean(problem, lines=True), markup=False, timeout=10)
+        if self.state.unfinished_iterations:
+            await self.ensure_worker()
+        self.run_worker(self._watch(), group="watch")
+
+    async def ensure_worker(self) -> None:
+        """See that a worker runs the queued iterations; told to the person where that fails."""
+        try:
+            await asyncio.to_thread(self._worker_starter, self.home)
+        except LabError as error:
+            self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
+
+    def wake(self) -> None:
+        """Look for changes now instead of at the next tick."""
+        self._wake.set()
+
+    async def _watch(self) -> None:
+        """Look at the change token twice a second; read and show only what has changed."""
+        token: int | None = None
+        while True:
+            self._wake.clear()
+            try:
+                now = await asyncio.to_thread(self.lab.change_token)
+                if now != token:
+                    self.state = await asyncio.to_thread(self.lab.state)
+                    token = now
+            except LabError as error:
+                if str(error) not in self._told:
+                    self._told.add(str(error))
+                    self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
+            else:
+                screen = self._screen_to_refresh()
+                if screen is not None and screen.seen_token != now:
+                    await screen.refresh_data(now)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    def _screen_to_refresh(self) -> LabScreen[Any] | None:
+        """The screen a person sees: the topmost that is no modal."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LabScreen)), None)
+
+    # Screens by name
+
+    def make(self, name: str, *args: Any) -> Any:
+        """A new screen or modal by its registered name."""
+        module, _, cls = SCREENS[name].partition(":")
+        return getattr(importlib.import_module(module), cls)(*args)
+
+    def open(self, name: str, *args: Any) -> None:
+        """Open a screen by its registered name over the present one."""
+        self.push_screen(self.make(name, *args))
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        shown = getattr(self.screen, "PLACE", "") == "too_small"
+        if small and not shown:
+            self.open("too_small")
+        elif shown and not small:
+            self.pop_screen()
+
+    # Actions that work everywhere
+
+    def action_approvals(self) -> None:
+        if self._lab is not None and getattr(self.screen, "PLACE", "") != "approvals":
+            self.open("approvals")
+
+    def action_help(self) -> None:
+        self.open("help", self.screen)
+
+    def action_next_theme(self) -> None:
+        place = self.own_themes.index(self.theme) if self.theme in self.own_themes else -1
+        self.choose_theme(self.own_themes[(place + 1) % len(self.own_themes)])
+
+    def choose_theme(self, name: str) -> None:
+        """Change the theme and remember it."""
+        self.theme = name
+        self.notify(f"Theme: {clean(name)}", markup=False, timeout=2)
+        if self._lab is not None:
+            self.run_worker(asyncio.to_thread(self._lab.set_preference, "theme", name), group="preference")
+
+    async def action_quit(self) -> None:
+        self.run_worker(self._leave(), group="leave", exclusive=True)
+
+    async def _leave(self) -> None:
+        running = self.state.unfinished_iterations if self.state else 0
+        if running:
+            words = "1 iteration is running. It goes" if running == 1 else f"{running} iterations are running. They go"
+            question = f"{words} on in the background and will be here at the next start."
+            if not await self.push_screen_wait(self.make("confirm", question, "Quit", "Stay")):
+                return
+            await self.ensure_worker()
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the command palette offers: every action of this place and of the program, with its key."""
+        for key, active in screen.active_bindings.items():
+            bound = active.binding
+            if not bound.id or bound.id == actions.PALETTE.name or not active.enabled:
+                continue
+            if isinstance(active.node, Place) and active.node.why_not(bound.id):
+                continue
+            if bound.key == key:
+                yield SystemCommand(
+                    f"{bound.description}  ({key_name(key)})",
+                    bound.tooltip,
+                    lambda b=bound, n=active.node: self.call_next(self.run_action, b.action, n),
+                )
+        for name in self.own_themes:
+            yield SystemCommand(f"Theme: {clean(name)}", "Changes the colours and remembers it.", lambda name=name: self.choose_theme(name))
+
+    def _known_keys(self, keys: dict[str, str]) -> dict[str, str]:
+        """The person's keys, and a notice for each that names no action. Screens are imported for their registry entries."""
+        if keys:
+            for target in SCREENS.values():
+                with contextlib.suppress(ModuleNotFoundError):
+                    importlib.import_module(target.partition(":")[0])
+            known = {action.name for group in actions.REGISTRY.values() for action in group}
+            for name in sorted(set(keys) - known):
+                self._problems.append(f"The keymap names the action {name}, which does not exist. There are: {', '.join(sorted(known))}.")
+            return {name: key for name, key in keys.items() if name in known}
+        return {}
+
+    # A crash
+
+    def _fatal_error(self) -> None:
+        """Log the error without local variables (keys may be among them) and say in a sentence where."""
+        import traceback
+
+        log = self.home / "logs" / "lab.log"
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(log, encoding="utf-8")
+            log.chmod(0o600)
+            record = logging.LogRecord("lab.tui", logging.CRITICAL, "", 0, traceback.format_exc(), None, None)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+            handler.emit(record)
+            handler.close()
+            where = f"What happened is written in {log}."
+        except OSError as error:
+            where = f"The log {log} could not be written: {error.strerror}."
+        message = Text(f"lab stopped on an error it did not expect. Nothing that was finished is lost. {where}")
+        self._exit_renderables.append(Segments(self.console.render(message, self.console.options)))
+        self._close_messages_no_wait()

@@ -1,0 +1,204 @@
+"""What every screen and modal shares: its actions, its snapshot of the workspace, its title and footer.
+
+How to write a screen, in a file of its own:
+
+    class AgentScreen(LabScreen[AgentView]):
+        PLACE = "agent"                              # its name in help, footer and keymap
+        TITLE = "Agent"
+        ACTIONS = (ITERATE, EDIT, Action("compare", "c", "Compare", "Compares two versions."))   # shared ones: lab.tui.actions
+
+        def __init__(self, agent_id: int) -> None: ...           # positional arguments of `app.open("agent", agent_id)`
+        def compose_body(self) -> ComposeResult: ...             # title bar and footer are made by LabScreen
+        def load(self) -> AgentView: return self.lab.agent(...)  # in a thread, when the workspace has changed
+        def show(self, data: AgentView) -> None: ...             # on the loop, only when the data differ; touches widgets only
+        def why_not(self, name: str) -> str | None: ...          # why an action can't be done now: dims its key, shown when pressed
+        async def action_compare(self) -> None:                  # runs in a worker, never twice at once: may await modals
+            if done := await self.attempt(self.lab.compare_versions, a, b): ... done.value
+
+`self.data` is the newest snapshot (None before the first), `self.reload()` asks for another at once, `self.subtitle = "..."` sets
+the text beside the title, `self.refresh_actions()` redraws the footer when `why_not` changed. Screens and modals are registered by
+name in `lab.tui.app.SCREENS` and opened by `self.app.open("name", *args)`; a modal's answer is
+`await self.ask("name", *args)` or `await self.confirm(question, yes="Delete", no="Keep")`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.reactive import reactive
+from textual.screen import ModalScreen, Screen
+
+from lab.errors import LabError
+from lab.tui.actions import BACK, Action, register
+from lab.tui.text import clean
+from lab.tui.widgets.bars import ActionBar, TitleBar
+
+if TYPE_CHECKING:
+    from lab.agents.service import Lab
+    from lab.tui.app import LabApp
+
+AnswerT = TypeVar("AnswerT")
+DataT = TypeVar("DataT")
+ValueT = TypeVar("ValueT")
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[ValueT]):
+    """The value of a call that succeeded."""
+
+    value: ValueT
+
+
+class Place(Screen[AnswerT]):
+    """A screen or modal whose keys come from `ACTIONS`."""
+
+    PLACE: ClassVar[str] = ""
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if cls.PLACE and "ACTIONS" in cls.__dict__:
+            cls.BINDINGS = register(cls.PLACE, cls.ACTIONS, question=issubclass(cls, ModalScreen))  # type: ignore[assignment]  # Textual types it as a wider, invariant list
+        super().__init_subclass__(**options)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: set[str] = set()
+
+    @property
+    def lab_app(self) -> LabApp:
+        return cast("LabApp", self.app)
+
+    @property
+    def lab(self) -> Lab:
+        return self.lab_app.lab
+
+    def why_not(self, name: str) -> str | None:
+        """Why the action can't be done now, a sentence; None where it can."""
+        return None
+
+    def refresh_actions(self) -> None:
+        """Redraw the footer after something changed that `why_not` looks at."""
+        self.refresh_bindings()
+
+    def action_do(self, name: str) -> None:
+        """Run the action `name`, unless it is running already or there is a reason against it."""
+        if name in self._running:
+            return
+        if reason := self.why_not(name):
+            self.tell(reason, warning=True)
+            return
+        result = getattr(self, f"action_{name}")()
+        if inspect.isawaitable(result):
+            self._running.add(name)
+            self.run_worker(self._finish(name, result), group="actions")
+
+    async def _finish(self, name: str, result: Any) -> None:
+        try:
+            await result
+        finally:
+            self._running.discard(name)
+
+    async def attempt(self, function: Callable[P, ValueT], *args: P.args, **kwargs: P.kwargs) -> Done[ValueT] | None:
+        """Call the laboratory in a thread. An error of the laboratory is told to the person and gives None."""
+        try:
+            return Done(await asyncio.to_thread(function, *args, **kwargs))
+        except LabError as error:
+            self.tell(str(error), error=True)
+            return None
+
+    def tell(self, message: str, *, warning: bool = False, error: bool = False) -> None:
+        """Show a sentence in the corner for a few seconds."""
+        severity = "error" if error else "warning" if warning else "information"
+        self.notify(clean(message, lines=True), severity=severity, markup=False, timeout=8 if error else 4)  # type: ignore[arg-type]
+
+    async def ask(self, name: str, *args: Any) -> Any:
+        """Open a modal by its registered name and wait for its answer; None where it was left by escape."""
+        return await self.app.push_screen_wait(self.lab_app.make(name, *args))
+
+    async def confirm(self, question: str, *, yes: str = "Yes", no: str = "No") -> bool:
+        """Ask a question that is answered by `y` or `n`. True for yes."""
+        return bool(await self.ask("confirm", question, yes, no))
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+class LabScreen(Place[None], Generic[DataT]):
+    """A full screen that shows a snapshot of the workspace."""
+
+    TITLE = ""
+    subtitle: reactive[str] = reactive("")
+
+    DEFAULT_CSS = """
+    LabScreen { layout: vertical; background: $background; }
+    LabScreen > #body { height: 1fr; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data: DataT | None = None
+        self.seen_token: int | None = None
+        """The workspace's change token at which `data` was read."""
+        self._told = ""
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar()
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield ActionBar()
+
+    def compose_body(self) -> ComposeResult:
+        yield from ()
+
+    def load(self) -> DataT | None:
+        """Read the snapshot. Runs in a thread."""
+        return None
+
+    def show(self, data: DataT) -> None:
+        """Put a new snapshot on the screen."""
+
+    def reload(self) -> None:
+        """Read the snapshot again at once, such as after a change of one's own."""
+        self.seen_token = None
+        self.lab_app.wake()
+
+    async def refresh_data(self, token: int) -> None:
+        """Called by the program when the workspace changed; shows the snapshot only where it differs."""
+        try:
+            data = await asyncio.to_thread(self.load)
+        except LabError as error:
+            self.seen_token = token
+            if (message := str(error)) != self._told:
+                self._told = message
+                self.tell(message, error=True)
+            return
+        self._told = ""
+        first = self.seen_token is None and self.data is None
+        self.seen_token = token
+        if not self.is_attached or data is None or (not first and data == self.data):
+            return
+        self.data = data
+        with self.app.batch_update():
+            self.show(data)
+        self.refresh_actions()
+
+    def on_screen_resume(self) -> None:
+        self.lab_app.wake()
+
+
+class LabModal(Place[AnswerT], ModalScreen[AnswerT], Generic[AnswerT]):
+    """A question over the screen beneath; closed by `self.dismiss(answer)`."""
+
+    ACTIONS = (BACK,)
+    DEFAULT_CSS = """
+    LabModal { align: center middle; background: $background 60%; }
+    LabModal > #box { width: 72; max-width: 96%; height: auto; max-height: 90%; padding: 1 2; border: round $primary;
+        background: $surface; }
+    """

@@ -1,0 +1,126 @@
+"""The title line and the footer line, made from the state of the program and the registry of actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.events import Click
+from textual.widget import Widget
+
+from lab.tui.text import clean, plural
+
+if TYPE_CHECKING:
+    from lab.tui.app import LabApp
+    from lab.tui.screen import LabScreen
+
+KEY_NAMES = {
+    "question_mark": "?",
+    "escape": "esc",
+    "space": "space",
+    "slash": "/",
+    "enter": "enter",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "plus": "+",
+    "minus": "-",
+    "full_stop": ".",
+    "comma": ",",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "backspace": "backspace",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as a person reads it: "question_mark" is "?"."""
+    *modifiers, last = key.split("+")
+    last = KEY_NAMES.get(last, last)
+    if modifiers == ["shift"] and len(last) == 1:
+        return last.upper()
+    return "+".join([*modifiers, last])
+
+
+class TitleBar(Widget):
+    """Where one is, and what waits over all agents."""
+
+    DEFAULT_CSS = """
+    TitleBar { height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    """
+
+    def on_mount(self) -> None:
+        self.watch(self.screen, "subtitle", self._again, init=False)
+        self.watch(self.app, "state", self._again, init=False)
+
+    def _again(self) -> None:
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        screen = cast("LabScreen[object]", self.screen)
+        left = Content.assemble(("lab ", "bold $text-primary"), (f" {screen.TITLE}", "bold"))
+        if screen.subtitle:
+            left = Content.assemble(left, ("  " + clean(screen.subtitle), "$text-muted"))
+        state = cast("LabApp", self.app).state
+        parts = []
+        if state is not None and state.unfinished_iterations:
+            parts.append((plural(state.unfinished_iterations, "iteration") + " running", "$text-accent"))
+        if state is not None and state.pending_approvals:
+            parts.append((f"{state.pending_approvals} to approve", "$text-warning"))
+        right = Content(" · ").join([Content.styled(*part) for part in parts]) if parts else Content("")
+        room = self.content_size.width - right.cell_length
+        return Content.assemble(left.truncate(max(0, room - 2), ellipsis=True).pad_right(max(0, room - left.cell_length)), right)
+
+
+class ActionBar(Widget):
+    """The keys that work here, as many as fit, help and quit always. A key that can't be used now is dim."""
+
+    DEFAULT_CSS = """
+    ActionBar { height: 1; background: $panel; padding: 0 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+
+    def render(self) -> RenderResult:
+        from lab.tui.screen import Place
+
+        entries: dict[str, tuple[str, str, bool, str]] = {}
+        for key, active in self.screen.active_bindings.items():
+            binding = active.binding
+            if not binding.show or not binding.description or not binding.id or binding.id in entries:
+                continue
+            reason = active.node.why_not(binding.id) if isinstance(active.node, Place) else None
+            entries[binding.id] = (key_name(key), binding.description, active.enabled and reason is None, key)
+        last = [entries.pop(name) for name in ("help", "quit") if name in entries]
+        room = self.content_size.width - sum(len(key) + len(label) + 3 for key, label, _, _ in last)
+        shown = []
+        for entry in entries.values():
+            width = len(entry[0]) + len(entry[1]) + 3
+            if width > room:
+                continue
+            room -= width
+            shown.append(entry)
+        parts: list[Content] = []
+        self._places = []
+        x = 0
+        for key, label, enabled, raw in [*shown, *last]:
+            text = f"{key} {label}"
+            key_style, label_style = ("bold $text-accent", "$foreground") if enabled else ("$text-disabled", "$text-disabled")
+            parts.append(Content.assemble((key, key_style), (f" {label}  ", label_style)))
+            self._places.append((x, x + len(text), raw))
+            x += len(text) + 2
+        return Content("").join(parts)
+
+    def on_click(self, event: Click) -> None:
+        for start, end, key in self._places:
+            if start <= event.x - 1 < end:
+                self.app.simulate_key(key)

@@ -1,0 +1,284 @@
+"""A table on Textual's line API, for lists that change while a person moves through them.
+
+Textual's own DataTable renders every visible row again when one cell changes; this one draws only the lines that changed.
+Columns shrink and then hide by width, the least important first. Text in cells must come through `lab.tui.text.clean`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, MouseMove, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from lab.tui.actions import OPEN, binding
+from lab.tui.text import Tone
+
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: as wide as its content up to `most`, never narrower than `least` while it is shown."""
+
+    label: str
+    least: int = 4
+    most: int = 60
+    right: bool = False
+    """Figures are set right."""
+    grow: bool = False
+    """Takes the room that is left."""
+    keep: int = 0
+    """The higher, the longer it stays when room gets short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Row = tuple[Hashable, tuple[Cell | str, ...]]
+"""A row's own id and its cells, one a column."""
+
+
+class LineTable(ScrollView, can_focus=True):
+    """Rows by id; the cursor stays on its row when rows come and go."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"line-table--header", "line-table--cursor", *(f"line-table--{tone}" for tone in Tone)}
+    DEFAULT_CSS = """
+    LineTable {
+        background: $background; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        & > .line-table--header { color: $text-muted; text-style: bold; }
+        & > .line-table--cursor { background: $block-cursor-blurred-background; }
+        &:focus > .line-table--cursor { background: $block-cursor-background 35%; text-style: bold; }
+        & > .line-table--strong { text-style: bold; }
+        & > .line-table--muted { color: $text-muted; }
+        & > .line-table--good { color: $text-success; }
+        & > .line-table--bad { color: $text-error; }
+        & > .line-table--warn { color: $text-warning; }
+        & > .line-table--accent { color: $text-accent; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, tooltip="One row up."),
+        Binding("down,j", "move(1)", "Down", show=False, tooltip="One row down."),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, tooltip="One page up."),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, tooltip="One page down."),
+        Binding("home,g", "to_end(-1)", "First", show=False, tooltip="To the first row."),
+        Binding("end,G", "to_end(1)", "Last", show=False, tooltip="To the last row."),
+        binding(OPEN, "select"),
+    ]
+
+    class RowHighlighted(Message):
+        """The cursor came to a row."""
+
+        def __init__(self, table: LineTable, row_id: Hashable) -> None:
+            super().__init__()
+            self.table = table
+            self.row_id = row_id
+
+        @property
+        def control(self) -> LineTable:
+            return self.table
+
+    class RowSelected(RowHighlighted):
+        """Enter was pressed on a row, or it was clicked while under the cursor."""
+
+    def __init__(
+        self, columns: Sequence[Column], *, empty: str = "", header: bool = True, id: str | None = None, classes: str | None = None
+    ) -> None:
+        """`empty` is our own words, shown where there are no rows."""
+        super().__init__(id=id, classes=classes)
+        self.columns = tuple(columns)
+        self.empty = empty
+        self.header = 1 if header else 0
+        self.rows: tuple[Row, ...] = ()
+        self.cursor = 0
+        self._index: dict[Hashable, int] = {}
+        self._widths: list[int] = []
+        self._strips: dict[tuple[int, bool, bool], Strip] = {}
+
+    @property
+    def cursor_id(self) -> Hashable | None:
+        """The id of the row under the cursor."""
+        return self.rows[self.cursor][0] if self.rows else None
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Show these rows; only lines that changed are drawn. The cursor stays on its row, or on its line where that row is gone."""
+        old, before = self.rows, self.cursor_id
+        self.rows = tuple(rows)
+        self._index = {row_id: line for line, (row_id, _) in enumerate(self.rows)}
+        self.cursor = self._index.get(before, min(self.cursor, max(0, len(self.rows) - 1)))
+        self.virtual_size = Size(0, len(self.rows) + self.header)
+        if self._layout() or len(old) != len(self.rows):
+            self._strips.clear()
+            self.refresh()
+        else:
+            for line, (was, now) in enumerate(zip(old, self.rows, strict=True)):
+                if was != now or line == self.cursor:
+                    self._forget(line)
+        if self.cursor_id != before and self.rows:
+            self._show_cursor()
+            self.post_message(self.RowHighlighted(self, self.cursor_id))
+
+    def move_to(self, row_id: Hashable) -> None:
+        """Put the cursor on a row by its id; nothing happens where there is no such row."""
+        if (line := self._index.get(row_id)) is not None:
+            self._move(line)
+
+    def _layout(self) -> bool:
+        """Work out the columns' widths for the room there is; True where they changed. A hidden column has width 0."""
+        room = self.size.width - 1 - (1 if len(self.rows) + self.header > self.size.height else 0)
+        cells = [[cell if isinstance(cell, str) else cell.text for cell in row] for _, row in self.rows]
+        natural = [
+            min(column.most, max([column.least, cell_len(column.label), *(cell_len(row[n]) for row in cells)]))
+            for n, column in enumerate(self.columns)
+        ]
+        shown = set(range(len(self.columns)))
+        order = sorted(shown, key=lambda n: (self.columns[n].keep, -n))
+        for n in order:
+            if sum(min(natural[m], max(self.columns[m].least, 1)) + GAP for m in shown) - GAP <= room or len(shown) == 1:
+                break
+            shown.discard(n)
+        widths = [natural[n] if n in shown else 0 for n in range(len(self.columns))]
+        excess = sum(widths[n] + GAP for n in shown) - GAP - room
+        for n in order:
+            if excess > 0 and n in shown:
+                cut = min(excess, widths[n] - min(natural[n], self.columns[n].least))
+                widths[n] -= cut
+                excess -= cut
+        growing = [n for n in sorted(shown) if self.columns[n].grow]
+        if excess < 0 and growing:
+            share, rest = divmod(-excess, len(growing))
+            for place, n in enumerate(growing):
+                widths[n] += share + (1 if place < rest else 0)
+        changed = widths != self._widths
+        self._widths = widths
+        return changed
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        header = y < self.header
+        line = y - self.header + (0 if header else round(self.scroll_y))
+        if not self.rows and not header:
+            middle = y == self.header
+            return self._plain(f" {self.empty}" if middle else "", Tone.MUTED, width)
+        if not header and line >= len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        key = (-1 if header else line, line == self.cursor and not header, self.has_focus)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._draw_header(width) if header else self._draw(line, width)
+        return strip
+
+    def _plain(self, text: str, tone: Tone, width: int) -> Strip:
+        style = self.get_component_rich_style(f"line-table--{tone}")
+        return Strip([Segment(set_cell_size(_cut(text, width), width), style)], width)
+
+    def _draw_header(self, width: int) -> Strip:
+        style = self.get_component_rich_style("line-table--header")
+        return self._join([(column.label, style) for column in self.columns], style, width)
+
+    def _draw(self, line: int, width: int) -> Strip:
+        base = self.rich_style
+        cursor = self.get_component_rich_style("line-table--cursor", partial=True) if line == self.cursor else Style.null()
+        cells = []
+        for cell in self.rows[line][1]:
+            if isinstance(cell, str):
+                cells.append((cell, base + cursor))
+            else:
+                cells.append((cell.text, base + self.get_component_rich_style(f"line-table--{cell.tone}", partial=True) + cursor))
+        return self._join(cells, base + cursor, width)
+
+    def _join(self, cells: list[tuple[str, Style]], base: Style, width: int) -> Strip:
+        segments = [Segment(" ", base)]
+        used = 1
+        for n, (text, style) in enumerate(cells):
+            if not (room := self._widths[n] if n < len(self._widths) else 0):
+                continue
+            text = _cut(text, room)
+            blank = " " * (room - cell_len(text))
+            if used > 1:
+                segments.append(Segment(" " * GAP, base))
+                used += GAP
+            segments.append(Segment(blank + text if self.columns[n].right else text + blank, style))
+            used += room
+        segments.append(Segment(" " * max(0, width - used), base))
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _forget(self, line: int) -> None:
+        for cursor in (False, True):
+            for focus in (False, True):
+                self._strips.pop((line, cursor, focus), None)
+        y = line - round(self.scroll_y) + self.header
+        if self.header <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def _move(self, line: int) -> None:
+        line = max(0, min(line, len(self.rows) - 1))
+        if not self.rows or line == self.cursor:
+            return
+        before, self.cursor = self.cursor, line
+        self._forget(before)
+        self._forget(line)
+        self._show_cursor()
+        self.post_message(self.RowHighlighted(self, self.cursor_id))
+
+    def _show_cursor(self) -> None:
+        page = max(1, self.size.height - self.header)
+        top = round(self.scroll_y)
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, force=True)
+        elif self.cursor >= top + page:
+            self.scroll_to(y=self.cursor - page + 1, animate=False, force=True)
+
+    def notify_style_update(self) -> None:
+        self._strips.clear()
+        super().notify_style_update()
+
+    def on_resize(self, event: Resize) -> None:
+        self._strips.clear()
+        self._layout()
+        self._show_cursor()
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        line = event.y - self.header + round(self.scroll_y)
+        if event.y < self.header or line >= len(self.rows):
+            return
+        if line == self.cursor:
+            self.action_select()
+        else:
+            self._move(line)
+
+    def _on_mouse_move(self, event: MouseMove) -> None:
+        event.prevent_default()
+
+    def action_move(self, by: int) -> None:
+        self._move(self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        self._move(self.cursor + by * max(1, self.size.height - self.header - 1))
+
+    def action_to_end(self, by: int) -> None:
+        self._move(0 if by < 0 else len(self.rows) - 1)
+
+    def action_select(self) -> None:
+        if self.rows:
+            self.post_message(self.RowSelected(self, self.cursor_id))
+
+
+def _cut(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
