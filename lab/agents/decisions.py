@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents.errors import AlreadyDecided, BadScript, NotThere
 from lab.script import check, compile_strategy
-from lab.store import Store
+from lab.store.database import Store
 from lab.store.models import AgentIteration, AgentStrategy, IterationStatus, Proposal, ProposalState, TradingAgent, utc_now
 
 

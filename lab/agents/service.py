@@ -33,8 +33,9 @@ from lab.agents.views import (
     VersionComparison,
     WorkspaceState,
 )
-from lab.store import Store, Workspace
+from lab.store.database import Store
 from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, Preference, Proposal, ProposalState, TradingAgent, Universe, utc_now
+from lab.store.workspace import Workspace
 
 
 Progress = Callable[[float, str], None]

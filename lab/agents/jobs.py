@@ -1,0 +1,344 @@
+"""The heavy work of an iteration, as plain functions that run in a pool process and return small typed reports.
+
+They touch no database: bars come from the cache folder, tables go to the iteration's results folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.agents.evidence import EvidencePack
+from lab.agents.outputs import EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
+from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
+from lab.agents.views import ResultSummary
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lab.backtest import Account, BacktestResult, Costs
+    from lab.script import Strategy
+
+SELECTION_SHARE = 0.6
+"""The first part of the learning span chooses among refinements, the rest confirms the chosen one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarsSlice:
+    """Which bars a job reads. The fingerprint makes a re-import a different slice."""
+
+    folder: str
+    tickers: tuple[str, ...]
+    timeframe: str
+    first: date
+    last: date
+    market_ticker: str | None
+    vix_ticker: str | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scripts:
+    scan: str
+    execution: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRules:
+    """How an agent may use its account, from its risk settings."""
+
+    max_positions: int
+    max_exposure: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    script_hash: str
+    bars: int
+    sessions: int
+    signals: int
+    context: tuple[str, ...]
+    """The context namespaces that hold any data on these bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestReport:
+    summary: ResultSummary
+    fingerprint: str
+    engine_version: str
+    sharpe_daily: float | None
+    """Per day, not annualised: what the trial ledger keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialsSoFar:
+    """What the ledger holds of one data set."""
+
+    count: int
+    sharpe_variance: float | None
+    """Variance of the daily Sharpe ratios of all trials; None below two."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceReport:
+    whole: EvidencePack
+    selection: EvidencePack
+    current: SpanResults
+
+
+@dataclass(frozen=True, slots=True)
+class VariantReport:
+    script_hash: str
+    results: SpanResults
+    selection: Comparison
+    confirmation: Comparison
+    summary_trades: int
+    sharpe_daily: float | None
+    error: str = ""
+
+
+def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
+    """Compile the scripts and find every signal on the slice."""
+    import polars as pl
+
+    strategy, evaluated = _evaluated(bars, scripts)
+    signals = sum(int(evaluated[f"signal.{direction}"].sum()) for direction in strategy.directions)
+    present = evaluated.select(pl.col(name).is_not_null().any() for name in evaluated.columns if _namespace(name)).row(0, named=True)
+    return ScanReport(
+        script_hash=strategy.script_hash,
+        bars=evaluated.height,
+        sessions=evaluated["session"].n_unique(),
+        signals=signals,
+        context=tuple(sorted({_namespace(name) for name, known in present.items() if known})),
+    )
+
+
+def enrich_job(bars: BarsSlice, scripts: Scripts, folder: str) -> int:
+    """Store every signal with what was known when it came. Returns the number of rows."""
+    from lab.agents.enrich import enrich_signals
+
+    _, evaluated = _evaluated(bars, scripts)
+    signals = enrich_signals(evaluated)
+    write_output(Path(folder), SIGNALS, signals)
+    return signals.height
+
+
+def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials: TrialsSoFar, seed: int, folder: str) -> BacktestReport:
+    """Run the account over the slice, store trades, skips and daily equity, and sum the result up."""
+    from lab.agents.summary import summarise
+    from lab.backtest import ENGINE_VERSION
+
+    strategy, evaluated = _evaluated(bars, scripts)
+    account, costs = _account(rules)
+    result = _run(strategy, evaluated, account, costs)
+    out = Path(folder)
+    write_output(out, TRADES, result.trades)
+    write_output(out, SKIPS, result.skips)
+    write_output(out, EQUITY, result.equity)
+    returns = _returns(result.equity, None, None)
+    summary = summarise(result, returns, _benchmarks(bars, evaluated, costs), account, costs, trials, seed)
+    return BacktestReport(
+        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=_sharpe_daily(result.equity)
+    )
+
+
+def evidence_job(folder: str, summary: ResultSummary) -> EvidenceReport:
+    """What the stored trades show, over the whole learning span and over its selection part alone."""
+    import polars as pl
+
+    from lab.agents.evidence import build_evidence
+
+    out = Path(folder)
+    trades, equity = read_output(out, TRADES), read_output(out, EQUITY)
+    signals = read_output(out, SIGNALS).rename({"timestamp": "signal_at"})
+    explained = trades.join(signals, on=["ticker", "signal_at", "direction"], how="left", maintain_order="left")
+    split = selection_until(equity)
+    return EvidenceReport(
+        whole=build_evidence(explained, summary),
+        selection=build_evidence(explained.filter(pl.col("session") <= split), prefix="S"),
+        current=span_results(trades, equity),
+    )
+
+
+def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_folder: str, seed: int) -> VariantReport:
+    """Test a changed strategy against the stored result of the version it changes, on the same days."""
+    strategy, evaluated = _evaluated(bars, scripts, remember=False)
+    account, costs = _account(rules)
+    result = _run(strategy, evaluated, account, costs)
+    parent = read_output(Path(parent_folder), EQUITY)
+    split = selection_until(parent)
+    return VariantReport(
+        script_hash=strategy.script_hash,
+        results=span_results(result.trades, result.equity),
+        selection=compare_equity(parent, result.equity, seed, None, split),
+        confirmation=compare_equity(parent, result.equity, seed, split, None),
+        summary_trades=result.trades.height,
+        sharpe_daily=_sharpe_daily(result.equity),
+    )
+
+
+def compare_job(old_folder: str, new_folder: str, seed: int) -> Comparison:
+    """The paired test of two stored results on the sessions they share."""
+    return compare_equity(read_output(Path(old_folder), EQUITY), read_output(Path(new_folder), EQUITY), seed, None, None)
+
+
+def selection_until(equity: pl.DataFrame) -> date:
+    """Last session of the part on which refinements are chosen."""
+    sessions = equity["session"]
+    last: date = sessions[max(0, min(len(sessions) - 1, int(len(sessions) * SELECTION_SHARE) - 1))]
+    return last
+
+
+def span_results(trades: pl.DataFrame, equity: pl.DataFrame) -> SpanResults:
+    split = selection_until(equity)
+    return SpanResults(
+        whole=span_result(trades, equity, None, None),
+        selection=span_result(trades, equity, None, split),
+        confirmation=span_result(trades, equity, split, None),
+    )
+
+
+def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, until: date | None) -> SpanResult:
+    """The part of a result that lies in (after, until]: trades by their session, the account by its daily equity."""
+    from lab.backtest import sharpe_ratio
+
+    part = _sessions(trades, after, until)
+    returns = _returns(equity, after, until)
+    grown = (returns + 1.0).cum_prod()
+    peak = grown.cum_max().clip(lower_bound=1.0)
+    drawdown = ((peak - grown) / peak).max() if len(grown) else 0.0
+    return SpanResult(
+        sessions=len(returns),
+        trades=part.height,
+        win_rate=float((part["pnl"] > 0).mean() or 0.0) if part.height else None,
+        sharpe=sharpe_ratio(returns.to_numpy()),
+        total_return=float(grown[-1]) - 1.0 if len(grown) else 0.0,
+        max_drawdown=float(drawdown) if isinstance(drawdown, float) else 0.0,
+        mean_r=_mean(part["r_multiple"]),
+    )
+
+
+def compare_equity(old: pl.DataFrame, new: pl.DataFrame, seed: int, after: date | None, until: date | None) -> Comparison:
+    """The paired test of two accounts' daily returns on the sessions of (after, until]."""
+    from lab.backtest import compare_paired
+
+    old_returns, new_returns = _returns(old, after, until), _returns(new, after, until)
+    paired = compare_paired(old_returns.to_numpy(), new_returns.to_numpy(), seed)
+    return Comparison(
+        verdict=Verdict(paired.verdict),
+        mean_difference=paired.mean_difference,
+        low=paired.low,
+        high=paired.high,
+        sessions=len(new_returns),
+    )
+
+
+def _returns(equity: pl.DataFrame, after: date | None, until: date | None) -> pl.Series:
+    """Daily returns of the sessions in (after, until]; the first session's counts from the starting equity."""
+    import polars as pl
+
+    daily = equity.with_columns((pl.col("equity") / pl.col("equity").shift(1).fill_null(pl.col("starting_equity")) - 1.0).alias("change"))
+    return _sessions(daily, after, until)["change"]
+
+
+def _sessions(frame: pl.DataFrame, after: date | None, until: date | None) -> pl.DataFrame:
+    import polars as pl
+
+    if after is not None:
+        frame = frame.filter(pl.col("session") > after)
+    if until is not None:
+        frame = frame.filter(pl.col("session") <= until)
+    return frame
+
+
+def _mean(values: pl.Series) -> float | None:
+    mean = values.mean()
+    return float(mean) if isinstance(mean, (int, float)) else None
+
+
+def _sharpe_daily(equity: pl.DataFrame) -> float | None:
+    from lab.backtest import sharpe_ratio
+
+    annual = sharpe_ratio(_returns(equity, None, None).to_numpy())
+    return None if annual is None else annual / 252**0.5
+
+
+def _run(strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> BacktestResult:
+    import polars as pl
+
+    from lab.backtest import run_backtest
+
+    result = run_backtest(strategy, evaluated, account, costs)
+    starting = result.equity.with_columns(pl.lit(account.starting_equity).alias("starting_equity"))
+    return replace(result, equity=starting)
+
+
+def _account(rules: AccountRules) -> tuple[Account, Costs]:
+    from lab.backtest import Account, Costs
+
+    return Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure), Costs()
+
+
+def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tuple[Strategy, pl.DataFrame]:
+    if remember:
+        return _remembered(bars, scripts)
+    from lab.script import compile_strategy
+
+    strategy = compile_strategy(scripts.scan, scripts.execution)
+    return strategy, strategy.evaluate(_market(bars))
+
+
+@lru_cache(maxsize=1)
+def _remembered(bars: BarsSlice, scripts: Scripts) -> tuple[Strategy, pl.DataFrame]:
+    """Scan, enrich and backtest ask for the same frame one after the other."""
+    return _evaluated(bars, scripts, remember=False)
+
+
+@lru_cache(maxsize=1)
+def _market(bars: BarsSlice) -> pl.DataFrame:
+    from lab.market import BarsCache, load_market
+
+    return load_market(
+        BarsCache(Path(bars.folder)),
+        list(bars.tickers),
+        bars.timeframe,
+        bars.first,
+        bars.last,
+        market_ticker=bars.market_ticker,
+        vix_ticker=bars.vix_ticker,
+    )
+
+
+def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[str, float]:
+    """What doing nothing clever returned on the same sessions, after the same costs."""
+    from lab.backtest import buy_and_hold
+    from lab.market import BarsCache, load_market
+
+    found = {}
+    if bars.market_ticker is not None:
+        market = load_market(BarsCache(Path(bars.folder)), [bars.market_ticker], bars.timeframe, bars.first, bars.last)
+        found[f"buy and hold {bars.market_ticker}"] = buy_and_hold(market, [bars.market_ticker], costs)
+    return {**found, f"equal-weight universe ({len(bars.tickers)})": buy_and_hold(evaluated, list(bars.tickers), costs)}
+
+
+def _namespace(column: str) -> str:
+    head, dot, _ = column.partition(".")
+    return head if dot and head in ("market", "levels", "prev_day", "news") else ""
+
+
+
+
+def whole_span(summary: ResultSummary) -> SpanResult:
+    """A stored summary in the terms in which versions are compared."""
+    return SpanResult(
+        sessions=len(summary.equity),
+        trades=summary.trades,
+        win_rate=summary.win_rate,
+        sharpe=summary.sharpe,
+        total_return=summary.total_return,
+        max_drawdown=summary.max_drawdown,
+        mean_r=summary.expectancy_r,
+    )

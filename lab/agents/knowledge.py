@@ -1,0 +1,109 @@
+"""What an agent remembers: insights that later iterations confirm or contradict.
+
+Confidence is the mean of a Beta distribution over "this will hold next time": a draft's own confidence counts as
+PRIOR_WEIGHT observations, and each later iteration whose data speak on the same topic adds one, for or against.
+An insight whose confidence falls below RETIRE_BELOW is retired with its reason and no longer shown to the strategist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from lab.agents.strategist import Insight, InsightDraft
+from lab.store.models import AgentKnowledge, KnowledgeStatus, utc_now
+
+PRIOR_WEIGHT = 2.0
+RETIRE_BELOW = 0.3
+MOST_INSIGHTS = 12
+"""As many of the best insights go into the strategist's next request."""
+
+
+def remember(session: Session, agent_id: int, iteration_id: int, measured: str, drafts: Sequence[InsightDraft]) -> int:
+    """Merge an iteration's drafts into what the agent knows, inside the caller's transaction. Returns how many were new.
+
+    A draft on a topic already known moves that insight's confidence: up where the effect has the same sign, down where
+    it has the other. Only a draft on a topic not yet known, or retired, makes a new row. `measured` names what was
+    measured (scripts and data): the same scripts on the same data again are no second observation.
+    """
+    known = {
+        _topic(row.pattern_type, row.supporting_data): row
+        for row in session.exec(
+            select(AgentKnowledge).where(AgentKnowledge.agent_id == agent_id, AgentKnowledge.status == KnowledgeStatus.ACTIVE)
+        )
+    }
+    new = 0
+    for draft in drafts:
+        topic = _topic(draft.pattern_type, dict(draft.supporting_data))
+        row = known.get(topic)
+        if row is None:
+            row = AgentKnowledge(
+                agent_id=agent_id,
+                knowledge_type=draft.knowledge_type.value,
+                pattern_type=draft.pattern_type,
+                insight=draft.insight,
+                supporting_data={
+                    **draft.supporting_data,
+                    "evidence": list(draft.evidence_ids),
+                    "first_confidence": draft.confidence,
+                    "confirmed": 0,
+                    "contradicted": 0,
+                    "history": [[iteration_id, draft.confidence, measured]],
+                },
+                confidence=draft.confidence,
+                learned_from_iteration=iteration_id,
+            )
+            known[topic] = row
+            new += 1
+        else:
+            _weigh(row, draft, iteration_id, measured)
+        session.add(row)
+    return new
+
+
+def known_insights(session: Session, agent_id: int) -> tuple[Insight, ...]:
+    """The agent's active insights, surest first, at most MOST_INSIGHTS."""
+    rows = session.exec(
+        select(AgentKnowledge)
+        .where(AgentKnowledge.agent_id == agent_id, AgentKnowledge.status == KnowledgeStatus.ACTIVE)
+        .order_by(col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
+        .limit(MOST_INSIGHTS)
+    )
+    return tuple(
+        Insight(
+            id=row.id or 0,
+            knowledge_type=row.knowledge_type,
+            pattern_type=row.pattern_type,
+            insight=row.insight,
+            confidence=row.confidence,
+            supporting_data=row.supporting_data,
+        )
+        for row in rows
+    )
+
+
+def _weigh(row: AgentKnowledge, draft: InsightDraft, iteration_id: int, measured: str) -> None:
+    data = dict(row.supporting_data)
+    if any(seen == measured for _, _, seen in data.get("history", [])):
+        return
+    agrees = _sign(data) == _sign(dict(draft.supporting_data))
+    data["confirmed" if agrees else "contradicted"] = data.get("confirmed" if agrees else "contradicted", 0) + 1
+    confirmed, contradicted = data.get("confirmed", 0), data.get("contradicted", 0)
+    first = float(data.get("first_confidence", row.confidence))
+    row.confidence = (PRIOR_WEIGHT * first + confirmed) / (PRIOR_WEIGHT + confirmed + contradicted)
+    data["history"] = [*data.get("history", []), [iteration_id, row.confidence, measured]]
+    row.supporting_data = data
+    row.updated_at = utc_now()
+    if row.confidence < RETIRE_BELOW:
+        row.status = KnowledgeStatus.RETIRED
+        row.retired_reason = f"Contradicted by {contradicted} of {confirmed + contradicted} later iterations."
+
+
+def _topic(pattern: str, data: dict[str, Any]) -> tuple[str, str]:
+    return pattern, str(data.get("topic", ""))
+
+
+def _sign(data: dict[str, Any]) -> bool:
+    return float(data.get("effect") or 0.0) >= 0.0

@@ -1,0 +1,97 @@
+"""From the engine's frames to the figures that are stored with an iteration and shown, each with its uncertainty."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lab.agents.views import Interval, ResultSummary
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lab.agents.jobs import TrialsSoFar
+    from lab.backtest import Account, BacktestResult, Costs
+
+MIN_TRADES = 30
+"""Below this many trades there is no verdict."""
+NO_VERDICT, NO_EDGE, PROMISING = "no verdict yet", "no edge seen", "promising"
+SURE = 0.95
+"""The probability of a positive Sharpe ratio, deflated for the number of trials, from which a result is called promising."""
+
+
+def summarise(
+    result: BacktestResult,
+    returns: pl.Series,
+    benchmarks: dict[str, float],
+    account: Account,
+    costs: Costs,
+    trials: TrialsSoFar,
+    seed: int,
+) -> ResultSummary:
+    """The result in figures. `returns` are its daily returns, flat days included."""
+    from lab.backtest import sharpe_interval
+
+    metrics = result.metrics
+    spread = sharpe_interval(returns.to_numpy(), seed)
+    interval = None if spread is None else Interval(*spread)
+    verdict, reason = verdict_of(metrics.trades, metrics.sharpe, interval, returns, trials)
+    days: list[tuple[date, float]] = list(result.equity.select("session", "equity").iter_rows())
+    return ResultSummary(
+        signals=result.funnel["signals"],
+        trades=metrics.trades,
+        wins=metrics.wins,
+        win_rate=metrics.win_rate,
+        win_rate_interval=None if metrics.win_rate_interval is None else Interval(*metrics.win_rate_interval),
+        sharpe=metrics.sharpe,
+        sharpe_interval=interval,
+        total_return=metrics.total_return,
+        max_drawdown=metrics.max_drawdown,
+        profit_factor=metrics.profit_factor,
+        expectancy_r=metrics.expectancy_r,
+        average_win=metrics.average_win,
+        average_loss=metrics.average_loss,
+        costs_paid=metrics.costs_paid,
+        starting_equity=account.starting_equity,
+        final_equity=days[-1][1] if days else account.starting_equity,
+        funnel=dict(result.funnel),
+        equity=tuple(days),
+        benchmarks=benchmarks,
+        costs=costs.in_words(),
+        verdict=verdict,
+        verdict_reason=reason,
+    )
+
+
+def verdict_of(
+    trades: int, sharpe: float | None, interval: Interval | None, returns: pl.Series, trials: TrialsSoFar
+) -> tuple[str, str]:
+    """One word for a result on its learning span, and why. The vault alone could say more than "promising".
+
+    The probability that the true Sharpe ratio is above the best that luck would show in so many trials is the deflated
+    Sharpe ratio (Bailey and López de Prado 2014).
+    """
+    from lab.backtest import deflated_sharpe
+
+    if trades < MIN_TRADES:
+        return NO_VERDICT, f"{trades} trades; below {MIN_TRADES} nothing can be said."
+    if sharpe is None or interval is None:
+        return NO_VERDICT, "The equity curve is too short or too flat for a Sharpe ratio."
+    tried = f"the best of {trials.count} variants" if trials.count > 1 else "the first variant"
+    if interval.low <= 0:
+        return NO_EDGE, f"The Sharpe ratio's interval reaches down to {interval.low:.2f}: chance alone could give it."
+    sure = deflated_sharpe(returns.to_numpy(), trials.count, trials.sharpe_variance or 0.0)
+    if sure is None or sure < SURE:
+        odds = "unknown" if sure is None else f"{sure:.0%}"
+        return NO_EDGE, f"As {tried} on these bars it beats luck with a probability of {odds}; {SURE:.0%} is asked."
+    return PROMISING, f"As {tried} on these bars it beats luck with a probability of {sure:.1%}; the vault has not been asked."
+
+
+def win_rate_verdict(old: ResultSummary, new: ResultSummary) -> str:
+    """Whether the win rate of one version differs from another's: Newcombe's interval of the difference (statsmodels)."""
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    if min(old.trades, new.trades) < MIN_TRADES:
+        return "no evidence"
+    low, high = confint_proportions_2indep(new.wins, new.trades, old.wins, old.trades, compare="diff", method="newcomb")
+    return "better" if low > 0 else "worse" if high < 0 else "no evidence"

@@ -1,0 +1,183 @@
+"""The commands that show what a workspace holds, and those that fill it with bars."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.agents.errors import NotThere
+from lab.cli.tables import interval, number, percent, print_json, print_table, say
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.agents.service import Lab
+
+
+def agents(lab: Lab, as_json: bool) -> None:
+    rows = lab.agents()
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print('No agents yet. Make one: lab run "a conservative VWAP scalper for tech stocks"')
+        return
+    print_table(
+        ("Agent", "Style", "Universe", "Iterations", "Version", "Win rate", "Sharpe", "Verdict", "Waiting"),
+        [
+            (
+                row.name,
+                f"{row.personality.risk} {row.personality.style}",
+                row.universe + (" (synthetic)" if row.synthetic else ""),
+                str(row.iterations),
+                row.current_version or "-",
+                percent(row.result.win_rate if row.result else None),
+                number(row.result.sharpe if row.result else None),
+                row.result.verdict if row.result else "-",
+                "1 proposal" if row.pending_approvals else "",
+            )
+            for row in rows
+        ],
+    )
+
+
+def iterations(lab: Lab, name: str, as_json: bool) -> None:
+    rows = lab.iterations(lab.agent_named(name).id)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print(f'No iterations yet. Run one: lab run --agent "{name}"')
+        return
+    print_table(
+        ("Id", "Number", "Version", "Status", "Signals", "Trades", "Win rate", "Sharpe", "Return", "Verdict"),
+        [
+            (
+                str(row.id),
+                str(row.number),
+                row.version or "-",
+                row.status,
+                "-" if row.signals is None else str(row.signals),
+                "-" if row.trades is None else str(row.trades),
+                percent(row.win_rate),
+                number(row.sharpe),
+                percent(row.total_return, 2, True),
+                row.verdict or row.failure or "-",
+            )
+            for row in rows
+        ],
+    )
+
+
+def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
+    view = lab.iteration(iteration_id)
+    if as_json:
+        print_json(view)
+        return
+    row, result = view.row, view.result
+    label = "  SYNTHETIC DATA" if view.universe.synthetic else ""
+    print(f"{row.agent}, iteration {row.number} (version {row.version or '-'}): {row.status}{label}")
+    if view.explanation:
+        print(view.explanation)
+    if result is not None:
+        print(f"\nSignals {result.signals}, trades {result.trades}")
+        print(f"Win rate {percent(result.win_rate)} {interval(result.win_rate_interval, True)}")
+        print(f"Sharpe {number(result.sharpe)} {interval(result.sharpe_interval)}")
+        print(f"Return {percent(result.total_return, 2, True)}, maximum drawdown {percent(result.max_drawdown)}")
+        for name, value in result.benchmarks.items():
+            print(f"Beside it: {name} {percent(value, 2, True)}")
+        print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
+        print(f"Verdict: {result.verdict}. {result.verdict_reason}")
+        skipped = [f"{reason} {count}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
+        print(f"Skipped: {', '.join(skipped) or 'none'}")
+    if view.analysis:
+        print(f"\n{view.analysis}")
+    print(f"\n# scan\n{view.scan_script}\n\n# execution\n{view.execution_script}")
+    if view.proposal is not None:
+        effect = view.proposal.effect
+        print(f"\nProposal ({view.proposal.state}): {view.proposal.title}")
+        for change in view.proposal.changes:
+            print(f"  {change}")
+        print(
+            f"  Sharpe {number(effect.sharpe[0])} -> {number(effect.sharpe[1])}, trades {effect.trades[0]} -> {effect.trades[1]}: "
+            f"{effect.verdict} on {effect.confirmed_sessions} unseen sessions; {effect.trials} variants tried on these bars"
+        )
+
+
+def import_file(
+    lab: Lab, file: Path, name: str | None, zone: str | None, timeframe: str | None, columns: list[str], tickers: str | None, as_json: bool
+) -> None:
+    preview = lab.preview_import(str(file))
+    chosen = dict(preview.columns)
+    for pair in columns:
+        ours, equals, theirs = pair.partition("=")
+        if not equals or theirs not in preview.file_columns:
+            raise LabError(f"--column {pair!r} must be OURS=THEIRS, where THEIRS is one of {', '.join(preview.file_columns)}.")
+        chosen[ours] = theirs
+    wanted = preview.tickers
+    if tickers is not None:
+        wanted = tuple(ticker.strip().upper() for ticker in tickers.split(",") if ticker.strip())
+        if missing := [ticker for ticker in wanted if ticker not in preview.tickers]:
+            raise NotThere(f"{file.name} has no bars of {', '.join(missing)}. It has {', '.join(preview.tickers[:20])}.")
+    preview = replace(
+        preview, columns=chosen, time_zone=zone or preview.time_zone, timeframe=timeframe or preview.timeframe, tickers=wanted
+    )
+    report = lab.import_bars(preview, name or file.stem, _bar)
+    if as_json:
+        print_json(report)
+        return
+    print(f"Imported {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
+    for problem in report.problems:
+        print(f"  {problem}")
+
+
+def data_status(lab: Lab, as_json: bool) -> None:
+    universes, coverage = lab.state().universes, lab.coverage()
+    if as_json:
+        print_json({"universes": universes, "coverage": coverage})
+        return
+    if not universes:
+        print("No bars yet. Import a file: lab data import FILE, or make the demo market: lab data demo")
+        return
+    print_table(
+        ("Universe", "Tickers", "Timeframe", "Learning span", "Vault until", "Source"),
+        [
+            (
+                universe.name,
+                str(len(universe.tickers)),
+                universe.timeframe,
+                f"{universe.first_session} to {universe.learning_until}",
+                str(universe.last_session),
+                "SYNTHETIC" if universe.synthetic else universe.source,
+            )
+            for universe in universes
+        ],
+    )
+    print()
+    print_table(
+        ("Ticker", "Timeframe", "Bars", "From", "To", "Source", "Problems"),
+        [
+            (
+                row.ticker,
+                row.timeframe,
+                f"{row.rows:,}",
+                f"{row.first_at:%Y-%m-%d}",
+                f"{row.last_at:%Y-%m-%d}",
+                row.source,
+                str(len(row.problems)) if row.problems else "none",
+            )
+            for row in coverage
+        ],
+    )
+
+
+def make_demo_market(lab: Lab) -> None:
+    universe = lab.make_demo_market(_bar)
+    say(f"Made {universe.name}: {len(universe.tickers)} tickers, {universe.first_session} to {universe.last_session}, SYNTHETIC.")
+
+
+def _bar(share: float, note: str) -> None:
+    """One line of progress, drawn over itself; nothing where stderr is not a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
