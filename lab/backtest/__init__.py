@@ -1,0 +1,88 @@
+"""Signals to orders, fills, trades and metrics, and what they are worth. Public names load on first use: Polars and NumPy are heavy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.backtest.account import Account, Costs
+    from lab.backtest.benchmarks import buy_and_hold, buy_and_hold_equity
+    from lab.backtest.curve import daily_returns
+    from lab.backtest.deflated import (
+        deflated_sharpe,
+        deflated_sharpe_ratio,
+        expected_maximum_sharpe,
+        probabilistic_sharpe,
+        probabilistic_sharpe_ratio,
+    )
+    from lab.backtest.engine import ENGINE_VERSION, run_backtest
+    from lab.backtest.errors import BacktestError
+    from lab.backtest.metrics import Metrics
+    from lab.backtest.plan import Plan, PlannedStrategy
+    from lab.backtest.reasons import Direction, ExitReason, SkipReason
+    from lab.backtest.result import BacktestResult
+    from lab.backtest.statistics import (
+        ComparisonVerdict,
+        PairedComparison,
+        compare_paired,
+        sharpe_interval,
+        sharpe_ratio,
+        wilson_interval,
+    )
+
+__all__ = [
+    "ENGINE_VERSION",
+    "Account",
+    "BacktestError",
+    "BacktestResult",
+    "ComparisonVerdict",
+    "Costs",
+    "Direction",
+    "ExitReason",
+    "Metrics",
+    "PairedComparison",
+    "Plan",
+    "PlannedStrategy",
+    "SkipReason",
+    "buy_and_hold",
+    "buy_and_hold_equity",
+    "compare_paired",
+    "daily_returns",
+    "deflated_sharpe",
+    "deflated_sharpe_ratio",
+    "expected_maximum_sharpe",
+    "probabilistic_sharpe",
+    "probabilistic_sharpe_ratio",
+    "run_backtest",
+    "sharpe_interval",
+    "sharpe_ratio",
+    "wilson_interval",
+]
+
+_MODULES = {
+    "account": ("Account", "Costs"),
+    "benchmarks": ("buy_and_hold", "buy_and_hold_equity"),
+    "curve": ("daily_returns",),
+    "deflated": (
+        "deflated_sharpe",
+        "deflated_sharpe_ratio",
+        "expected_maximum_sharpe",
+        "probabilistic_sharpe",
+        "probabilistic_sharpe_ratio",
+    ),
+    "engine": ("ENGINE_VERSION", "run_backtest"),
+    "errors": ("BacktestError",),
+    "metrics": ("Metrics",),
+    "plan": ("Plan", "PlannedStrategy"),
+    "reasons": ("Direction", "ExitReason", "SkipReason"),
+    "result": ("BacktestResult",),
+    "statistics": ("ComparisonVerdict", "PairedComparison", "compare_paired", "sharpe_interval", "sharpe_ratio", "wilson_interval"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

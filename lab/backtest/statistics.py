@@ -1,0 +1,168 @@
+"""How sure a figure is: intervals for win rate and Sharpe ratio, and the paired test of a version against its parent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lab.backtest.errors import BacktestError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+SESSIONS_PER_YEAR = 252
+MIN_SESSIONS = 30
+"""Below this many daily returns there is neither an interval nor a verdict."""
+MIN_TRADES = 30
+"""Below this many trades nothing is compared."""
+MIN_DIFFERENT_SESSIONS = 10
+"""Two versions that differ on fewer sessions are not told apart: a bootstrap of a few values is far too sure of itself."""
+REPETITIONS = 2_000
+
+
+class ComparisonVerdict(StrEnum):
+    BETTER = "better"
+    NO_EVIDENCE = "no evidence"
+    WORSE = "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """A version against its parent on the same sessions."""
+
+    verdict: ComparisonVerdict
+    mean_difference: float
+    """Mean of new minus old daily return, as a fraction."""
+    low: float | None
+    """95 % interval of the mean difference; None where too little is known for one."""
+    high: float | None
+    sessions: int
+    reason: str
+    """A sentence saying why the verdict is what it is."""
+
+
+def wilson_interval(wins: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion (Wilson 1927), without continuity correction. (0, 1) when nothing was tried.
+
+    Raises BacktestError unless 0 <= wins <= n.
+    """
+    if not 0 <= wins <= n:
+        raise BacktestError(f"{wins} wins of {n} trades can't be: wins lie between 0 and the number of trades.")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = wins / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # the closed form misses the ends by a rounding error
+    low = 0.0 if wins == 0 else (centre - half) / scale
+    high = 1.0 if wins == n else (centre + half) / scale
+    return low, high
+
+
+def sharpe_ratio(daily_returns: Sequence[float] | Floats) -> float | None:
+    """Mean over standard deviation (n - 1) of daily returns, times the root of 252; no risk-free rate is taken off.
+
+    None for fewer than 2 returns or returns that do not vary.
+    """
+    returns = np.asarray(daily_returns, dtype=np.float64)
+    if len(returns) < 2 or _constant(returns):
+        return None
+    return float(returns.mean() / returns.std(ddof=1)) * math.sqrt(SESSIONS_PER_YEAR)
+
+
+def sharpe_interval(
+    daily_returns: Sequence[float] | Floats, seed: int, confidence: float = 0.95, repetitions: int = REPETITIONS
+) -> tuple[float, float] | None:
+    """Interval of the annualised Sharpe ratio by the stationary block bootstrap (Politis and Romano 1994, percentile method).
+
+    The mean block length is chosen by Politis and White (2004, corrected 2009). The same seed gives the same interval. None
+    for fewer than 30 returns or returns that do not vary.
+    """
+    returns = np.asarray(daily_returns, dtype=np.float64)
+    if len(returns) < MIN_SESSIONS or _constant(returns):
+        return None
+
+    def annual(samples: Floats) -> Floats:
+        deviation = samples.std(axis=1, ddof=1)
+        mean = samples.mean(axis=1)
+        flat = deviation < 1e-15
+        ratio: Floats = np.where(flat, 0.0, mean / np.where(flat, 1.0, deviation)) * math.sqrt(SESSIONS_PER_YEAR)
+        return ratio
+
+    return _bootstrap(returns, annual, seed, confidence, repetitions)
+
+
+def compare_paired(old: Sequence[float] | Floats, new: Sequence[float] | Floats, seed: int, trades: int | None = None) -> PairedComparison:
+    """Is `new` better than `old`? Daily returns of the same sessions, paired; stationary block bootstrap of the mean difference.
+
+    "better" or "worse" only if the 95 % interval leaves out zero; "no evidence" whenever fewer than 30 sessions are compared,
+    the two differ on fewer than 10 of them, or `trades` (the smaller count of the two versions, where given) is below 30.
+    Raises BacktestError if the two do not cover the same number of sessions.
+    """
+    before, after = (np.asarray(values, dtype=np.float64) for values in (old, new))
+    if len(before) != len(after):
+        raise BacktestError(f"{len(before)} sessions can't be paired with {len(after)}: compare versions on the same span.")
+    difference = after - before
+    n = len(difference)
+    mean = float(difference.mean()) if n else 0.0
+    differing = int((np.abs(difference) > 1e-12).sum())
+
+    def unknown(reason: str) -> PairedComparison:
+        return PairedComparison(ComparisonVerdict.NO_EVIDENCE, mean, None, None, n, reason)
+
+    if n < MIN_SESSIONS:
+        return unknown(f"{n} sessions are compared; below {MIN_SESSIONS} nothing can be said.")
+    if trades is not None and trades < MIN_TRADES:
+        return unknown(f"one of the two has {trades} trades; below {MIN_TRADES} nothing can be said.")
+    if differing < MIN_DIFFERENT_SESSIONS:
+        return unknown(f"the two differ on {differing} of {n} sessions; below {MIN_DIFFERENT_SESSIONS} nothing can be said.")
+    low, high = (mean, mean) if _constant(difference) else _bootstrap(difference, _means, seed, 0.95, REPETITIONS)
+    if low > 0:
+        verdict, said = ComparisonVerdict.BETTER, "above zero"
+    elif high < 0:
+        verdict, said = ComparisonVerdict.WORSE, "below zero"
+    else:
+        verdict, said = ComparisonVerdict.NO_EVIDENCE, "on both sides of zero"
+    return PairedComparison(verdict, mean, low, high, n, f"the daily difference lies between {low:+.3%} and {high:+.3%} (95 %), {said}.")
+
+
+def _means(samples: Floats) -> Floats:
+    means: Floats = samples.mean(axis=1)
+    return means
+
+
+def _constant(values: Floats) -> bool:
+    """No variation beyond what rounding makes of equal values."""
+    spread = float(values.max() - values.min())
+    return spread <= 1e-12 * max(1e-3, float(np.abs(values).max()))
+
+
+def _bootstrap(
+    values: Floats, statistic: Callable[[Floats], Floats], seed: int, confidence: float, repetitions: int
+) -> tuple[float, float]:
+    """Percentile interval of a statistic over stationary bootstrap samples, one sample a row."""
+    from arch.bootstrap import StationaryBootstrap
+
+    bootstrap: Any = StationaryBootstrap(_block_length(values), values, seed=np.random.default_rng(seed))
+    samples = np.stack([positional[0] for positional, _ in bootstrap.bootstrap(repetitions)])
+    low, high = np.quantile(statistic(samples), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _block_length(values: Floats) -> float:
+    """Mean block length after Politis and White, held between 1 and a third of the series."""
+    from arch.bootstrap import optimal_block_length
+
+    with np.errstate(all="ignore"):
+        length = float(optimal_block_length(values)["stationary"].iloc[0])
+    return min(max(length, 1.0), len(values) / 3) if math.isfinite(length) else 1.0
