@@ -1,0 +1,276 @@
+"""The bars cache: Parquet files by ticker, timeframe and year, whole or not at all, never silently damaged."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+
+from lab.market.bars import BARS_SCHEMA, SERIES_SCHEMA, place_in_sessions
+from lab.market.durable import explaining_write_errors, make_folder, write_durably
+from lab.market.errors import DamagedBars, MarketError, MissingBars
+from lab.market.manifest import NAME, CachedFile, Manifest, Series, dump_manifest, load_manifest
+from lab.market.timeframes import timeframe_minutes
+
+_TICKER = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.:^=_/-]{0,31}")
+_SET_ASIDE = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is cached of one ticker on one timeframe."""
+
+    ticker: str
+    timeframe: str
+    source: str
+    rows: int
+    first_at: datetime
+    last_at: datetime
+    problems: tuple[str, ...]
+
+
+class CacheBatch:
+    """Series written together: all of them appear in the cache when the batch ends, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.series: dict[tuple[str, str], Series] = {}
+        self.new_files: list[Path] = []
+
+    def write(
+        self,
+        ticker: str,
+        timeframe: str,
+        frame: pl.DataFrame,
+        source: str,
+        problems: Sequence[str] = (),
+        schedule: pl.DataFrame | None = None,
+    ) -> None:
+        """Make `frame` (see `RAW_SCHEMA`; any order, no duplicate times) the series of `ticker` on `timeframe`.
+
+        `schedule` is the result of `trading_sessions` over the frame's span, where the caller has it at hand.
+        """
+        timeframe_minutes(timeframe)
+        check_ticker(ticker)
+        if frame.is_empty():
+            raise MarketError(f"There are no bars of {ticker} to write.")
+        placed = place_in_sessions(frame, timeframe, schedule)
+        years = placed.group_by(pl.col("session").dt.year().alias("year"), maintain_order=True).__iter__()
+        files = tuple(self._write_year(ticker, timeframe, int(str(key[0])), part) for key, part in years)
+        self.series[ticker, timeframe] = Series(ticker, timeframe, source, tuple(problems), files)
+
+    def _write_year(self, ticker: str, timeframe: str, year: int, part: pl.DataFrame) -> CachedFile:
+        buffer = io.BytesIO()
+        part.write_parquet(buffer, compression="lz4", statistics=False)
+        content = buffer.getvalue()
+        digest = hashlib.sha256(content).hexdigest()
+        # The digest in the name keeps a new file from ever overwriting one that the manifest still points to.
+        path = self._folder / timeframe / quote(ticker, safe="") / f"{year}-{digest[:16]}.parquet"
+        if not _has_digest(path, digest):
+            existed = path.exists()
+            write_durably(path, content)
+            if not existed:
+                self.new_files.append(path)
+        first_at, last_at = part["timestamp"][0], part["timestamp"][-1]
+        return CachedFile(str(path.relative_to(self._folder)), year, part.height, first_at, last_at, digest)
+
+
+class BarsCache:
+    """The bars of a workspace, under one folder. Many processes may read while one writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # Writing
+
+    @contextmanager
+    def batch(self) -> Iterator[CacheBatch]:
+        """Write several series as one: nothing of them is in the cache before the `with` block has ended well.
+
+        Raises `CacheUnwritable` when the disk is full or the folder can't be written; what was cached before stays as it was.
+        """
+        batch = CacheBatch(self.folder)
+        try:
+            with explaining_write_errors(self.folder), self._lock():
+                yield batch
+                old = load_manifest(self.folder)
+                new = Manifest({**old.series, **batch.series})
+                write_durably(self.folder / NAME, dump_manifest(new))
+        except BaseException:
+            for path in batch.new_files:
+                with suppress(OSError):
+                    path.unlink()
+            raise
+        kept = {file.path for file in new.files()}
+        for file in old.files():
+            if file.path not in kept:
+                with suppress(OSError):
+                    (self.folder / file.path).unlink()
+
+    def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[str] = ()) -> None:
+        """Make `frame` the series of `ticker` on `timeframe`, replacing what was cached of it (see `CacheBatch.write`)."""
+        with self.batch() as batch:
+            batch.write(ticker, timeframe, frame, source, problems)
+
+    # Reading
+
+    def read(self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None) -> pl.DataFrame:
+        """The regular-hours bars of `tickers` in the sessions from `first` to `last` (see `BARS_SCHEMA`), sorted by ticker and time.
+
+        Raises `MissingBars` for a ticker that is not cached on `timeframe`, and `DamagedBars` for a file whose content is not
+        what was written: that file is set aside and reported again on every read until its bars are imported anew.
+        """
+        manifest = load_manifest(self.folder)
+        inside = pl.col("regular")
+        if first is not None:
+            inside &= pl.col("session") >= first
+        if last is not None:
+            inside &= pl.col("session") <= last
+        parts = []
+        for ticker in sorted(set(tickers)):
+            for file in self._series(manifest, ticker, timeframe).files:
+                if (first is not None and file.year < first.year) or (last is not None and file.year > last.year):
+                    continue
+                part = self._read_file(ticker, timeframe, file).filter(inside).drop("regular")
+                parts.append(part.insert_column(0, pl.repeat(ticker, part.height, dtype=pl.String, eager=True).alias("ticker")))
+        return pl.concat(parts, rechunk=True) if parts else pl.DataFrame(schema=BARS_SCHEMA)
+
+    def read_series(self, ticker: str, timeframe: str) -> pl.DataFrame:
+        """All cached bars of a ticker as they were written (see `SERIES_SCHEMA`), extended hours included."""
+        series = self._series(load_manifest(self.folder), ticker, timeframe)
+        return pl.concat([self._read_file(ticker, timeframe, file) for file in series.files])
+
+    def has(self, ticker: str, timeframe: str) -> bool:
+        """Whether any bars of the ticker are cached on the timeframe."""
+        return (ticker, timeframe) in load_manifest(self.folder).series
+
+    def coverage(self) -> list[Coverage]:
+        """What is cached, by ticker and timeframe."""
+        manifest = load_manifest(self.folder)
+        return [
+            Coverage(
+                series.ticker,
+                series.timeframe,
+                series.source,
+                sum(file.rows for file in series.files),
+                min(file.first_at for file in series.files),
+                max(file.last_at for file in series.files),
+                series.problems,
+            )
+            for _, series in sorted(manifest.series.items())
+        ]
+
+    def fingerprint(self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None) -> str:
+        """SHA-256 over the bars of `tickers` between the sessions `first` and `last`: equal exactly when the bars are.
+
+        It depends on the values alone, not on how or when the files were written.
+        """
+        digest = hashlib.sha256(timeframe.encode())
+        for ticker in sorted(set(tickers)):
+            bars = self.read([ticker], timeframe, first, last)
+            digest.update(f"\n{ticker} {bars.height}\n".encode())
+            for name in BARS_SCHEMA:
+                if name != "ticker":
+                    column = bars[name]
+                    values = column.to_physical() if not column.dtype.is_float() else column
+                    digest.update(values.fill_null(-1).to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def verify(self) -> list[str]:
+        """Re-read every file and compare checksums; a sentence for each damaged one, which is set aside."""
+        sentences = []
+        manifest = load_manifest(self.folder)
+        for (ticker, timeframe), series in sorted(manifest.series.items()):
+            for file in series.files:
+                try:
+                    self._read_file(ticker, timeframe, file)
+                except DamagedBars as error:
+                    sentences.append(str(error))
+        return sentences
+
+    # Inside
+
+    def _series(self, manifest: Manifest, ticker: str, timeframe: str) -> Series:
+        try:
+            return manifest.series[ticker, timeframe]
+        except KeyError:
+            others = sorted(name for one, name in manifest.series if one == ticker)
+            hint = f"; cached are {', '.join(others)}" if others else ""
+            raise MissingBars(f"No {timeframe} bars of {ticker} are cached{hint}. Import a file with them first.") from None
+
+    def _read_file(self, ticker: str, timeframe: str, file: CachedFile) -> pl.DataFrame:
+        path = self.folder / file.path
+        what = f"The cached {timeframe} bars of {ticker} for {file.year} are damaged"
+        again = "Import them again."
+        if file.damaged:
+            raise DamagedBars(f"{what} and were set aside in {self.folder / _SET_ASIDE}. {again}")
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            # A writer may have replaced the series since the manifest was read; only a file the manifest still names is missing.
+            current = load_manifest(self.folder).series.get((ticker, timeframe))
+            if current is not None and file not in current.files:
+                newer = next((one for one in current.files if one.year == file.year), None)
+                return self._read_file(ticker, timeframe, newer) if newer is not None else pl.DataFrame(schema=SERIES_SCHEMA)
+            self._mark_damaged(ticker, timeframe, file)
+            gone = f"The cached {timeframe} bars of {ticker} for {file.year} are missing: {path} is gone."
+            raise DamagedBars(f"{gone} {again}") from None
+        except OSError as error:
+            raise DamagedBars(f"The cached {timeframe} bars of {ticker} for {file.year} can't be read ({error.strerror}): {path}.") from error
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            aside = self._set_aside(ticker, timeframe, file)
+            raise DamagedBars(f"{what} (the checksum of the file is wrong). {aside} {again}")
+        return pl.read_parquet(io.BytesIO(content))
+
+    def _set_aside(self, ticker: str, timeframe: str, file: CachedFile) -> str:
+        target = self.folder / _SET_ASIDE / file.path.replace("/", "_")
+        try:
+            make_folder(target.parent)
+            os.replace(self.folder / file.path, target)
+        except OSError:
+            return "The file could not be moved away."
+        self._mark_damaged(ticker, timeframe, file)
+        return f"The file was set aside as {target}."
+
+    def _mark_damaged(self, ticker: str, timeframe: str, file: CachedFile) -> None:
+        with suppress(OSError), self._lock():
+            manifest = load_manifest(self.folder)
+            series = manifest.series.get((ticker, timeframe))
+            if series is None or file not in series.files:
+                return
+            files = tuple(replace(one, damaged=True) if one == file else one for one in series.files)
+            changed = {**manifest.series, (ticker, timeframe): replace(series, files=files)}
+            write_durably(self.folder / NAME, dump_manifest(Manifest(changed)))
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        make_folder(self.folder)
+        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def check_ticker(ticker: str) -> None:
+    """Refuse what can't be a ticker, with a sentence."""
+    if not _TICKER.fullmatch(ticker):
+        raise MarketError(f"“{ticker[:40]}” can't be a ticker: use 1 to 32 letters, digits or any of . : ^ = _ / -, such as AAPL or BRK.B.")
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except OSError:
+        return False

@@ -1,0 +1,25 @@
+"""What can go wrong with bars, each as a sentence the person can act on."""
+
+from __future__ import annotations
+
+from lab.errors import LabError
+
+
+class MarketError(LabError):
+    """Something about the cached bars or a file to import is not as it must be."""
+
+
+class MissingBars(MarketError):
+    """Bars were asked for that are not cached."""
+
+
+class DamagedBars(MarketError):
+    """A cached file does not have the content it was written with."""
+
+
+class CacheUnwritable(MarketError):
+    """The folder of the bars cache can't be written: full, read-only or forbidden."""
+
+
+class UnreadableFile(MarketError):
+    """A file to import can't be understood."""
