@@ -95,11 +95,12 @@ def _take(session: Session, proposal_id: int, state: ProposalState, reason: str)
         update(Proposal)
         .where(col(Proposal.id) == proposal_id, col(Proposal.state) == ProposalState.PENDING)
         .values(state=state, reason=reason, decided_at=utc_now())
-    )
+        .returning(col(Proposal.id))
+    ).one_or_none()
     proposal = session.get(Proposal, proposal_id, populate_existing=True)
     if proposal is None:
         raise NotThere("That proposal no longer exists: its agent was deleted.")
-    if taken.rowcount == 0:
+    if taken is None:
         decided = f" at {proposal.decided_at:%H:%M} UTC" if proposal.decided_at else ""
         raise AlreadyDecided(f"This proposal was already {proposal.state}{decided}; nothing was changed.")
     return proposal

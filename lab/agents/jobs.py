@@ -213,7 +213,7 @@ def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, 
     return SpanResult(
         sessions=len(returns),
         trades=part.height,
-        win_rate=float((part["pnl"] > 0).mean() or 0.0) if part.height else None,
+        win_rate=int((part["pnl"] > 0).sum()) / part.height if part.height else None,
         sharpe=sharpe_ratio(returns.to_numpy()),
         total_return=float(grown[-1]) - 1.0 if len(grown) else 0.0,
         max_drawdown=float(drawdown) if isinstance(drawdown, float) else 0.0,
@@ -327,8 +327,6 @@ def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[
 def _namespace(column: str) -> str:
     head, dot, _ = column.partition(".")
     return head if dot and head in ("market", "levels", "prev_day", "news") else ""
-
-
 
 
 def whole_span(summary: ResultSummary) -> SpanResult:

@@ -41,5 +41,5 @@ def read_trades(results: Path, iteration_id: int) -> list[TradeRow]:
     folder = folder_of(results, iteration_id)
     if not (folder / TRADES).exists():
         return []
-    columns = [name for name in TradeRow.__dataclass_fields__]
+    columns = list(TradeRow.__dataclass_fields__)
     return [TradeRow(**row) for row in read_output(folder, TRADES).sort("entry_at", "ticker").select(columns).iter_rows(named=True)]

@@ -34,9 +34,18 @@ from lab.agents.views import (
     WorkspaceState,
 )
 from lab.store.database import Store
-from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, Preference, Proposal, ProposalState, TradingAgent, Universe, utc_now
+from lab.store.models import (
+    UNFINISHED,
+    AgentIteration,
+    IterationStatus,
+    Preference,
+    Proposal,
+    ProposalState,
+    TradingAgent,
+    Universe,
+    utc_now,
+)
 from lab.store.workspace import Workspace
-
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and what is being done."""
@@ -229,8 +238,9 @@ class Lab:
                 update(AgentIteration)
                 .where(col(AgentIteration.id) == iteration_id, col(AgentIteration.iteration_status).in_(UNFINISHED))
                 .values(iteration_status=IterationStatus.CANCELLED, finished_at=utc_now(), lease_owner=None, lease_expires_at=None)
-            )
-            if stopped.rowcount == 0:
+                .returning(col(AgentIteration.id))
+            ).one_or_none()
+            if stopped is None:
                 raise CannotIterate("That iteration has already ended.")
 
     def apply(self, proposal_id: int) -> str:

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from lab.agents.service import Lab
 
 
+ABOUT = """A trading laboratory: agents that write strategies, test them on cached bars and learn.
+
+Without a command, lab opens its full-screen program."""
+NO_TERMINAL = "lab: this is a full-screen program and needs a terminal; for scripts there are commands: see `lab --help`."
+NO_TERMINAL_DEMO = (
+    "lab: the demo is a full-screen program and needs a terminal; `lab demo --prepare --keep FOLDER` makes its workspace without one."
+)
+
+
 def main() -> None:
     """The entry point of `lab`."""
     arguments = sys.argv[1:]
@@ -33,7 +42,7 @@ def main() -> None:
 
 def _open_program(home: Path | None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("lab: this is a full-screen program and needs a terminal; for scripts there are commands: see `lab --help`.", file=sys.stderr)
+        print(NO_TERMINAL, file=sys.stderr)
         return 2
     from lab.settings import Settings
     from lab.tui.app import LabApp
@@ -50,7 +59,7 @@ def _commands() -> typer.Typer:
 
     app = typer.Typer(
         name="lab",
-        help="A trading laboratory: agents that write strategies, test them on cached bars and learn.\n\nWithout a command, lab opens its full-screen program.",
+        help=ABOUT,
         no_args_is_help=False,
         add_completion=False,
         rich_markup_mode=None,
@@ -69,7 +78,9 @@ def _commands() -> typer.Typer:
         iterations: Annotated[int, typer.Option(min=1, max=1000, help="How many learning iterations to run.")] = 1,
         approve: Annotated[
             run.Approve,
-            typer.Option(help="better: apply refinements measured as better, discard others. always: apply all. never: leave the decision to you."),
+            typer.Option(
+                help="better: apply refinements measured as better, discard others. always: apply all. never: leave the decision to you."
+            ),
         ] = run.Approve.NEVER,
         guidance: Annotated[str, typer.Option(help="Words for the first iteration; they outrank the agent's own ideas.")] = "",
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")] = False,
@@ -89,7 +100,7 @@ def _commands() -> typer.Typer:
         if prepare and keep is None:
             raise typer.BadParameter("--prepare needs --keep FOLDER")
         if not prepare and not (sys.stdin.isatty() and sys.stdout.isatty()):
-            print("lab: the demo is a full-screen program and needs a terminal; `lab demo --prepare --keep FOLDER` makes its workspace without one.", file=sys.stderr)
+            print(NO_TERMINAL_DEMO, file=sys.stderr)
             raise typer.Exit(2)
         raise typer.Exit(demo.run(keep, None if prepare else _open_program))
 
@@ -171,5 +182,3 @@ def _with_lab(action: Callable[[Lab], Any]) -> None:
         lab.close()
     if status:
         raise typer.Exit(status)
-
-

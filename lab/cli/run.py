@@ -166,7 +166,7 @@ def _report(lab: Lab, agent_id: int, done: list[IterationView], decisions: list[
             {
                 "agent": view.row,
                 "universe": view.universe,
-                "iterations": [iteration for iteration in done],
+                "iterations": done,
                 "decisions": decisions,
                 "versions": view.versions,
             }

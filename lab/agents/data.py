@@ -1,0 +1,152 @@
+"""Bars on behalf of the person: the demo market, imports, and the universes made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlmodel import select
+
+from lab.agents.errors import BadAgent
+from lab.agents.queries import universe_view
+from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
+from lab.store.database import Store
+from lab.store.models import Universe
+from lab.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lab.market import FilePlan
+
+Progress = Callable[[float, str], None]
+
+LEARNING_SHARE = 0.8
+"""The first four fifths of a universe's sessions are the learning span; the rest is the vault."""
+DEMO_UNIVERSE = "Demo market"
+MARKET, VIX = "SPY", "VIX"
+MOST_PROBLEMS_KEPT = 200
+
+
+def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> UniverseView:
+    """Make the synthetic market and its universe; in a workspace that has them, they are made anew and are the same."""
+    from lab.market import BarsCache
+    from lab.market import make_demo_market as make
+
+    made = make(BarsCache(workspace.bars), progress)
+    traded = tuple(ticker for ticker in made.tickers if ticker not in (MARKET, VIX))
+    return _keep_universe(workspace, store, DEMO_UNIVERSE, traded, "1m", "demo", True, made.first_session, made.last_session)
+
+
+def preview_import(path: str) -> ImportPreview:
+    """What an import of this file would do. Raises LabError where the file holds no bars."""
+    from lab.market import inspect_file
+
+    plan = inspect_file(Path(path).expanduser())
+    return ImportPreview(
+        path=str(plan.path),
+        columns=dict(plan.columns),
+        file_columns=tuple(plan.file_columns),
+        time_zone=plan.time_zone,
+        time_zone_reason=plan.time_zone_reason,
+        timeframe=plan.timeframe,
+        tickers=tuple(plan.tickers),
+        rows=plan.rows,
+        sample=tuple(plan.sample),
+    )
+
+
+def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, universe_name: str, progress: Progress) -> ImportReport:
+    """Import the file as the (corrected) preview says, all of it or nothing, and make a universe of its tickers.
+
+    Raises BadAgent with the field "universe" for an empty or taken name, LabError for a file that can't be read so.
+    """
+    from lab.market import BarsCache, import_file
+
+    name = " ".join(universe_name.split())
+    if not name:
+        raise BadAgent("universe", "Give the universe a name.")
+    with store.read() as session:
+        if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
+            raise BadAgent("universe", f"A universe named {name!r} exists already; choose another name.")
+    outcome = import_file(BarsCache(workspace.bars), _corrected(preview), progress)
+    traded = tuple(ticker for ticker in outcome.tickers if ticker != VIX)
+    _keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
+    problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
+    return ImportReport(
+        rows=outcome.rows,
+        tickers=tuple(outcome.tickers),
+        timeframe=outcome.timeframe,
+        universe=name,
+        problems=tuple(problems[:MOST_PROBLEMS_KEPT]),
+    )
+
+
+def coverage(workspace: Workspace) -> list[CoverageRow]:
+    """What is cached, by ticker and timeframe."""
+    from lab.market import BarsCache
+
+    return [
+        CoverageRow(
+            ticker=row.ticker,
+            timeframe=row.timeframe,
+            source=row.source,
+            rows=row.rows,
+            first_at=row.first_at,
+            last_at=row.last_at,
+            problems=tuple(row.problems),
+        )
+        for row in BarsCache(workspace.bars).coverage()
+    ]
+
+
+def _corrected(preview: ImportPreview) -> FilePlan:
+    from dataclasses import replace
+
+    from lab.market import inspect_file
+
+    plan = inspect_file(Path(preview.path))
+    return replace(
+        plan,
+        columns=dict(preview.columns),
+        time_zone=preview.time_zone,
+        timeframe=preview.timeframe,
+        tickers=tuple(preview.tickers),
+    )
+
+
+def _keep_universe(
+    workspace: Workspace,
+    store: Store,
+    name: str,
+    tickers: tuple[str, ...],
+    timeframe: str,
+    source: str,
+    synthetic: bool,
+    first: date,
+    last: date,
+) -> UniverseView:
+    from lab.market import BarsCache, trading_sessions
+
+    cache = BarsCache(workspace.bars)
+    sessions: list[date] = trading_sessions(first, last)["session"].to_list()
+    learning_until = sessions[max(0, int(len(sessions) * LEARNING_SHARE) - 1)]
+    with store.write() as session:
+        universe = session.exec(select(Universe).where(Universe.name == name)).one_or_none()
+        if universe is None:
+            universe = Universe(
+                name=name,
+                tickers=[],
+                timeframe=timeframe,
+                source=source,
+                first_session=first,
+                learning_until=learning_until,
+                last_session=last,
+            )
+        universe.tickers, universe.timeframe, universe.source, universe.synthetic = list(tickers), timeframe, source, synthetic
+        universe.first_session, universe.learning_until, universe.last_session = first, learning_until, last
+        universe.market_ticker = MARKET if cache.has(MARKET, timeframe) else None
+        universe.vix_ticker = VIX if cache.has(VIX, "1d") else None
+        session.add(universe)
+        session.flush()
+        return universe_view(universe)
