@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textual.content import Content
 
 from lab.agents.views import ScriptProblem, StepView, VersionRow
 from lab.tui.widgets.charts import drawdowns, equity_chart, interval_line
-from lab.tui.widgets.diff import diff_lines, script_diff, whole_diff
+from lab.tui.widgets.diff import diff_lines, script_diff, script_diffs
+from lab.tui.widgets.flow import Line, hang
 from lab.tui.widgets.script_editor import problem_list
-from lab.tui.widgets.steps import steps_in_full, steps_in_line
+from lab.tui.widgets.steps import steps_in_full, steps_in_short
 from lab.tui.widgets.version_tree import Marks, tree_rows
 
 
@@ -75,6 +77,22 @@ def test_an_interval_shows_both_ends_and_its_estimate() -> None:
     assert interval_line(0.25, 0.5, 0.75, 0.0, 1.0, 9) == "··├─●─┤··"
 
 
+def plain(lines: list[Line]) -> str:
+    return "\n".join(line.plain for line, _ in lines)
+
+
+@given(st.text(alphabet="ab \u4e2d", max_size=200), st.integers(20, 90), st.integers(0, 30))
+def test_a_wrapped_line_keeps_its_words_and_its_width(text: str, width: int, indent: int) -> None:
+    lines = hang(Content(text), width, indent)
+    assert all(line.cell_length <= width for line in lines)
+    assert "".join(line.plain for line in lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_wrapped_lines_start_under_their_own_text() -> None:
+    lines = hang(Content("Costs   0.5 bps commission, 1 bps slippage"), 30, 8)
+    assert [line.plain for line in lines] == ["Costs   0.5 bps commission, 1", "        bps slippage"]
+
+
 def version(name: str, parent: str | None, at: int) -> VersionRow:
     made = datetime(2025, 1, 1, tzinfo=UTC)
     return VersionRow(at, name, parent, False, None, None, "", made, "", "")
@@ -117,24 +135,24 @@ def test_a_diff_shows_signs_and_leaves_out_what_is_far_away() -> None:
     old = "\n".join(f"line{at} = {at}" for at in range(12))
     new = old.replace("line6 = 6", "line6 = 60")
     assert [line.sign for line in diff_lines(old, new)] == ["…", " ", " ", "-", "+", " ", " ", "…"]
-    assert diff_lines(old, old) == ()
+    assert not diff_lines(old, old)
 
 
 def test_an_unchanged_script_says_so() -> None:
-    assert script_diff("scan script", "a = 1", "a = 1").plain == "scan script: unchanged"
+    assert plain(script_diff("scan script", "a = 1", "a = 1")) == "scan script: unchanged"
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_no_script_text_makes_the_diff_crash_or_lets_an_escape_through(old: str, new: str) -> None:
-    assert "\x1b" not in whole_diff(("changed",), old, "", new, "").plain
+    assert "\x1b" not in plain(script_diffs(old, "", new, ""))
 
 
 @pytest.mark.parametrize("text", ["[bold]x[/]", "[/nope]", "[@click=app.quit]x[/]", "\x1b]8;;http://x\x07y"])
 def test_markup_in_a_script_shows_as_text(text: str) -> None:
     drawn = script_diff("scan script", "", text)
-    assert not any(getattr(span.style, "link", None) or "@click" in str(span.style) for span in drawn.spans)
+    assert not any("link" in str(span.style) or "@click" in str(span.style) for line, _ in drawn for span in line.spans)
     if "\x1b" not in text:
-        assert text in drawn.plain
+        assert text in plain(drawn)
 
 
 def test_a_problem_is_listed_with_its_place_and_what_would_be_right() -> None:
@@ -162,8 +180,6 @@ def test_a_failed_iteration_shows_where_it_stopped() -> None:
     assert lines[2].startswith("·")
 
 
-def test_finished_steps_fit_one_line_of_80() -> None:
-    steps = tuple(StepView(name, "done", 12.3, "") for name in ("generate", "scan", "enrich", "backtest", "analyse", "propose"))
-    line = steps_in_line(steps).plain
-    assert "\n" not in line
-    assert len(line) <= 110
+def test_finished_steps_are_summed_up() -> None:
+    assert steps_in_short([StepView("generate", "done", 1.5, ""), StepView("scan", "done", 2.0, "")]) == "2 steps in 3.5 s"
+    assert steps_in_short([StepView("generate", "waiting", None, "")]) == ""

@@ -1,7 +1,8 @@
 """Charts in text cells: the equity line with its drawdown, and intervals on a scale.
 
-Lines are rasterised by plotext into braille cells; its own colours are stripped and the theme's are put on, so a chart
-follows theme, NO_COLOR and size. plotext keeps one figure for the process: `_plot` holds a lock and clears it before and after.
+Lines are rasterised by plotext into quarter-block cells, which more fonts have than braille; its own colours are stripped
+and the theme's are put on, so a chart follows theme, NO_COLOR and size. plotext keeps one figure for the whole process:
+`_plot` holds a lock and clears it before and after.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from lab.tui.text import percent
 
 _LOCK = Lock()
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
+_MARKER = "hd"
 _LINE, _BASE = "blue+", "white"
 """Colours given to plotext only to tell the series apart in its output again."""
-_STYLES = {"38;5;12": "$primary", "38;5;15": "$text-muted", "38;5;7": "$text-muted"}
+_STYLES = {"38;5;12": "$primary", "38;5;15": "$foreground-muted", "38;5;7": "$foreground-muted"}
 _AXIS_WIDTH = 9
 """Cells of a y label with its axis: `_money` and `percent` give at most 8 characters."""
 
@@ -130,11 +132,11 @@ def _plot(
 def _themed(drawn: str, styles: dict[str, str]) -> Content:
     """plotext's output with its escapes replaced by theme styles; what is not a series (axes, labels) is muted."""
     parts: list[tuple[str, str]] = []
-    style, at = "$text-muted", 0
+    style, at = "$foreground-muted", 0
     for match in _ESCAPE.finditer(drawn):
         if match.start() > at:
             parts.append((drawn[at : match.start()], style))
-        style, at = styles.get(match.group(1), "$text-muted"), match.end()
+        style, at = styles.get(match.group(1), "$foreground-muted"), match.end()
     parts.append((drawn[at:], style))
     return Content.assemble(*parts).rstrip()
 
@@ -145,9 +147,9 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     Fewer than 2 sessions, or less room than 24x5 cells, give a sentence instead.
     """
     if len(equity) < 2:
-        return Content.styled("No equity curve yet: it needs at least two sessions.", "$text-muted")
+        return Content.styled("No equity curve yet: it needs at least two sessions.", "$foreground-muted")
     if width < 24 or height < 5:
-        return Content.styled(f"Equity {_money(equity[0][1])} → {_money(equity[-1][1])}", "$text-muted")
+        return Content.styled(f"Equity {_money(equity[0][1])} → {_money(equity[-1][1])}", "$foreground-muted")
     days = [day for day, _ in equity]
     values = [value for _, value in equity]
     low, high = min(*values, starting_equity), max(*values, starting_equity)
@@ -158,7 +160,7 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     levels = _ticks(low, high, max(2, min(5, (main_rows - 2) // 2)))
     base = [starting_equity] * len(values)
     drawn = _plot(
-        [(base, "·", _BASE), (values, "braille", _LINE)],
+        [(base, "·", _BASE), (values, _MARKER, _LINE)],
         width,
         main_rows,
         low,
@@ -172,11 +174,11 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     falls = drawdowns(values)
     worst = min(falls)
     if worst == 0:
-        return Content("\n").join([chart, Content.styled("drawdown none: it never fell"[:width], "$text-muted")])
+        return Content("\n").join([chart, Content.styled("drawdown none: it never fell"[:width], "$foreground-muted")])
     drawn = _plot(
-        [(falls, "braille", _LINE)], width, fall_rows, worst, 0.0, ([worst, 0.0], [percent(worst), "0%"]), None
+        [(falls, _MARKER, _LINE)], width, fall_rows, worst, 0.0, ([worst, 0.0], [percent(worst), "0%"]), None
     )
-    title = Content.styled(f"drawdown  deepest {percent(worst)}"[:width], "$text-muted")
+    title = Content.styled(f"drawdown  deepest {percent(worst)}"[:width], "$foreground-muted")
     return Content("\n").join([chart, title, _themed(drawn, {"38;5;12": "$error"})])
 
 

@@ -131,12 +131,12 @@ class Choices(Widget, can_focus=True):
 
     def render(self) -> Content:
         if not self.words:
-            return Content.styled("nothing to choose from", "$text-muted")
+            return Content.styled("nothing to choose from", "$foreground-muted")
         lines = []
         for row in self._rows(self.size.width):
             parts: list[Content] = []
             for at in row:
-                style = "bold $text-success" if self.words[at] in self._chosen else "$text-muted"
+                style = "bold $text-success" if self.words[at] in self._chosen else "$foreground-muted"
                 if self.has_focus and at == self._at:
                     style = "bold reverse"
                 parts.append(Content.styled(self._label(at), style))

@@ -6,7 +6,8 @@ from textual.content import Content
 
 from lab.agents.views import MeasuredEffect, ProposalView
 from lab.tui.text import TONE_STYLES, clean, number, percent, plural, signed_percent, verdict_mark
-from lab.tui.widgets.diff import change_sentences, script_diff
+from lab.tui.widgets.diff import change_sentences, script_diffs
+from lab.tui.widgets.flow import Line, lines_of
 from lab.tui.widgets.result import Part
 
 _STATES = {
@@ -17,7 +18,7 @@ _STATES = {
 }
 
 
-def effect_table(effect: MeasuredEffect, parent: str) -> Content:
+def effect_table(effect: MeasuredEffect, parent: str) -> list[Line]:
     """Before and after on the learning span, the paired verdict, and how many variants were tried."""
     rows = (
         ("trades", f"{effect.trades[0]:,}", f"{effect.trades[1]:,}"),
@@ -26,15 +27,14 @@ def effect_table(effect: MeasuredEffect, parent: str) -> Content:
         ("return", signed_percent(effect.total_return[0]), signed_percent(effect.total_return[1])),
         ("drawdown", percent(effect.max_drawdown[0]), percent(effect.max_drawdown[1])),
     )
-    parts: list[Part] = [(f"{'Measured':<10}{clean(parent)[:9]:>10}   {'changed':>10}", "bold")]
+    lines: list[Line] = [(Content.styled(f"{'':<10}{clean(parent)[:8]:>8}   {'changed':>8}", "$foreground-muted"), 0)]
     for name, before, after in rows:
-        parts += [(f"\n{name:<10}", "$text-muted"), f"{before:>10}", (" → ", "$text-muted"), (f"{after:>10}", "bold")]
+        row = Content.assemble((f"{name:<10}", "$foreground-muted"), f"{before:>8}", (" → ", "$foreground-muted"), (f"{after:>8}", "bold"))
+        lines.append((row, 0))
     mark, tone = verdict_mark(effect.verdict)
-    parts.append((f"\n{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"))
-    parts.append(": " + _verdict_in_words(effect))
-    tried = plural(effect.trials, "variant")
-    parts.append((f"\n{tried} tried on this data so far: the more, the likelier a good one is luck.", "$text-muted"))
-    return Content.assemble(*parts)
+    verdict = Content.assemble((f"{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"), ": " + _verdict_in_words(effect))
+    tried = f"{plural(effect.trials, 'variant')} tried on this data so far: the more, the likelier a good one is luck."
+    return [*lines, (verdict, 2), (Content.styled(tried, "$foreground-muted"), 2)]
 
 
 def _verdict_in_words(effect: MeasuredEffect) -> str:
@@ -52,9 +52,9 @@ def effect_in_line(effect: MeasuredEffect) -> Content:
     mark, tone = verdict_mark(effect.verdict)
     return Content.assemble(
         (f"{mark} {clean(effect.verdict)}", TONE_STYLES[tone]),
-        (f"  win rate {percent(effect.win_rate[0])} → {percent(effect.win_rate[1])}", "$text-muted"),
-        (f"  Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", "$text-muted"),
-        (f"  {effect.trials:,} tried", "$text-muted"),
+        (f"  win rate {percent(effect.win_rate[0])} → {percent(effect.win_rate[1])}", "$foreground-muted"),
+        (f"  Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", "$foreground-muted"),
+        (f"  {effect.trials:,} tried", "$foreground-muted"),
     )
 
 
@@ -65,25 +65,21 @@ def state_in_words(proposal: ProposalView) -> Content:
         words += f" as version {clean(proposal.resulting_version)}"
     parts: list[Part] = [("◆ " if proposal.state == "pending" else "✓ ", "$text-accent"), (words, "bold")]
     if proposal.reason:
-        parts.append((f"  because: {clean(proposal.reason)}", "$text-muted"))
+        parts.append((f"  because: {clean(proposal.reason)}", "$foreground-muted"))
     return Content.assemble(*parts)
 
 
-def heading(proposal: ProposalView) -> Content:
-    """The proposal's title, and its state."""
-    return Content("\n").join([Content.styled(clean(proposal.title), "bold $text-accent"), state_in_words(proposal)])
+def heading(proposal: ProposalView) -> list[Line]:
+    """The proposal's title, its state once decided, and the changes in words."""
+    decided = [] if proposal.state == "pending" else [(state_in_words(proposal), 2)]
+    return [(Content.styled(clean(proposal.title), "bold $text-accent"), 0), *decided, *change_sentences(proposal.changes)]
 
 
-def reasons(proposal: ProposalView) -> Content:
-    """The changes in words, then the agent's reasons."""
-    return Content("\n\n").join([change_sentences(proposal.changes), Content(clean(proposal.rationale, lines=True))])
+def reasons(proposal: ProposalView) -> list[Line]:
+    """Why the agent proposes it, in its words."""
+    return lines_of(proposal.rationale)
 
 
-def script_changes(proposal: ProposalView) -> Content:
+def script_changes(proposal: ProposalView) -> list[Line]:
     """Both text diffs."""
-    return Content("\n\n").join(
-        [
-            script_diff("scan script", proposal.old_scan, proposal.new_scan),
-            script_diff("execution script", proposal.old_execution, proposal.new_execution),
-        ]
-    )
+    return script_diffs(proposal.old_scan, proposal.old_execution, proposal.new_scan, proposal.new_execution)

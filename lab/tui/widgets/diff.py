@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
-from textual.widgets import Static
 
 from lab.tui.text import clean
+from lab.tui.widgets.flow import BLANK, Flow, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +37,39 @@ def diff_lines(old: str, new: str, context: int = 2) -> tuple[DiffLine, ...]:
     return tuple(line for at, line in enumerate(lines) if not (line.sign == "…" and at and lines[at - 1].sign == "…"))
 
 
-_STYLES = {"+": "$text-success", "-": "$text-error", " ": "$text-muted", "…": "$text-muted"}
+_STYLES = {"+": "$text-success", "-": "$text-error", " ": "$foreground-muted", "…": "$foreground-muted"}
 
 
-def script_diff(title: str, old: str, new: str) -> Content:
+def script_diff(title: str, old: str, new: str) -> list[Line]:
     """One script's text diff under its title; says so where nothing changed."""
-    lines = diff_lines(old, new)
-    if not lines:
-        return Content.assemble((f"{title}: unchanged", "$text-muted"))
-    parts: list[tuple[str, str]] = [(title, "bold")]
-    for line in lines:
-        parts.append((f"\n{line.sign} {clean(line.text)}", _STYLES[line.sign]))
-    return Content.assemble(*parts)
+    changed = diff_lines(old, new)
+    if not changed:
+        return [(Content.styled(f"{title}: unchanged", "$foreground-muted"), 2)]
+    lines: list[Line] = [(Content.styled(title, "bold"), 0)]
+    for line in changed:
+        text = clean(line.text)
+        indent = 4 + len(text) - len(text.lstrip())
+        lines.append((Content.styled(f"{line.sign} {text}", _STYLES[line.sign]), indent))
+    return lines
 
 
-def change_sentences(changes: Sequence[str]) -> Content:
+def change_sentences(changes: Sequence[str]) -> list[Line]:
     """The semantic diff, a bullet a change."""
     if not changes:
-        return Content.styled("No change in meaning.", "$text-muted")
-    parts: list[str | tuple[str, str]] = []
-    for at, change in enumerate(changes):
-        parts += [("\n• " if at else "• ", "$text-muted"), (clean(change), "bold")]
-    return Content.assemble(*parts)
+        return [(Content.styled("No change in meaning.", "$foreground-muted"), 0)]
+    return [(Content.assemble(("• ", "$foreground-muted"), (clean(change), "bold")), 2) for change in changes]
 
 
-def whole_diff(changes: Sequence[str], old_scan: str, old_execution: str, new_scan: str, new_execution: str) -> Content:
-    """Sentences on top, then both scripts' text diffs."""
+def script_diffs(old_scan: str, old_execution: str, new_scan: str, new_execution: str) -> list[Line]:
+    """Both scripts' text diffs."""
     scans = script_diff("scan script", old_scan, new_scan)
     executions = script_diff("execution script", old_execution, new_execution)
-    return Content("\n\n").join([change_sentences(changes), scans, executions])
+    return [*scans, BLANK, *executions]
 
 
-class ScriptDiff(Static):
-    """The whole change as one block; put it in something that scrolls."""
+class ScriptDiff(Flow):
+    """The whole change as one block, sentences on top; put it in something that scrolls."""
 
-    def show(self, changes: Sequence[str], old_scan: str, old_execution: str, new_scan: str, new_execution: str) -> None:
-        self.update(whole_diff(changes, old_scan, old_execution, new_scan, new_execution))
+    def show_change(self, changes: Sequence[str], old_scan: str, old_execution: str, new_scan: str, new_execution: str) -> None:
+        """Show what leads from the old pair of scripts to the new."""
+        self.show([*change_sentences(changes), BLANK, *script_diffs(old_scan, old_execution, new_scan, new_execution)])

@@ -75,7 +75,7 @@ class ScriptEditor(Vertical):
     ScriptEditor { height: 1fr; }
     ScriptEditor #areas { height: 1fr; }
     ScriptEditor .script-side { width: 1fr; height: 1fr; }
-    ScriptEditor .script-title { height: 1; padding: 0 1; text-style: bold; color: $text-muted; }
+    ScriptEditor .script-title { height: 1; padding: 0 1; text-style: bold; color: $foreground-muted; }
     ScriptEditor ScriptArea { height: 1fr; border: round $surface-lighten-2; padding: 0; }
     ScriptEditor ScriptArea:focus { border: round $border; }
     ScriptEditor #problems { height: auto; max-height: 6; padding: 0 1; }
@@ -198,5 +198,5 @@ def problem_list(problems: Sequence[ScriptProblem]) -> Content:
         parts.append((f"{problem.script} {problem.line}:{problem.column} ", "bold $text-error"))
         parts.append(clean(problem.message))
         if problem.suggestion:
-            parts.append((f" {clean(problem.suggestion)}", "$text-muted"))
+            parts.append((f" {clean(problem.suggestion)}", "$foreground-muted"))
     return Content.assemble(*parts)

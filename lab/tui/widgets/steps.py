@@ -8,13 +8,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lab.agents.views import StepView
-from lab.tui.text import bar, clean, duration
+from lab.tui.text import bar, clean, duration, plural
 
 _MARKS = {
     "done": ("✓", "$text-success"),
     "running": ("▸", "bold $text-accent"),
     "failed": ("✗", "$text-error"),
-    "waiting": ("·", "$text-muted"),
+    "waiting": ("·", "$foreground-muted"),
 }
 _NAME_WIDTH = max(map(len, ("generate", "scan", "enrich", "backtest", "analyse", "propose")))
 
@@ -36,28 +36,22 @@ def steps_in_full(steps: Sequence[StepView], progress: float, note: str, failed:
         elif state == "failed":
             parts.append(("  stopped here", "$text-error"))
         else:
-            parts.append((f"  {duration(step.seconds):>11}", "$text-muted"))
+            parts.append((f"  {duration(step.seconds):>11}", "$foreground-muted"))
             if step.note:
-                parts.append((f"  {clean(step.note)}", "$text-muted"))
+                parts.append((f"  {clean(step.note)}", "$foreground-muted"))
         rows.append(Content.assemble(*parts))
     return Content("\n").join(rows)
 
 
-def steps_in_line(steps: Sequence[StepView]) -> Content:
-    """All steps on one line, for a finished iteration: `✓ generate 0.1 s  ✓ scan 1.2 s …`."""
-    parts: list[tuple[str, str]] = []
-    for step in steps:
-        mark, style = _MARKS[step.state]
-        parts.append((f"{mark} {step.step}", style))
-        parts.append((f" {duration(step.seconds)}  " if step.seconds is not None else "  ", "$text-muted"))
-    return Content.assemble(*parts).rstrip()
+def steps_in_short(steps: Sequence[StepView]) -> str:
+    """A finished iteration's steps: "6 steps in 25 s"; "" before any has finished."""
+    timed = [step.seconds for step in steps if step.state == "done" and step.seconds is not None]
+    return f"{plural(len(timed), 'step')} in {duration(sum(timed))}" if timed else ""
 
 
 class StepsPanel(Static):
-    """The steps of one iteration, whole while it runs and on one line afterwards."""
+    """The steps of one iteration, a line each."""
 
-    def show(self, steps: Sequence[StepView], progress: float, note: str, *, unfinished: bool, failed: bool = False) -> None:
-        if unfinished or failed:
-            self.update(steps_in_full(steps, progress, note, failed))
-        else:
-            self.update(steps_in_line(steps))
+    def show(self, steps: Sequence[StepView], progress: float, note: str, *, failed: bool = False) -> None:
+        """Show these steps; `progress` and `note` are of the running one."""
+        self.update(steps_in_full(steps, progress, note, failed))

@@ -80,7 +80,7 @@ class TabLine(Widget):
 
     def render(self) -> Content:
         return Content.assemble(
-            *((text, "bold $text-primary" if tab == self.active else "$text-muted") for tab, text in self._labels())
+            *((text, "bold $text-primary" if tab == self.active else "$foreground-muted") for tab, text in self._labels())
         )
 
     def on_click(self, event: Click) -> None:

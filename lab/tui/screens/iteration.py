@@ -1,0 +1,216 @@
+"""One iteration: its steps while they happen, then results, analysis, the suggested refinement, trades and scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.widgets import ContentSwitcher
+
+from lab.agents.views import IterationView, ProposalView, TradeRow
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP
+from lab.tui.screens.deciding import DecidingScreen
+from lab.tui.text import TONE_STYLES, clean
+from lab.tui.widgets import charts
+from lab.tui.widgets.charts import EquityChart
+from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes
+from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
+from lab.tui.widgets.result import figures, funnel
+from lab.tui.widgets.script_view import script_text
+from lab.tui.widgets.status import UNFINISHED, status_words
+from lab.tui.widgets.steps import StepsPanel, steps_in_short
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.trades import TradesTable
+
+TABS = {"results": "Results", "analysis": "Analysis", "refinement": "Refinement", "trades": "Trades", "scripts": "Scripts"}
+
+
+@dataclass(frozen=True, slots=True)
+class IterationData:
+    view: IterationView
+    trades: tuple[TradeRow, ...]
+
+
+class IterationScreen(DecidingScreen[IterationData]):
+    """Opened with the iteration's id."""
+
+    PLACE = "iteration"
+    TITLE = "Iteration"
+    ACTIONS = (APPLY, EDIT, DISCARD, ITERATE, STOP, NEXT_TAB, PREVIOUS_TAB, BACK)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    CSS = """
+    IterationScreen #summary { height: auto; max-height: 14; padding: 0 1; }
+    IterationScreen #panes { height: 1fr; }
+    IterationScreen #measured { layout: vertical; height: auto; }
+    IterationScreen #figures { height: auto; }
+    IterationScreen EquityChart { height: 11; margin: 1 0; }
+    IterationScreen.-wide #measured { layout: grid; grid-size: 2; grid-columns: 67 1fr; grid-rows: auto 1fr; height: 100%; }
+    IterationScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
+    IterationScreen.-wide #funnel { margin-top: 1; }
+    IterationScreen #decide { height: auto; padding: 0 1; background: $surface; display: none; }
+    IterationScreen #decide.pending { display: block; }
+    IterationScreen #change { height: auto; }
+    IterationScreen #why { height: auto; }
+    IterationScreen #change Flow { margin-bottom: 1; }
+    IterationScreen.-wide #change { layout: horizontal; }
+    IterationScreen.-wide #why { width: 60; padding-right: 2; }
+    IterationScreen.-wide #diff { width: 1fr; }
+    """
+
+    def __init__(self, iteration_id: int) -> None:
+        super().__init__()
+        self._iteration_id = iteration_id
+
+    def compose_body(self) -> ComposeResult:
+        switcher = ContentSwitcher(id="panes", initial="results")
+        yield TabLine(TABS, switcher, "results")
+        with Vertical(id="summary"):
+            yield Flow(id="status")
+            yield StepsPanel()
+        with switcher:
+            with Reader(id="results"), Container(id="measured"):
+                yield Flow(id="figures")
+                yield EquityChart()
+                yield Flow(id="funnel")
+            with Reader(id="analysis"):
+                yield Flow(id="analysis-text")
+            with Reader(id="refinement"), Container(id="change"):
+                with Vertical(id="why"):
+                    yield Flow(id="heading")
+                    yield Flow(id="effect")
+                    yield Flow(id="reasons")
+                yield Flow(id="diff")
+            yield TradesTable(id="trades")
+            with Reader(id="scripts"):
+                yield Flow(id="scripts-text")
+        yield Flow(id="decide")
+
+    def on_mount(self) -> None:
+        self.query_one(TabLine).focus_pane()
+
+    def load(self) -> IterationData:
+        view = self.lab.iteration(self._iteration_id)
+        charts.prepare()
+        return IterationData(view, tuple(self.lab.trades(self._iteration_id)) if view.result else ())
+
+    def show(self, data: IterationData) -> None:
+        view, row = data.view, data.view.row
+        unfinished = row.status in UNFINISHED
+        stopped = row.status in ("failed", "cancelled")
+        self.subtitle = f"{row.agent} #{row.number}" + (f" · v{row.version}" if row.version else "")
+        self.query_one("#status", Flow).show(_status(view))
+        steps = self.query_one(StepsPanel)
+        steps.display = unfinished or stopped
+        steps.show(view.steps, view.progress, view.progress_note, failed=stopped)
+        self._show_results(view)
+        self.query_one("#analysis-text", Flow).show(_analysis(view))
+        self._show_refinement(view)
+        self.query_one(TradesTable).show(data.trades)
+        self.query_one(TabLine).note("trades", f"{len(data.trades)}" if data.trades else "")
+        self.query_one("#scripts-text", Flow).show(_scripts(view))
+
+    def _show_results(self, view: IterationView) -> None:
+        chart, counted = self.query_one(EquityChart), self.query_one("#funnel", Flow)
+        chart.display = counted.display = view.result is not None
+        measured = self.query_one("#figures", Flow)
+        if view.result is None:
+            running = view.row.status in UNFINISHED
+            measured.show([_quiet("The figures appear when the backtest has finished." if running else "There are no results.")])
+            return
+        measured.show(figures(view.result, view.win_rate_change, view.sharpe_change, "parent"))
+        counted.show(funnel(view.result))
+        chart.show(view.result.equity, view.result.starting_equity)
+
+    def _show_refinement(self, view: IterationView) -> None:
+        proposal = view.proposal
+        pending = proposal is not None and proposal.state == "pending"
+        banner = self.query_one("#decide", Flow)
+        banner.set_class(pending, "pending")
+        for name in ("#effect", "#reasons", "#diff"):
+            self.query_one(name).display = proposal is not None
+        self.query_one(TabLine).note("refinement", "◆" if pending else "")
+        top = self.query_one("#heading", Flow)
+        if proposal is None:
+            running = view.row.status in UNFINISHED
+            ended = lines_of(view.explanation or "Nothing was suggested.")
+            top.show([_quiet("The suggested refinement appears here.")] if running else ended)
+            return
+        suggested = "; ".join(proposal.changes) or proposal.title
+        line = Content.assemble(("◆ Suggested: ", "bold $text-warning"), (clean(suggested), "bold"))
+        banner.show([(line, 2), (effect_in_line(proposal.effect).pad_left(2), 2)])
+        top.show(heading(proposal))
+        self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))
+        self.query_one("#reasons", Flow).show(reasons(proposal))
+        self.query_one("#diff", Flow).show(script_changes(proposal))
+
+    def proposal(self) -> ProposalView | None:
+        return self.data.view.proposal if self.data else None
+
+    def why_not(self, name: str) -> str | None:
+        status = self.data.view.row.status if self.data else ""
+        if name == "stop" and status not in UNFINISHED:
+            return "This iteration has ended."
+        if name == "iterate":
+            if status in UNFINISHED:
+                return "This iteration still runs."
+            if status == "awaiting approval":
+                return "Decide on the suggestion first: apply, edit or discard it."
+        return super().why_not(name)
+
+    def action_next_tab(self) -> None:
+        self.query_one(TabLine).move(1)
+
+    def action_previous_tab(self) -> None:
+        self.query_one(TabLine).move(-1)
+
+    async def action_stop(self) -> None:
+        if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
+            await self.attempt(self.lab.cancel_iteration, self._iteration_id)
+            self.reload()
+
+    async def action_iterate(self) -> None:
+        if self.data is None:
+            return
+        if started := await self.attempt(self.lab.start_iteration, self.data.view.row.agent_id):
+            await self.lab_app.ensure_worker()
+            self.app.switch_screen(self.lab_app.make("iteration", started.value))
+
+
+def _quiet(words: str) -> Line:
+    return Content.styled(words, "$foreground-muted"), 0
+
+
+def _status(view: IterationView) -> list[Line]:
+    """Where the iteration stands, on which bars, and why where it ended without a result."""
+    words, tone = status_words(view.row.status)
+    finished = "" if view.row.status in UNFINISHED else steps_in_short(view.steps)
+    parts: list[str | tuple[str, str]] = [(words, f"bold {TONE_STYLES[tone]}"), (f"  {clean(view.universe.name)}", "$foreground-muted")]
+    if view.universe.synthetic:
+        parts.append((" SYNTHETIC", "bold $text-warning"))
+    if finished:
+        parts.append((f"  {finished}", "$foreground-muted"))
+    lines: list[Line] = [(Content.assemble(*parts), 2)]
+    if view.explanation:
+        lines.append((Content.styled(f"  {clean(view.explanation)}", "bold" if view.row.status == "failed" else ""), 2))
+    if view.row.status == "failed":
+        lines.append((Content.styled("  Nothing that had finished is lost. i starts the next iteration.", "$foreground-muted"), 2))
+    if view.guidance:
+        lines.append((Content.assemble(("  Your guidance: ", "$foreground-muted"), clean(view.guidance)), 4))
+    return lines
+
+
+def _analysis(view: IterationView) -> list[Line]:
+    if view.analysis:
+        return lines_of(view.analysis)
+    running = view.row.status in UNFINISHED
+    ended = "There is no analysis: the iteration ended before it."
+    return [_quiet("The agent writes its analysis after the backtest." if running else ended)]
+
+
+def _scripts(view: IterationView) -> list[Line]:
+    if not view.scan_script:
+        return [_quiet("The scripts appear when the first step has finished.")]
+    notes = [*lines_of(view.version_notes), BLANK] if view.version_notes else []
+    return [*notes, *script_text("scan script", view.scan_script), BLANK, *script_text("execution script", view.execution_script)]

@@ -1,0 +1,65 @@
+"""Text whose wrapped lines start under their own line's text, not at the edge."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.widget import Widget
+
+from lab.tui.text import TONE_STYLES, Tone, clean
+
+Line = tuple[Content, int]
+"""A line and how many cells its wrapped lines are set in."""
+
+BLANK: Line = (Content(""), 0)
+
+
+def lines_of(text: str, tone: Tone = Tone.PLAIN) -> list[Line]:
+    """Text from elsewhere, cleaned, a line a line; bullets hang under their words."""
+    lines = []
+    for line in clean(text, lines=True).split("\n"):
+        body = line.lstrip()
+        indent = len(line) - len(body) + (2 if body[:2] in ("- ", "* ", "• ") else 0)
+        lines.append((Content.styled(line, TONE_STYLES[tone]), indent))
+    return lines
+
+
+def hang(line: Content, width: int, indent: int) -> list[Content]:
+    """Wrap one line; every line of it but the first starts `indent` cells in."""
+    if line.cell_length <= width:
+        return [line]
+    indent = min(indent, max(0, width - 16))
+    head, *more = line.wrap(max(8, width))
+    if not more:
+        return [head]
+    rest = line[len(head.plain) :]
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
+    return [head.rstrip(), *(part.rstrip().pad_left(indent) for part in rest.wrap(max(8, width - indent)))]
+
+
+class Flow(Widget):
+    """A block of lines, each with the indent its continuation gets; as high as it needs at its width."""
+
+    DEFAULT_CSS = """
+    Flow { height: auto; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+
+    def show(self, lines: list[Line]) -> None:
+        """Show these lines."""
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return sum(len(hang(line, width, indent)) for line, indent in self._lines)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def render(self) -> Content:
+        width = self.size.width
+        return Content("\n").join([part for line, indent in self._lines for part in hang(line, width, indent)])

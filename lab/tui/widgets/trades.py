@@ -1,0 +1,59 @@
+"""The trades of a backtest as a table, times as New York's clock showed them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from lab.agents.views import TradeRow
+from lab.tui.text import clean, sign_tone, signed_dollars, signed_number
+from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+COLUMNS = (
+    Column("Ticker", least=4, most=8, keep=9),
+    Column("Side", least=5, most=5, keep=7),
+    Column("Entry (New York)", least=16, most=16, keep=8),
+    Column("Exit", least=5, most=12, keep=3),
+    Column("In", least=6, most=10, right=True, keep=4),
+    Column("Out", least=6, most=10, right=True, keep=4),
+    Column("Shares", least=4, most=8, right=True, keep=2),
+    Column("P&L", least=6, most=10, right=True, keep=9),
+    Column("R", least=5, most=7, right=True, keep=6),
+    Column("Bars", least=4, most=5, right=True, keep=1),
+    Column("Ended by", least=6, most=16, keep=5),
+)
+
+
+class TradesTable(LineTable):
+    """A line a trade, in order of entry."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(COLUMNS, empty="No trades yet: they appear when the backtest has finished.", id=id)
+
+    def show(self, trades: Sequence[TradeRow]) -> None:
+        """Show these trades."""
+        self.set_rows([_row(at, trade) for at, trade in enumerate(trades)])
+
+
+def _row(at: int, trade: TradeRow) -> Row:
+    entry, leave = trade.entry_at.astimezone(NEW_YORK), trade.exit_at.astimezone(NEW_YORK)
+    same_day = entry.date() == leave.date()
+    tone = sign_tone(trade.pnl)
+    return (
+        at,
+        (
+            Cell(clean(trade.ticker)),
+            Cell(clean(trade.direction)),
+            Cell(f"{entry:%Y-%m-%d %H:%M}"),
+            Cell(f"{leave:%H:%M}" if same_day else f"{leave:%m-%d %H:%M}"),
+            Cell(f"{trade.entry_price:,.2f}"),
+            Cell(f"{trade.exit_price:,.2f}"),
+            Cell(f"{trade.shares:,.0f}"),
+            Cell(signed_dollars(trade.pnl), tone),
+            Cell(signed_number(trade.r_multiple), tone),
+            Cell(f"{trade.bars_held:,}"),
+            Cell(clean(trade.exit_reason)),
+        ),
+    )
