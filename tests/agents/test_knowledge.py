@@ -1,0 +1,87 @@
+"""What an agent remembers moves with what it sees."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import Session, SQLModel, create_engine, select
+
+from lab.agents.knowledge import RETIRE_BELOW, known_insights, remember
+from lab.agents.strategist import InsightDraft, KnowledgeType
+from lab.store.models import AgentKnowledge, KnowledgeStatus
+
+
+def draft(effect: float, confidence: float = 0.6, topic: str = "market.trend=-1") -> InsightDraft:
+    return InsightDraft(
+        knowledge_type=KnowledgeType.MARKET_RULE,
+        pattern_type="VWAP bounce",
+        insight="Dips to VWAP fail in a falling market.",
+        confidence=confidence,
+        evidence_ids=("E7",),
+        supporting_data={"topic": topic, "effect": effect, "n": 40},
+    )
+
+
+@pytest.fixture
+def session() -> Session:
+    engine = create_engine("sqlite://")
+    SQLModel.metadata.create_all(engine)
+    return Session(engine)
+
+
+def confidence(session: Session) -> float:
+    session.flush()
+    return session.exec(select(AgentKnowledge)).one().confidence
+
+
+def test_later_data_confirm_and_contradict(session: Session) -> None:
+    assert remember(session, 1, 1, "a:x", [draft(-0.3)]) == 1
+    first = confidence(session)
+    assert remember(session, 1, 2, "b:x", [draft(-0.2)]) == 0
+    confirmed = confidence(session)
+    assert confirmed > first
+    remember(session, 1, 3, "c:x", [draft(+0.2)])
+    assert confidence(session) < confirmed
+
+
+def test_the_same_measurement_again_is_no_second_observation(session: Session) -> None:
+    for iteration in (1, 2, 3):
+        remember(session, 1, iteration, "a:x", [draft(-0.3)])
+    assert confidence(session) == 0.6
+
+
+def test_what_is_contradicted_often_enough_is_retired_with_its_reason_and_not_told_any_more(session: Session) -> None:
+    remember(session, 1, 1, "0:x", [draft(-0.3)])
+    for number in range(2, 8):
+        remember(session, 1, number, f"{number}:x", [draft(+0.3)])
+        session.flush()
+        if not known_insights(session, 1):
+            break
+    row = session.exec(select(AgentKnowledge).where(AgentKnowledge.status == KnowledgeStatus.RETIRED)).one()
+    assert row.confidence < RETIRE_BELOW
+    assert "Contradicted" in row.retired_reason
+
+
+@given(st.lists(st.booleans(), max_size=20), st.floats(0.3, 1.0))
+def test_confidence_stays_a_probability_and_agreement_never_lowers_it(agreements: list[bool], first: float) -> None:
+    engine = create_engine("sqlite://")
+    SQLModel.metadata.create_all(engine)
+    with Session(engine) as session:
+        remember(session, 1, 0, "0", [draft(-0.3, first)])
+        before = confidence(session)
+        for number, agrees in enumerate(agreements, start=1):
+            remember(session, 1, number, str(number), [draft(-0.3 if agrees else 0.3)])
+            row = session.exec(select(AgentKnowledge).order_by(AgentKnowledge.id)).first()
+            assert 0.0 <= row.confidence <= 1.0
+            if row.status == KnowledgeStatus.RETIRED:
+                break
+            assert (row.confidence >= before) if agrees else (row.confidence <= before)
+            before = row.confidence
+
+
+def test_knowledge_is_private_to_its_agent(session: Session) -> None:
+    remember(session, 1, 1, "a:x", [draft(-0.3)])
+    session.flush()
+    assert len(known_insights(session, 1)) == 1
+    assert known_insights(session, 2) == ()

@@ -1,0 +1,257 @@
+"""An iteration from its start to a decision, on real bars, with the built-in strategist."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from sqlmodel import Session, select
+
+from lab.agents.builtin import BuiltInStrategist
+from lab.agents.errors import AlreadyDecided, BadScript, CannotIterate, StrategistFailed
+from lab.agents.loop import run_iteration
+from lab.agents.outputs import EQUITY, SKIPS, TRADES, read_output
+from lab.agents.service import Lab
+from lab.agents.strategist import Brief, StrategyDraft
+from lab.agents.views import IterationView
+from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Trial
+
+Learn = Callable[..., IterationView]
+STEPS = ["generate", "scan", "enrich", "backtest", "analyse", "propose"]
+
+
+def folder(lab: Lab, view: IterationView) -> Path:
+    return lab.workspace.results / f"iteration-{view.row.id}"
+
+
+def test_an_iteration_ends_with_a_result_an_analysis_and_a_proposal_or_the_reason_for_none(lab: Lab, agent_id: int, learn: Learn) -> None:
+    view = learn(lab, agent_id)
+    assert [(step.step, step.state) for step in view.steps] == [(step, "done") for step in STEPS]
+    assert view.row.version == "1.0"
+    assert view.result is not None
+    assert view.result.signals == view.row.signals > 0
+    assert view.result.signals == sum(count for reason, count in view.result.funnel.items() if reason != "signals")
+    assert view.analysis
+    assert view.row.status == ("awaiting approval" if view.proposal else "no proposal")
+    assert view.proposal or view.explanation
+    assert len(lab.trades(view.row.id)) == view.result.trades
+    assert view.universe.synthetic
+
+
+def test_an_iteration_never_sees_the_vault(lab: Lab, agent_id: int, learn: Learn) -> None:
+    view = learn(lab, agent_id)
+    equity = read_output(folder(lab, view), EQUITY)
+    assert equity["session"].max() == view.universe.learning_until < view.universe.last_session
+
+
+def test_the_same_iteration_twice_gives_the_same_bits(lab: Lab, learn: Learn) -> None:
+    text = "A conservative VWAP scalper for tech stocks"
+    views = []
+    for name in ("One", "Two"):
+        agent = lab.create_agent(name, text, lab.detect(text).personality, lab.state().universes[0].id)
+        views.append(learn(lab, agent))
+    for table in (TRADES, SKIPS, EQUITY):
+        assert read_output(folder(lab, views[0]), table).equals(read_output(folder(lab, views[1]), table))
+    # the second agent's verdict may differ in its reason alone: more variants have been tried by then
+    assert replace(views[0].result, verdict="", verdict_reason="") == replace(views[1].result, verdict="", verdict_reason="")
+
+
+def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agent_id: int, learn: Learn) -> None:
+    first = learn(lab, agent_id)
+    assert first.proposal is not None
+    assert lab.apply(first.proposal.id) == "1.1"
+    assert lab.iteration(first.row.id).row.status == "applied"
+    second = learn(lab, agent_id)
+    assert second.row.version == "1.1"
+    assert second.scan_script == first.proposal.new_scan
+    assert second.execution_script == first.proposal.new_execution
+    assert second.sharpe_change is not None
+    assert second.sharpe_change.before == first.result.sharpe
+    assert second.result.trades == first.proposal.effect.trades[1], "the measured effect must be what the version then shows"
+    assert [(v.version, v.parent_version, v.is_current) for v in lab.agent(agent_id).versions] == [
+        ("1.0", None, False),
+        ("1.1", "1.0", True),
+    ]
+
+
+def test_a_discarded_proposal_is_not_proposed_again(lab: Lab, agent_id: int, learn: Learn) -> None:
+    first = learn(lab, agent_id)
+    lab.discard(first.proposal.id, "too few trades")
+    assert lab.iteration(first.row.id).row.status == "discarded"
+    second = learn(lab, agent_id)
+    assert second.row.version == "1.0"
+    if second.proposal is not None:
+        assert (second.proposal.new_scan, second.proposal.new_execution) != (first.proposal.new_scan, first.proposal.new_execution)
+
+
+def test_a_proposal_is_decided_once(lab: Lab, agent_id: int, learn: Learn) -> None:
+    proposal = learn(lab, agent_id).proposal
+    lab.apply(proposal.id)
+    for again in (lab.apply, lab.discard):
+        with pytest.raises(AlreadyDecided, match="already applied"):
+            again(proposal.id)
+    with pytest.raises(AlreadyDecided):
+        lab.apply_edited(proposal.id, proposal.old_scan, proposal.new_execution.replace("risk", "# calmer\nrisk"))
+    assert len(lab.agent(agent_id).versions) == 2
+
+
+def test_an_edit_that_does_not_compile_is_refused_and_the_proposal_stays(lab: Lab, agent_id: int, learn: Learn) -> None:
+    proposal = learn(lab, agent_id).proposal
+    with pytest.raises(BadScript, match="line 1"):
+        lab.apply_edited(proposal.id, "long = clsoe > open", proposal.new_execution)
+    with pytest.raises(BadScript, match=r"same as version 1\.0"):
+        lab.apply_edited(proposal.id, proposal.old_scan, proposal.old_execution)
+    assert [waiting.id for waiting in lab.approvals()] == [proposal.id]
+    assert lab.apply_edited(proposal.id, proposal.new_scan + "\nscore = volume", proposal.new_execution) == "1.1"
+    assert lab.proposal(proposal.id).state == "edited"
+
+
+def test_an_older_version_can_be_made_current_and_branched_from(lab: Lab, agent_id: int, learn: Learn) -> None:
+    first = learn(lab, agent_id)
+    lab.apply(first.proposal.id)
+    old = lab.agent(agent_id).versions[0]
+    assert lab.make_current(old.id) == "1.0"
+    again = learn(lab, agent_id)
+    assert again.row.version == "1.0"
+    if again.proposal is not None:
+        assert lab.apply(again.proposal.id) == "1.2"
+        assert lab.agent(agent_id).versions[-1].parent_version == "1.0"
+
+
+def test_an_agent_does_not_iterate_twice_at_once_nor_past_a_waiting_proposal(lab: Lab, agent_id: int, learn: Learn) -> None:
+    queued = lab.start_iteration(agent_id)
+    with pytest.raises(CannotIterate, match="already iterating"):
+        lab.start_iteration(agent_id)
+    lab.cancel_iteration(queued)
+    assert lab.iteration(queued).row.status == "cancelled"
+    with pytest.raises(CannotIterate, match="already ended"):
+        lab.cancel_iteration(queued)
+    learn(lab, agent_id)
+    with pytest.raises(CannotIterate, match="waits for your decision"):
+        lab.start_iteration(agent_id)
+
+
+class Killed(Exception):
+    """Stands for the end of the process at a commit."""
+
+
+class KilledAt:
+    """A lease whose holder dies at its n-th write: before the transaction commits, as `kill -9` would have it."""
+
+    def __init__(self, write: int) -> None:
+        self.left = write
+
+    def check(self, session: Session) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+
+def leavings(lab: Lab) -> tuple[list[object], ...]:
+    """Everything an iteration leaves in the database, times and ids aside."""
+    with lab.store.read() as session:
+        return (
+            [(s.step, {k: v for k, v in s.output.items() if k != "evidence"}) for s in session.exec(select(IterationStep))],
+            [(s.version, s.scan_script, s.execution_script, s.is_current_version) for s in session.exec(select(AgentStrategy))],
+            sorted((t.script_hash, t.purpose, t.trades, t.sharpe_daily) for t in session.exec(select(Trial))),
+            [(i.iteration_status, i.signals_found, i.win_rate, i.expert_analysis) for i in session.exec(select(AgentIteration))],
+        )
+
+
+def test_killed_at_any_commit_an_iteration_goes_on_with_nothing_lost_and_nothing_twice(
+    lab: Lab, agent_id: int, learn: Learn, threads: Executor, tmp_path: Path
+) -> None:
+    iteration_id = lab.start_iteration(agent_id)
+    deaths = 0
+    while True:
+        lease = KilledAt(deaths % 5 + 1)
+        try:
+            asyncio.run(run_iteration(lab.store, iteration_id, threads, lease))
+            break
+        except Killed:
+            deaths += 1
+            assert deaths < 60
+    assert deaths > 6
+    interrupted = leavings(lab)
+
+    undisturbed = Lab(lab.workspace.home.parent / "other")
+    try:
+        import shutil
+
+        shutil.rmtree(undisturbed.workspace.bars, ignore_errors=True)
+        shutil.copytree(lab.workspace.bars, undisturbed.workspace.bars)
+        from lab.agents.data import _keep_universe
+
+        universe = lab.state().universes[0]
+        _keep_universe(
+            undisturbed.workspace,
+            undisturbed.store,
+            universe.name,
+            universe.tickers,
+            "1m",
+            "demo",
+            True,
+            universe.first_session,
+            universe.last_session,
+        )
+        row = lab.agent(agent_id).row
+        twin = undisturbed.create_agent(row.name, row.instructions, row.personality, 1)
+        learn(undisturbed, twin)
+        assert leavings(undisturbed) == interrupted
+    finally:
+        undisturbed.close()
+
+
+class Stutterer(BuiltInStrategist):
+    """Writes a script that does not compile so many times before a good one."""
+
+    def __init__(self, bad: int) -> None:
+        super().__init__()
+        self.bad = bad
+
+    async def generate(self, brief: Brief) -> StrategyDraft:
+        draft = await super().generate(brief)
+        self.bad -= 1
+        return replace(draft, scan_script="long = close.__class__") if self.bad >= 0 else draft
+
+
+def test_a_script_that_does_not_compile_goes_back_and_after_three_attempts_the_iteration_fails(
+    lab: Lab, agent_id: int, learn: Learn
+) -> None:
+    with pytest.raises(StrategistFailed, match="3 attempts"):
+        learn(lab, agent_id, Stutterer(3))
+    iteration_id = lab.iterations(agent_id)[0].id
+    lab.cancel_iteration(iteration_id)
+    assert learn(lab, agent_id, Stutterer(2)).row.version == "1.0"
+
+
+def test_every_variant_tried_is_in_the_ledger_and_outlives_its_agent(lab: Lab, agent_id: int, learn: Learn) -> None:
+    view = learn(lab, agent_id)
+    with lab.store.read() as session:
+        before = session.exec(select(Trial.script_hash)).all()
+    assert len(before) == len(set(before)) == view.proposal.effect.trials > 1
+    lab.delete_agent(agent_id)
+    with lab.store.read() as session:
+        assert session.exec(select(Trial.script_hash)).all() == before
+        assert session.exec(select(IterationStep)).all() == []
+    assert not folder(lab, view).exists()
+
+
+def test_guidance_in_words_is_kept_with_the_iteration_and_followed(lab: Lab, agent_id: int, learn: Learn) -> None:
+    view = learn(lab, agent_id, guidance="only trade when the market is not falling")
+    assert view.guidance == "only trade when the market is not falling"
+    assert view.proposal is not None
+    assert "market.trend" in view.proposal.new_scan
+
+
+def test_stored_trades_name_their_signal_and_reason(lab: Lab, agent_id: int, learn: Learn) -> None:
+    view = learn(lab, agent_id)
+    trades, skips = read_output(folder(lab, view), TRADES), read_output(folder(lab, view), SKIPS)
+    assert (trades["entry_at"] > trades["signal_at"]).all()
+    assert trades["exit_reason"].null_count() == skips["reason"].null_count() == 0
+    assert isinstance(trades, pl.DataFrame)

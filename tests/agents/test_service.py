@@ -1,0 +1,88 @@
+"""What a person asks of the laboratory, and the sentences they get for what can't be done."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.agents.errors import BadAgent, NotThere
+from lab.agents.service import Lab
+
+TEXT = "Fade opening gaps in calm markets"
+
+
+def create(lab: Lab, name: str, text: str = TEXT) -> int:
+    return lab.create_agent(name, text, lab.detect(text).personality, lab.state().universes[0].id)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "sentence"),
+    [
+        ("  ", TEXT, "name", "Give the agent a name"),
+        ("x" * 61, TEXT, "name", "61 characters long"),
+        ("bell\a", TEXT, "name", "can't be printed"),
+        ("vwap guardian", TEXT, "name", "exists already"),
+        ("Sandwich", "make me a sandwich", "instructions", "say nothing about trading"),
+        ("Empty", "  ", "instructions", "how the agent should trade"),
+        ("Long", "vwap " * 1000, "instructions", "4000 are the most"),
+    ],
+)
+def test_an_agent_that_cannot_be_made_is_refused_at_the_right_input(
+    lab: Lab, agent_id: int, name: str, text: str, field: str, sentence: str
+) -> None:
+    with pytest.raises(BadAgent, match=sentence) as refused:
+        create(lab, name, text)
+    assert refused.value.field == field
+    assert len(lab.agents()) == 1
+
+
+def test_the_system_prompt_is_made_and_follows_what_is_changed(lab: Lab, agent_id: int) -> None:
+    before = lab.agent(agent_id)
+    assert "VWAP Guardian" in before.system_prompt
+    lab.update_agent(agent_id, name="Gap Hunter", instructions=TEXT, personality=lab.detect(TEXT).personality)
+    after = lab.agent(agent_id)
+    assert "Gap Hunter" in after.system_prompt
+    assert TEXT in after.system_prompt
+    assert after.row.personality == lab.detect(TEXT).personality
+
+
+def test_keeping_its_own_name_is_no_clash(lab: Lab, agent_id: int) -> None:
+    lab.update_agent(agent_id, name="VWAP GUARDIAN")
+    assert lab.agent(agent_id).row.name == "VWAP GUARDIAN"
+
+
+def test_a_risk_setting_is_checked(lab: Lab, agent_id: int) -> None:
+    known = lab.agent(agent_id).risk_config
+    setting = next(iter(known))
+    lab.update_agent(agent_id, risk={setting: 2.0})
+    assert lab.agent(agent_id).risk_config[setting] == 2.0
+    for wrong in ({setting: -1.0}, {"luck": 1.0}):
+        with pytest.raises(BadAgent):
+            lab.update_agent(agent_id, risk=wrong)
+
+
+def test_what_is_not_there_is_named(lab: Lab, agent_id: int) -> None:
+    for ask in (lab.agent, lab.iteration, lab.proposal, lab.make_current, lab.delete_agent, lab.apply, lab.start_iteration):
+        with pytest.raises(NotThere):
+            ask(999)
+    with pytest.raises(NotThere, match="VWAP Guardian"):
+        lab.agent_named("nobody")
+    assert lab.agent_named("vwap guardian").id == agent_id
+
+
+def test_a_change_by_another_terminal_is_noticed(lab: Lab, agent_id: int) -> None:
+    other = Lab(lab.workspace.home)
+    try:
+        token = lab.change_token()
+        assert lab.change_token() == token
+        other.set_preference("theme", "paper")
+        assert lab.change_token() != token
+        assert lab.preference("theme") == "paper"
+    finally:
+        other.close()
+
+
+def test_the_demo_market_made_twice_is_the_same_universe(lab: Lab) -> None:
+    first = lab.state().universes
+    again = lab.make_demo_market(lambda share, note: None)
+    assert [universe.id for universe in lab.state().universes] == [universe.id for universe in first] == [again.id]
+    assert again.synthetic

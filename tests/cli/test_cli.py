@@ -1,0 +1,137 @@
+"""The commands as a script or a person over SSH uses them: the real program, a real workspace, its own worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMANDS = ["run", "demo", "agents", "iterations", "show", "worker", "version", "data import", "data status", "data demo"]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Run:
+    def run(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "LAB_HOME": str(home or tmp_path / "home")}
+        return subprocess.run(
+            [sys.executable, "-m", "lab.cli", *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return run
+
+
+def test_without_a_terminal_it_says_in_one_sentence_what_to_run_instead(lab: Run) -> None:
+    for arguments in ((), ("demo",)):
+        ended = lab(*arguments)
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert len(ended.stderr.strip().splitlines()) == 1
+        assert "terminal" in ended.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(lab: Run, command: str) -> None:
+    ended = lab(*command.split(), "--help")
+    assert ended.returncode == 0
+    assert f"Example: lab {command}" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        ("run",),
+        ("run", "VWAP", "--agent", "x"),
+        ("run", "VWAP", "--iterations", "0"),
+        ("show", "x"),
+        ("demo", "--prepare"),
+        ("data",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2(lab: Run, arguments: tuple[str, ...]) -> None:
+    assert lab(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("show", "7"), "no longer exists"),
+        (("iterations", "nobody"), "There is no agent named 'nobody'. Agents here: none yet."),
+        (("run", "--agent", "nobody"), "There is no agent named 'nobody'"),
+        (("run", "VWAP scalper", "--universe", "moon"), "There is no universe named 'moon'"),
+        (("data", "import", "no-such-file.csv"), "no-such-file.csv"),
+    ],
+)
+def test_an_error_is_a_sentence_on_stderr_and_status_1(lab: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    ended = lab(*arguments)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("lab: ")
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_empty_workspace_says_what_to_do_first(lab: Run) -> None:
+    assert "lab run" in lab("agents").stdout
+    assert "lab data import" in lab("data", "status").stdout
+
+
+@pytest.fixture(scope="module")
+def hourly(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
+    """Real hourly bars of four tickers over 22 years, with their splits unadjusted."""
+    bars = pl.read_parquet(shared_data / "hour" / "lean_1h.parquet").filter(pl.col("ticker").is_in(["SPY", "AAPL", "IBM", "BAC"]))
+    path = tmp_path_factory.mktemp("hourly") / "hourly.parquet"
+    bars.write_parquet(path)
+    return path
+
+
+def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the_same_twice(lab: Run, hourly: Path, tmp_path: Path) -> None:
+    home = tmp_path / "real"
+    imported = lab("data", "import", str(hourly), "--name", "hourly", home=home)
+    assert imported.returncode == 0, imported.stderr
+    for split in ("2000-06-21", "2005-02-28", "2014-06-09", "2020-08-31"):
+        assert f"{split}" in imported.stdout, "AAPL's splits must be reported"
+    documents = []
+    for name in ("one", "two"):
+        ended = lab("run", "A patient swing trader who buys pull-backs in an uptrend", "--name", name, "--json", home=home)
+        assert ended.returncode == 0, ended.stderr
+        documents.append(json.loads(ended.stdout))
+    results = [document["iterations"][0]["result"] for document in documents]
+    assert results[0]["trades"] >= 30
+    for result in results:
+        del result["verdict"], result["verdict_reason"]
+    assert results[0] == results[1]
+    assert not documents[0]["universe"]["synthetic"]
+    shown = lab("show", str(documents[0]["iterations"][0]["row"]["id"]), home=home)
+    assert "Costs: " in shown.stdout
+    assert "Verdict: " in shown.stdout
+    listed = lab("iterations", "one", home=home)
+    assert listed.returncode == 0
+    assert "1.0" in listed.stdout
+    shutil.rmtree(home)
+
+
+def test_a_new_workspace_learns_on_the_demo_market_and_applies_by_the_stated_rule(lab: Run, tmp_path: Path) -> None:
+    ended = lab("run", "Create a conservative VWAP scalper for tech stocks", "--iterations", "2", "--approve", "always", "--json")
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert document["universe"]["synthetic"]
+    assert [decision["decision"] for decision in document["decisions"]].count("applied") == len(document["versions"]) - 1 > 0
+    again = lab("run", "--agent", document["agent"]["name"], "--approve", "better")
+    assert again.returncode == 0, again.stderr
+    assert "SYNTHETIC" in again.stdout
+    assert "Version" in again.stdout
