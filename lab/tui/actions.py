@@ -31,19 +31,21 @@ class Action:
     """What it does, a sentence."""
     footer: bool = True
     """Shown in the footer; the rest is in the help and the palette."""
+    rare: bool = False
+    """The first to leave the footer when room is short."""
 
 
 OPEN = Action("open", "enter", "Open", "Opens what the cursor is on.")
 BACK = Action("back", "escape", "Back", "Goes back to where you came from.")
-QUIT = Action("quit", "q", "Quit", "Leaves the program. Running iterations go on in the background.")
-HELP = Action("help", "question_mark", "Help", "Lists the keys of the place you are in.")
-PALETTE = Action("command_palette", "ctrl+p", "Commands", "Finds any action by typing a part of its name.")
+QUIT = Action("quit", "q,ctrl+q", "Quit", "Leaves the program. Running iterations go on in the background.")
+HELP = Action("help", "question_mark,f1", "Help", "Lists the keys of the place you are in.")
+PALETTE = Action("command_palette", "ctrl+p", "Commands", "Finds any action by typing a part of its name.", rare=True)
 APPROVALS = Action("approvals", "p", "Approvals", "Opens the proposals that wait for your decision, over all agents.")
 NEW_AGENT = Action("new_agent", "n", "New agent", "Describes a new agent in plain English.")
 ITERATE = Action("iterate", "i", "Iterate", "Starts a learning iteration of this agent.")
-IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.")
-DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.")
-STOP = Action("stop", "x", "Stop iteration", "Stops the running iteration; finished steps stay stored.")
+IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.", rare=True)
+DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.", rare=True)
+STOP = Action("stop", "x", "Stop", "Stops the running iteration; finished steps stay stored.")
 THEME = Action("next_theme", "T", "Theme", "Changes to the next theme.", footer=False)
 
 APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next version.")
@@ -70,6 +72,10 @@ def register(place: str, actions: tuple[Action, ...], *, question: bool = False)
 
 def binding(action: Action, run: str) -> Binding:
     return Binding(action.keys, run, action.label, show=action.footer, tooltip=action.help, id=action.name)
+
+
+def is_rare(name: str) -> bool:
+    return any(action.name == name and action.rare for actions in REGISTRY.values() for action in actions)
 
 
 def conflicts() -> list[str]:

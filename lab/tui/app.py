@@ -8,6 +8,7 @@ import importlib
 import logging
 import signal
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +27,7 @@ from lab.tui import actions
 from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
 from lab.tui.themes import DEFAULT, load_themes
-from lab.tui.widgets.bars import key_name
+from lab.tui.widgets.bars import key_name, keys_in_use
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
@@ -75,6 +76,12 @@ class LabApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [actions.binding(action, action.name) for action in actions.EVERYWHERE]
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
+    CSS = """
+    Button, Button.-primary { background: $panel; color: $foreground; text-style: none; }
+    Button:focus, Button.-primary:focus { background: $primary; color: $background; text-style: bold; }
+    ToastRack { margin-bottom: 1; }
+    """
+
     state: reactive[WorkspaceState | None] = reactive(None)
 
     def __init__(
@@ -112,7 +119,8 @@ class LabApp(App[None]):
         return self._lab
 
     def get_default_screen(self) -> Screen[Any]:
-        return self.make("opening")
+        screen: Screen[Any] = self.make("opening")
+        return screen
 
     # Opening and watching the workspace
 
@@ -121,7 +129,7 @@ class LabApp(App[None]):
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name)
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, lambda number=number: self.exit(return_code=128 + number))
+                loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
         self.run_worker(self._open(), group="open")
 
     async def _open(self) -> None:
@@ -177,6 +185,10 @@ class LabApp(App[None]):
         """The screen a person sees: the topmost that is no modal."""
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, LabScreen)), None)
 
+    async def on_unmount(self) -> None:
+        if self._lab is not None:
+            await asyncio.to_thread(self._lab.close)
+
     # Screens by name
 
     def make(self, name: str, *args: Any) -> Any:
@@ -188,6 +200,12 @@ class LabApp(App[None]):
         """Open a screen by its registered name over the present one."""
         self.push_screen(self.make(name, *args))
 
+    def open_first(self, name: str, *args: Any) -> None:
+        """Open a screen as the first one: whatever was open before is closed."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.open(name, *args)
+
     def on_resize(self, event: Resize) -> None:
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         shown = getattr(self.screen, "PLACE", "") == "too_small"
@@ -198,9 +216,19 @@ class LabApp(App[None]):
 
     # Actions that work everywhere
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There are approvals only once there is a workspace with agents' work in it."""
+        if action == "approvals":
+            return self._lab is not None and getattr(self.screen, "PLACE", "") not in ("opening", "welcome", "approvals")
+        return True
+
     def action_approvals(self) -> None:
-        if self._lab is not None and getattr(self.screen, "PLACE", "") != "approvals":
-            self.open("approvals")
+        self.open("approvals")
+
+    def key_of(self, name: str) -> str:
+        """The key of an action here, as a person reads it."""
+        found = keys_in_use(self.screen).get(name)
+        return key_name(found[0]) if found else name
 
     def action_help(self) -> None:
         self.open("help", self.screen)
@@ -231,18 +259,11 @@ class LabApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: every action of this place and of the program, with its key."""
-        for key, active in screen.active_bindings.items():
-            bound = active.binding
-            if not bound.id or bound.id == actions.PALETTE.name or not active.enabled:
+        for name, (key, active) in keys_in_use(screen).items():
+            if name == actions.PALETTE.name or not active.enabled or (isinstance(active.node, Place) and active.node.why_not(name)):
                 continue
-            if isinstance(active.node, Place) and active.node.why_not(bound.id):
-                continue
-            if bound.key == key:
-                yield SystemCommand(
-                    f"{bound.description}  ({key_name(key)})",
-                    bound.tooltip,
-                    lambda b=bound, n=active.node: self.call_next(self.run_action, b.action, n),
-                )
+            title = f"{active.binding.description}  ({key_name(key)})"
+            yield SystemCommand(title, active.binding.tooltip, partial(self.call_next, self.run_action, active.binding.action, active.node))
         for name in self.own_themes:
             yield SystemCommand(f"Theme: {clean(name)}", "Changes the colours and remembers it.", lambda name=name: self.choose_theme(name))
 

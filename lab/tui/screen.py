@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
@@ -69,7 +69,7 @@ class Place(Screen[AnswerT]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._running: set[str] = set()
+        self._acting: set[str] = set()
 
     @property
     def lab_app(self) -> LabApp:
@@ -89,21 +89,21 @@ class Place(Screen[AnswerT]):
 
     def action_do(self, name: str) -> None:
         """Run the action `name`, unless it is running already or there is a reason against it."""
-        if name in self._running:
+        if name in self._acting:
             return
         if reason := self.why_not(name):
             self.tell(reason, warning=True)
             return
         result = getattr(self, f"action_{name}")()
         if inspect.isawaitable(result):
-            self._running.add(name)
+            self._acting.add(name)
             self.run_worker(self._finish(name, result), group="actions")
 
     async def _finish(self, name: str, result: Any) -> None:
         try:
             await result
         finally:
-            self._running.discard(name)
+            self._acting.discard(name)
 
     async def attempt(self, function: Callable[P, ValueT], *args: P.args, **kwargs: P.kwargs) -> Done[ValueT] | None:
         """Call the laboratory in a thread. An error of the laboratory is told to the person and gives None."""
@@ -126,8 +126,9 @@ class Place(Screen[AnswerT]):
         """Ask a question that is answered by `y` or `n`. True for yes."""
         return bool(await self.ask("confirm", question, yes, no))
 
-    def action_back(self) -> None:
+    def action_back(self) -> Awaitable[None] | None:
         self.dismiss(None)
+        return None
 
 
 class LabScreen(Place[None], Generic[DataT]):
@@ -196,7 +197,7 @@ class LabScreen(Place[None], Generic[DataT]):
 class LabModal(Place[AnswerT], ModalScreen[AnswerT], Generic[AnswerT]):
     """A question over the screen beneath; closed by `self.dismiss(answer)`."""
 
-    ACTIONS = (BACK,)
+    ACTIONS: ClassVar[tuple[Action, ...]] = (BACK,)
     DEFAULT_CSS = """
     LabModal { align: center middle; background: $background 60%; }
     LabModal > #box { width: 72; max-width: 96%; height: auto; max-height: 90%; padding: 1 2; border: round $primary;

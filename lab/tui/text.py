@@ -47,7 +47,7 @@ class Tone(StrEnum):
 TONE_STYLES: dict[Tone, str] = {
     Tone.PLAIN: "",
     Tone.STRONG: "bold",
-    Tone.MUTED: "$text-muted",
+    Tone.MUTED: "$foreground-muted",
     Tone.GOOD: "$text-success",
     Tone.BAD: "$text-error",
     Tone.WARN: "$text-warning",
@@ -187,6 +187,13 @@ def sparkline(values: Sequence[float | None], width: int) -> str:
     blocks = "▁▂▃▄▅▆▇█"
     span = high - low
     return "".join("·" if v is None else blocks[round((v - low) / span * 7) if span else 3] for v in shown)
+
+
+def thin(values: Sequence[float], width: int) -> list[float]:
+    """At most `width` of the values, evenly spaced, the last one always among them."""
+    if len(values) <= width or width < 2:
+        return list(values)
+    return [values[round(n * (len(values) - 1) / (width - 1))] for n in range(width)]
 
 
 def _no_minus_zero(value: float, digits: int) -> float:

@@ -301,6 +301,9 @@ class FakeLab:
         self.proposals[offered.id] = offered
         return offered
 
+    def close(self) -> None:
+        self.calls.append("close")
+
     def changed(self) -> None:
         with self._lock:
             self._token += 1
@@ -389,11 +392,12 @@ class FakeLab:
     def update_agent(
         self,
         agent_id: int,
+        *,
         name: str | None = None,
         instructions: str | None = None,
         personality: Personality | None = None,
         universe_id: int | None = None,
-        risk_config: dict[str, float] | None = None,
+        risk: dict[str, float] | None = None,
     ) -> None:
         row = self.rows[agent_id]
         self.rows[agent_id] = replace(
@@ -412,6 +416,8 @@ class FakeLab:
         row = self.rows[agent_id]
         if row.running_iteration_id is not None:
             raise LabError(f"{row.name} is iterating already.")
+        if row.pending_approvals:
+            raise LabError(f"{row.name} has a proposal that waits for your decision: apply, edit or discard it first.")
         iteration_id = max(self.iterations, default=0) + 1
         self._add_iteration(iteration_id, agent_id, row.iterations + 1, row.current_version or "1.0", None, "queued")
         self.rows[agent_id] = replace(
@@ -456,14 +462,16 @@ class FakeLab:
         self.calls.append(f"discard {proposal_id} {reason}".strip())
         self._decide(proposal_id, "discarded", reason)
 
-    def make_current(self, strategy_id: int) -> None:
+    def make_current(self, strategy_id: int) -> str:
         self.calls.append(f"make_current {strategy_id}")
         for agent_id, versions in self.versions.items():
             if any(v.id == strategy_id for v in versions):
                 self.versions[agent_id] = [replace(v, is_current=v.id == strategy_id) for v in versions]
                 current = next(v for v in versions if v.id == strategy_id)
                 self.rows[agent_id] = replace(self.rows[agent_id], current_version=current.version)
-        self.changed()
+                self.changed()
+                return current.version
+        raise LabError("This version does not exist any more.")
 
     def compare_versions(self, a_id: int, b_id: int) -> VersionComparison:
         every = {v.id: v for versions in self.versions.values() for v in versions}

@@ -6,7 +6,7 @@ from typing import cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -28,20 +28,24 @@ from lab.tui.text import (
     sign_tone,
     signed_percent,
     sparkline,
+    thin,
     toned,
 )
+from lab.tui.widgets.charts import EquityChart, prepare
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
 
 COLUMNS = (
     Column("Agent", least=12, most=28, keep=9),
-    Column("Now", least=14, most=26, keep=8, grow=True),
-    Column("Ver", least=4, most=6, keep=5),
+    Column("Now", least=14, most=16, keep=8, grow=True),
+    Column("Ver", least=3, most=6, keep=5),
     Column("It", least=2, most=4, right=True, keep=2),
-    Column("Trades", least=4, most=7, right=True, keep=3),
-    Column("Win rate", least=5, most=6, right=True, keep=6),
-    Column("", least=6, most=7, keep=1),
-    Column("Sharpe", least=5, most=6, right=True, keep=7),
-    Column("Verdict", least=7, most=18, keep=4),
+    Column("Trades", least=6, most=7, right=True, keep=3),
+    Column("Win", least=5, most=6, right=True, keep=6),
+    Column("Progress", least=8, most=8, keep=0),
+    Column("Interval", least=8, most=8, keep=1),
+    Column("Sharpe", least=6, most=6, right=True, keep=7),
+    Column("Verdict", least=14, most=18, keep=4),
+    Column("Sharpe so far", least=13, most=13, keep=0),
 )
 
 
@@ -54,17 +58,23 @@ class Dashboard(LabScreen[list[AgentRow]]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
     Dashboard #agents { width: 1fr; height: 1fr; }
-    Dashboard #detail { width: 44; height: 1fr; padding: 0 1; border-left: solid $panel; scrollbar-size-vertical: 1; }
-    Dashboard.-narrow #detail { width: 100%; height: 9; border-left: none; border-top: solid $panel; }
-    Dashboard #split { height: 1fr; }
+    Dashboard #detail { width: 42; height: 1fr; padding: 0 1; border-left: solid $panel; }
+    Dashboard #chart { height: 12; margin-top: 1; display: none; }
+    Dashboard #analysis { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
     Dashboard.-narrow #split { layout: vertical; }
+    Dashboard.-narrow #detail { width: 100%; height: 45%; border-left: none; border-top: solid $panel; }
+    Dashboard.-narrow #chart { display: none; }
+    Dashboard.-narrow #analysis { margin-top: 0; }
     """
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="split"):
             yield LineTable(COLUMNS, empty="No agents yet: n describes the first one in plain English.", id="agents")
-            with VerticalScroll(id="detail", can_focus=False):
-                yield Static(id="about")
+            with Vertical(id="detail"):
+                yield Static(id="facts")
+                yield EquityChart(drawdown=False, id="chart")
+                with VerticalScroll(id="analysis", can_focus=False):
+                    yield Static(id="words")
 
     @property
     def table(self) -> LineTable:
@@ -76,6 +86,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
         return next((agent for agent in self.data or () if agent.id == self.table.cursor_id), None)
 
     def load(self) -> list[AgentRow]:
+        prepare()
         return self.lab.agents()
 
     def show(self, data: list[AgentRow]) -> None:
@@ -91,6 +102,8 @@ class Dashboard(LabScreen[list[AgentRow]]):
         if agent is not None:
             if name == "iterate" and agent.running_iteration_id is not None:
                 return f"{agent.name} is iterating already."
+            if name == "iterate" and agent.pending_approvals:
+                return f"{agent.name} has a proposal that waits for your decision: {self.lab_app.key_of('approvals')} opens it."
             if name == "stop" and agent.running_iteration_id is None:
                 return f"{agent.name} is not iterating."
         return None
@@ -106,7 +119,18 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     def _describe(self) -> None:
         agent = self.selected
-        self.query_one("#about", Static).update(_about(agent, self.query_one("#about").content_size.width or 40) if agent else "")
+        self.query_one("#detail").display = agent is not None
+        if agent is None:
+            return
+        chart = self.query_one("#chart", EquityChart)
+        wide = self.has_class("-wide")
+        chart.display = wide and agent.result is not None and self.size.height >= 30
+        if agent.result is not None and chart.display:
+            chart.show(agent.result.equity, agent.result.starting_equity)
+        room = 39 if wide else self.size.width - 3
+        self.query_one("#facts", Static).update(_facts(agent, room, line=not chart.display))
+        words = safe(agent.latest_analysis) if agent.latest_analysis else safe(agent.instructions, Tone.MUTED)
+        self.query_one("#words", Static).update(words)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)
@@ -143,10 +167,11 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
 def _now(agent: AgentRow) -> Cell:
     if agent.running_iteration_id is not None:
-        return Cell(f"{bar(agent.progress, 6)} {clean(agent.step or 'queued')} {agent.progress:.0%}", Tone.ACCENT)
+        step = clean(agent.step or "queued")
+        return Cell(f"{step} {agent.progress:.0%}" if agent.step != "queued" else step, Tone.ACCENT)
     if agent.pending_approvals:
         return Cell(f"● {agent.pending_approvals} to approve", Tone.WARN)
-    return Cell("ready" if agent.iterations else "new: i starts it", Tone.MUTED)
+    return Cell("ready" if agent.iterations else "new", Tone.MUTED)
 
 
 def _row(agent: AgentRow) -> Row:
@@ -158,30 +183,35 @@ def _row(agent: AgentRow) -> Row:
         str(agent.iterations),
         count(measured.trades) if measured else "–",
         percent(measured.win_rate) if measured else "–",
+        Cell(bar(agent.progress, 8) if agent.running_iteration_id is not None else "", Tone.ACCENT),
         Cell(percent_interval(measured.win_rate_interval) if measured else "", Tone.MUTED),
         Cell(number(measured.sharpe), sign_tone(measured.sharpe)) if measured else "–",
         Cell(clean(measured.verdict), Tone.MUTED) if measured else "",
+        sparkline(agent.sharpe_history, 13),
     )
     return agent.id, cells
 
 
-def _about(agent: AgentRow, width: int) -> Content:
-    who = agent.personality
-    parts = [safe(agent.name, Tone.STRONG, lines=False)]
-    if agent.synthetic:
-        parts.append(toned("  SYNTHETIC", Tone.WARN))
-    parts.append(safe(f"\n{who.risk} {who.style} · {', '.join(who.focus)}\n", Tone.MUTED))
-    measured = agent.result
+def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
+    """Who the agent is and how it stands; `line` adds the equity as one line of blocks."""
+    who, measured = agent.personality, agent.result
+    name = safe(agent.name, Tone.STRONG, lines=False)
+    market = Content.assemble(safe(agent.universe, Tone.MUTED, lines=False), toned("  SYNTHETIC", Tone.WARN) if agent.synthetic else "")
+    parts: list[Content | str] = [name, " " * max(2, width - name.cell_length - market.cell_length), market]
+    parts.append(safe(f"\n{who.risk} {who.style} · {', '.join(who.focus)}", Tone.MUTED))
+    if agent.running_iteration_id is not None and agent.progress_note:
+        parts.append(safe(f"\n{bar(agent.progress, 8)} {agent.progress_note}", Tone.ACCENT))
     if measured:
-        parts.append(Content("\n" + sparkline([value for _, value in measured.equity], width) + "\n"))
-        parts.append(toned(signed_percent(measured.total_return), sign_tone(measured.total_return)))
-        parts.append(Content(f" to {dollars(measured.final_equity)}, "))
-        parts.append(Content(f"{plural(measured.trades, 'trade')}\n"))
-        parts.append(Content(f"Sharpe {number(measured.sharpe)} "))
-        parts.append(toned(f"[{number_interval(measured.sharpe_interval)}]\n", Tone.MUTED))
-        parts.append(safe(f"{measured.verdict}: {measured.verdict_reason}\n", Tone.MUTED))
-    if agent.latest_analysis:
-        parts.append(safe("\n" + agent.latest_analysis))
-    elif not agent.iterations:
-        parts.append(safe("\n" + agent.instructions, Tone.MUTED))
-    return Content("").join(parts)
+        figures = [
+            ("Return", signed_percent(measured.total_return), f"to {dollars(measured.final_equity)}", sign_tone(measured.total_return)),
+            ("Sharpe", number(measured.sharpe), number_interval(measured.sharpe_interval), sign_tone(measured.sharpe)),
+            ("Win", percent(measured.win_rate), f"{percent_interval(measured.win_rate_interval)} of {count(measured.trades)}", Tone.PLAIN),
+        ]
+        parts.append("\n")
+        apart = "   " if width > 70 else "\n"
+        for place, (label, value, beside, tone) in enumerate(figures):
+            parts += [apart if place else "", toned(f"{label} ", Tone.MUTED), toned(value, tone), toned(f" {beside}", Tone.MUTED)]
+        if line:
+            parts.append("\n" + sparkline(thin([value for _, value in measured.equity], width), width))
+        parts += [safe(f"\n{measured.verdict}: ", Tone.STRONG), safe(measured.verdict_reason, Tone.MUTED)]
+    return Content.assemble(*parts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import RenderResult
+from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.events import Click
+from textual.screen import Screen
 from textual.widget import Widget
 
+from lab.tui.actions import is_rare
 from lab.tui.text import clean, plural
 
 if TYPE_CHECKING:
@@ -46,6 +49,16 @@ def key_name(key: str) -> str:
     return "+".join([*modifiers, last])
 
 
+def keys_in_use(screen: Screen[Any]) -> dict[str, tuple[str, ActiveBinding]]:
+    """The actions that can be reached now by name, each with the key to show: of several the shortest."""
+    found: dict[str, tuple[str, ActiveBinding]] = {}
+    for key, active in screen.active_bindings.items():
+        name = active.binding.id
+        if name and (name not in found or len(key_name(key)) < len(key_name(found[name][0]))):
+            found[name] = (key, active)
+    return found
+
+
 class TitleBar(Widget):
     """Where one is, and what waits over all agents."""
 
@@ -64,7 +77,7 @@ class TitleBar(Widget):
         screen = cast("LabScreen[object]", self.screen)
         left = Content.assemble(("lab ", "bold $text-primary"), (f" {screen.TITLE}", "bold"))
         if screen.subtitle:
-            left = Content.assemble(left, ("  " + clean(screen.subtitle), "$text-muted"))
+            left = Content.assemble(left, ("  " + clean(screen.subtitle), "$foreground-muted"))
         state = cast("LabApp", self.app).state
         parts = []
         if state is not None and state.unfinished_iterations:
@@ -94,27 +107,25 @@ class ActionBar(Widget):
         from lab.tui.screen import Place
 
         entries: dict[str, tuple[str, str, bool, str]] = {}
-        for key, active in self.screen.active_bindings.items():
-            binding = active.binding
-            if not binding.show or not binding.description or not binding.id or binding.id in entries:
-                continue
-            reason = active.node.why_not(binding.id) if isinstance(active.node, Place) else None
-            entries[binding.id] = (key_name(key), binding.description, active.enabled and reason is None, key)
+        for name, (key, active) in keys_in_use(self.screen).items():
+            if active.binding.show and active.binding.description:
+                reason = active.node.why_not(name) if isinstance(active.node, Place) else None
+                entries[name] = (key_name(key), active.binding.description, active.enabled and reason is None, key)
         last = [entries.pop(name) for name in ("help", "quit") if name in entries]
         room = self.content_size.width - sum(len(key) + len(label) + 3 for key, label, _, _ in last)
-        shown = []
-        for entry in entries.values():
-            width = len(entry[0]) + len(entry[1]) + 3
-            if width > room:
-                continue
-            room -= width
-            shown.append(entry)
+        fitting = set()
+        for name in sorted(entries, key=lambda name: (is_rare(name), not entries[name][2])):
+            width = len(entries[name][0]) + len(entries[name][1]) + 3
+            if width <= room:
+                room -= width
+                fitting.add(name)
+        shown = [entry for name, entry in entries.items() if name in fitting]
         parts: list[Content] = []
         self._places = []
         x = 0
         for key, label, enabled, raw in [*shown, *last]:
             text = f"{key} {label}"
-            key_style, label_style = ("bold $text-accent", "$foreground") if enabled else ("$text-disabled", "$text-disabled")
+            key_style, label_style = ("bold $text-accent", "$foreground") if enabled else ("$foreground-disabled", "$foreground-disabled")
             parts.append(Content.assemble((key, key_style), (f" {label}  ", label_style)))
             self._places.append((x, x + len(text), raw))
             x += len(text) + 2

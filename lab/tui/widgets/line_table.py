@@ -59,8 +59,8 @@ class LineTable(ScrollView, can_focus=True):
     LineTable {
         background: $background; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         & > .line-table--header { color: $text-muted; text-style: bold; }
-        & > .line-table--cursor { background: $block-cursor-blurred-background; }
-        &:focus > .line-table--cursor { background: $block-cursor-background 35%; text-style: bold; }
+        & > .line-table--cursor { background: $panel; }
+        &:focus > .line-table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
         & > .line-table--strong { text-style: bold; }
         & > .line-table--muted { color: $text-muted; }
         & > .line-table--good { color: $text-success; }
@@ -168,10 +168,10 @@ class LineTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        header = y < self.header
+        header = y < self.header and bool(self.rows)
         line = y - self.header + (0 if header else round(self.scroll_y))
         if not self.rows and not header:
-            middle = y == self.header
+            middle = y == 0
             return self._plain(f" {self.empty}" if middle else "", Tone.MUTED, width)
         if not header and line >= len(self.rows):
             return Strip.blank(width, self.rich_style)
