@@ -226,7 +226,8 @@ class BarsCache:
             gone = f"The cached {timeframe} bars of {ticker} for {file.year} are missing: {path} is gone."
             raise DamagedBars(f"{gone} {again}") from None
         except OSError as error:
-            raise DamagedBars(f"The cached {timeframe} bars of {ticker} for {file.year} can't be read ({error.strerror}): {path}.") from error
+            reason = error.strerror
+            raise DamagedBars(f"The cached {timeframe} bars of {ticker} for {file.year} can't be read ({reason}): {path}.") from error
         if hashlib.sha256(content).hexdigest() != file.sha256:
             aside = self._set_aside(ticker, timeframe, file)
             raise DamagedBars(f"{what} (the checksum of the file is wrong). {aside} {again}")

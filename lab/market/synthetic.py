@@ -22,29 +22,36 @@ Flags = NDArray[np.bool_]
 SESSION_MINUTES = 390
 RSI_BARS = 14
 LOUD_BARS = 20
+QUIET_END = 45
+"""No edge starts in the last minutes of a session, so that each has the time to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeSettings:
     """When the planted edges act and how hard they push, in basis points of the price, spread over so many bars."""
 
-    bounce_bps: float = 34.0
+    bounce_bps: float = 26.0
+    """In a market that is flat or rising."""
+    break_bps: float = -18.0
+    """The same dip in a falling market."""
     bounce_bars: int = 30
-    bounce_volume: float = 2.0
+    bounce_volume: float = 2.5
     """Volume of the bar against the mean of the last 20 bars, itself included."""
     bounce_touch: float = 0.001
     """How far above the session VWAP the bar's low may be, as a share."""
     gap_up: float = 0.02
     gap_volume: float = 2.0
     """Volume of the first five bars against what is usual at that hour."""
-    gap_strong_bps: float = 130.0
-    gap_weak_bps: float = -60.0
+    gap_strong_bps: float = 110.0
+    gap_weak_bps: float = -80.0
     gap_bars: int = 55
-    support_bps: float = 45.0
-    support_bars: int = 30
-    support_rsi: float = 28.0
-    support_near: float = 0.0025
-    """How far above the nearest support the close may be, as a share."""
+    level_bps: float = 22.0
+    """Up from a support; as much down from a resistance."""
+    level_bars: int = 30
+    level_rsi: float = 24.0
+    """RSI below this at a support, above 100 minus this at a resistance."""
+    level_near: float = 0.002
+    """How far from the level the close may be, as a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,12 @@ class DailyPath:
 class EdgeCounts:
     """How often each planted edge acted."""
 
-    bounce: int = 0
-    gap_strong: int = 0
-    gap_weak: int = 0
-    support: int = 0
+    bounces: int = 0
+    breaks: int = 0
+    strong_gaps: int = 0
+    weak_gaps: int = 0
+    supports: int = 0
+    resistances: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +172,8 @@ def simulate(stocks: list[Stock], session_minutes: list[int], history: int, seed
     minutes = sigma * _fat(rng, (count, sessions, SESSION_MINUTES))
     wicks = np.abs(rng.standard_normal((2, count, sessions, SESSION_MINUTES))) * (0.35 * sigma)
     gaps = 0.45 * own_volatility[:, None] * _fat(rng, (count, sessions))
-    news = rng.random((count, sessions)) < 0.11
-    news_size = rng.choice([-1.0, 1.0], (count, sessions)) * (0.018 + 0.03 * rng.gamma(1.5, 0.5, (count, sessions)))
+    news = rng.random((count, sessions)) < 0.17
+    news_size = rng.choice([-1.0, 1.0], (count, sessions)) * (0.02 + 0.03 * rng.gamma(1.5, 0.5, (count, sessions)))
     crowded = news & (rng.random((count, sessions)) < 0.5)
     gaps = np.where(news, news_size, gaps) + beta[:, None] * night[history:]
     volume = _volumes(rng, np.array([stock.daily_shares for stock in stocks]), count, sessions)
@@ -233,8 +242,8 @@ def _play(session: _Session, state: _State, edges: EdgeSettings, counts: EdgeCou
     push = np.where(strong, edges.gap_strong_bps, edges.gap_weak_bps) * gapped
     path[:, 5:] += (push / 1e4)[:, None] * _push(edges.gap_bars, length - 5)
     free_from[gapped] = 5 + edges.gap_bars
-    counts.gap_strong += int((gapped & strong).sum())
-    counts.gap_weak += int((gapped & ~strong).sum())
+    counts.strong_gaps += int((gapped & strong).sum())
+    counts.weak_gaps += int((gapped & ~strong).sum())
 
     with_past = np.concatenate([state.volumes, session.volume], axis=1)
     total = np.cumsum(with_past, axis=1)
@@ -247,29 +256,32 @@ def _play(session: _Session, state: _State, edges: EdgeSettings, counts: EdgeCou
         prices = _prices(path, start, session)
         typical = (prices.high + prices.low + prices.close) / 3
         vwap = np.cumsum(typical * session.volume, axis=1) / np.cumsum(session.volume, axis=1)
-        bounce = loud & (prices.low <= vwap * (1 + edges.bounce_touch)) & (prices.close > vwap) & (session.trend >= 0)
-        below, _ = nearest(levels, row, prices.close.ravel())
-        near = prices.close / below.reshape(count, length) - 1 <= edges.support_near
+        dip = loud & (prices.low <= vwap * (1 + edges.bounce_touch)) & (prices.close > vwap)
+        below, above = (level.reshape(count, length) for level in nearest(levels, row, prices.close.ravel()))
         gain, loss = _wilder(prices.close, state)
-        oversold = gain / np.maximum(gain + loss, 1e-12) * 100 < edges.support_rsi
-        support = near & oversold
-        allowed = (index >= free_from[:, None]) & (index < length - 45)
-        event = (bounce | support) & allowed
-        hit = event.any(axis=1)
-        if not hit.any():
+        rsi = gain / np.maximum(gain + loss, 1e-12) * 100
+        support = (prices.close / below - 1 <= edges.level_near) & (rsi < edges.level_rsi)
+        resistance = (above / prices.close - 1 <= edges.level_near) & (rsi > 100 - edges.level_rsi)
+        allowed = (index >= free_from[:, None]) & (index < length - QUIET_END)
+        event = (dip | support | resistance) & allowed
+        if not event.any():
             break
-        at = event.argmax(axis=1)
-        for ticker in np.flatnonzero(hit):
-            bar = int(at[ticker])
-            by_support = bool(support[ticker, bar])
-            bars = edges.support_bars if by_support else edges.bounce_bars
-            size = edges.support_bps if by_support else edges.bounce_bps
+        for ticker in np.flatnonzero(event.any(axis=1)):
+            bar = int(event[ticker].argmax())
+            if support[ticker, bar]:
+                counts.supports += 1
+                size, bars = edges.level_bps, edges.level_bars
+            elif resistance[ticker, bar]:
+                counts.resistances += 1
+                size, bars = -edges.level_bps, edges.level_bars
+            elif session.trend >= 0:
+                counts.bounces += 1
+                size, bars = edges.bounce_bps, edges.bounce_bars
+            else:
+                counts.breaks += 1
+                size, bars = edges.break_bps, edges.bounce_bars
             path[ticker, bar + 1 :] += size / 1e4 * _push(bars, length - bar - 1)
             free_from[ticker] = bar + bars
-            if by_support:
-                counts.support += 1
-            else:
-                counts.bounce += 1
 
     state.gain, state.loss = gain[:, -1], loss[:, -1]
     state.close = prices.close[:, -1]
@@ -279,11 +291,11 @@ def _play(session: _Session, state: _State, edges: EdgeSettings, counts: EdgeCou
 
 
 def _prices(path: Floats, start: Floats, session: _Session) -> Path:
-    close = np.round(np.exp(path), 2)
+    close = np.asarray(np.round(np.exp(path), 2), dtype=np.float64)
     first = np.round(np.exp(start), 2)[:, None]
     opens = np.concatenate([first, close[:, :-1]], axis=1)
     high = np.round(np.maximum(opens, close) * (1 + session.wick_up), 2)
-    low = np.asarray(np.round(np.minimum(opens, close) * (1 - session.wick_down), 2), dtype=np.float64)
+    low = np.round(np.minimum(opens, close) * (1 - session.wick_down), 2)
     return Path(opens, high, low, close, session.volume)
 
 
