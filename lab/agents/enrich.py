@@ -20,18 +20,19 @@ CONTEXT_COLUMNS = (
     "support_distance_percent",
     "resistance_distance_percent",
     "relative_volume",
+    "volume_burst",
     "gap_percent",
 )
-DAY_MINUTES = 390
-"""Minutes of a regular session: bars that last a session have no time of day."""
+VOLUME_SESSIONS = 10
+"""How many earlier sessions say what volume is usual at a time of day."""
+BURST_BARS = 20
 
 
 def enrich_signals(evaluated: pl.DataFrame) -> pl.DataFrame:
     """One row a signal of `Strategy.evaluate`'s frame: ticker, timestamp, direction and `CONTEXT_COLUMNS`, null where unknown.
 
     Distances are percent of the close, positive while the close is on the usual side of the level. `relative_volume` is
-    the bar's volume over the mean of the same time of day on up to 20 earlier sessions (at least 3), as the script
-    function of this name has it. `hour` is the New York hour in which the bar closes its first minute; ISO weekdays, Monday 1.
+    what the script function `relative_volume(10)` gives, `volume_burst` is `volume / sma(volume, 20)`. `hour` is the New York hour in which the bar starts; weekdays are ISO's, Monday 1.
     """
     import polars as pl
 
@@ -52,6 +53,7 @@ def enrich_signals(evaluated: pl.DataFrame) -> pl.DataFrame:
         ((pl.col("close") - column("levels.support")) / pl.col("close") * 100).alias("support_distance_percent"),
         ((column("levels.resistance") - pl.col("close")) / pl.col("close") * 100).alias("resistance_distance_percent"),
         _relative_volume().alias("relative_volume"),
+        _volume_burst().alias("volume_burst"),
         ((pl.col("open").first().over("ticker", "session") / column("prev_day.close") - 1) * 100).alias("gap_percent"),
     )
     directions = [d for d in ("long", "short") if f"signal.{d}" in has]
@@ -64,15 +66,15 @@ def enrich_signals(evaluated: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).sort("ticker", "timestamp", "direction")
 
 
-def with_context(trades: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
-    """The trades of a backtest, in their order, each with the context of the signal it came from."""
-    return trades.join(
-        signals.rename({"timestamp": "signal_at"}), on=["ticker", "signal_at", "direction"], how="left", maintain_order="left"
-    )
-
-
 def _relative_volume() -> pl.Expr:
     import polars as pl
 
-    usual = pl.col("volume").shift(1).rolling_mean(20, min_samples=3).over("ticker", "minute")
+    usual = pl.col("volume").shift(1).rolling_mean(VOLUME_SESSIONS, min_samples=VOLUME_SESSIONS).over("ticker", "minute")
+    return pl.when(usual > 0).then(pl.col("volume") / usual)
+
+
+def _volume_burst() -> pl.Expr:
+    import polars as pl
+
+    usual = pl.col("volume").rolling_mean(BURST_BARS, min_samples=BURST_BARS).over("ticker")
     return pl.when(usual > 0).then(pl.col("volume") / usual)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from lab.agents.views import Interval, ResultSummary
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from lab.agents.strategist import ParentComparison
 
 MIN_TRADES = 30
 """Below this many trades no verdict is given."""
@@ -143,9 +145,10 @@ DIMENSIONS: tuple[Dimension, ...] = (
     Dimension("market.trend", "market trend", names=((-1.0, "down"), (0.0, "flat"), (1.0, "up"))),
     Dimension("market.volatility", "market volatility", names=((0.0, "low"), (1.0, "normal"), (2.0, "high"))),
     Dimension("market.change", "market on the day", edges=(-0.5, 0.0, 0.5), unit="%"),
-    Dimension("support_distance_percent", "distance to support", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
+    Dimension("support_distance_percent", "distance to support", edges=(0.25, 0.5, 1.0, 2.0, 4.0), unit="%"),
     Dimension("resistance_distance_percent", "distance to resistance", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
     Dimension("relative_volume", "relative volume", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
+    Dimension("volume_burst", "volume against the last bars", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
     Dimension("gap_percent", "overnight gap", edges=(-2.0, -1.0, -0.3, 0.3, 1.0, 2.0), unit="%"),
     Dimension("direction", "direction"),
     Dimension("ticker", "ticker"),
@@ -182,12 +185,29 @@ def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *
     )
 
 
+def with_parent(pack: EvidencePack, parent: ParentComparison) -> EvidencePack:
+    """The pack with the figures of the version this one was refined from, so that they can be cited too."""
+    ids = _Ids(next(iter(pack.ids()), "E1").rstrip("0123456789"), start=len(pack.ids()))
+    found = [Figure(ids.next(), "trades before", float(parent.before.trades), None, "count")]
+    for name, value, unit in (
+        ("win rate before", parent.before.win_rate, "fraction"),
+        ("Sharpe ratio before", parent.before.sharpe, "ratio"),
+        ("total return before", parent.before.total_return, "fraction"),
+    ):
+        if value is not None:
+            found.append(Figure(ids.next(), name, value, None, unit))
+    test = parent.comparison
+    interval = Interval(test.low, test.high) if test.low is not None and test.high is not None else None
+    found.append(Figure(ids.next(), "daily difference from the parent", test.mean_difference, interval, "fraction"))
+    return replace(pack, figures=(*pack.figures, *found))
+
+
 class _Ids:
     """Counts ids up in the order in which evidence is made."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, start: int = 0) -> None:
         self._prefix = prefix
-        self._count = 0
+        self._count = start
 
     def next(self) -> str:
         self._count += 1

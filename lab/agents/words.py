@@ -255,9 +255,9 @@ _NEGATIONS = re.compile(
 )
 
 
-def mentions(text: str, words: Iterable[str]) -> tuple[str, ...]:
-    """The places in `text`, as written there, at which one of `words` stands without a negation. `*` is any ending."""
-    return tuple(m.group(0) for m in _find(text, tuple(words)) if not _negated(text, m.start()))
+def mentions(text: str, words: Iterable[str], *, negated: bool = False) -> tuple[str, ...]:
+    """The places in `text`, as written there, at which one of `words` stands without a negation, or under one. `*` is any ending."""
+    return tuple(m.group(0) for m in _find(text, tuple(words)) if _negated(text, m.start()) is negated)
 
 
 def avoided(text: str, cues: Sequence[Cue]) -> frozenset[str]:

@@ -1,0 +1,165 @@
+"""What a refinement could be: the person's wishes first, then filters the evidence speaks for, then steps of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.agents.builtin.edits import moved, narrow
+from lab.agents.builtin.filters import MIN_KEPT, filters
+from lab.agents.builtin.setting import Horizon, horizon_of
+from lab.agents.builtin.wishes import Wish, wishes
+from lab.agents.evidence import Bucket, EvidencePack
+from lab.agents.strategist import ProposalRequest, Variant
+
+if TYPE_CHECKING:
+    from lab.script import Parameter
+
+MOST_FILTERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Idea:
+    """A variant to be tested and where it comes from."""
+
+    variant: Variant
+    evidence_ids: tuple[str, ...]
+    wished: tuple[str, ...] = ()
+    """The person's words behind it; empty for the strategist's own."""
+
+
+def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
+    """Distinct ideas that compile, differ from the version itself and were not discarded; at most `max_variants`, best first."""
+    from lab.script import ScriptError, compile_strategy
+
+    current = compile_strategy(request.scan_script, request.execution_script)
+    refused = {current.script_hash, *_discarded_hashes(request)}
+    kept: list[Idea] = []
+    for idea in _all(request, current.parameters):
+        try:
+            script_hash = compile_strategy(idea.variant.scan_script, idea.variant.execution_script).script_hash
+        except ScriptError:
+            continue
+        if script_hash not in refused:
+            refused.add(script_hash)
+            kept.append(idea)
+        if len(kept) == request.max_variants:
+            break
+    return tuple(kept)
+
+
+def _discarded_hashes(request: ProposalRequest) -> Iterator[str]:
+    from lab.script import ScriptError, compile_strategy
+
+    for proposal in request.discarded:
+        try:
+            yield compile_strategy(proposal.scan_script, proposal.execution_script).script_hash
+        except ScriptError:
+            continue
+
+
+def _all(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:
+    yield from _wished(request, parameters)
+    pack = request.selection_evidence
+    if pack.trades < MIN_KEPT:
+        yield from _loosened(request, parameters)
+        return
+    for found in filters(pack)[:MOST_FILTERS]:
+        why = (
+            f"Trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops {found.dropped_mean_r:+.2f}R"
+            f" ({', '.join(found.evidence_ids)})."
+        )
+        scan = narrow(request.scan_script, found.condition)
+        yield Idea(Variant(scan, request.execution_script, found.title, why), found.evidence_ids)
+    yield from _steps(request, parameters, pack)
+
+
+def _wished(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:
+    intraday = horizon_of(request.timeframe) is not Horizon.DAYS
+    asked = wishes(request.guidance, request.context, intraday=intraday)
+    changed = [(wish, _with_wish(request, wish, parameters, request.scan_script, request.execution_script)) for wish in asked]
+    if len(asked) > 1:
+        scan, execution = request.scan_script, request.execution_script
+        for wish in asked:
+            scan, execution = _with_wish(request, wish, parameters, scan, execution)
+        title = " and ".join(w.title for w in asked)
+        words = tuple(word for w in asked for word in w.words)
+        yield Idea(Variant(scan, execution, title, "You asked for it."), (), words)
+    for wish, (scan, execution) in changed:
+        yield Idea(Variant(scan, execution, wish.title, "You asked for it."), (), wish.words)
+
+
+def _with_wish(request: ProposalRequest, wish: Wish, parameters: tuple[Parameter, ...], scan: str, execution: str) -> tuple[str, str]:
+    from lab.script import set_parameters
+
+    if wish.condition:
+        return narrow(scan, wish.condition), execution
+    if wish.parameter == "risk":
+        return scan, _risk(execution, wish.factor)
+    if wish.parameter == "threshold":
+        chosen = [p for p in parameters if p.script == "scan"]
+    else:
+        chosen = [p for p in parameters if p.name.startswith(f"execution.{wish.parameter}")][:1]
+    values = {p.name: moved(p.value, wish.factor, p.low, p.high, p.step) for p in chosen}
+    return set_parameters(scan, execution, values) if values else (scan, execution)
+
+
+def _risk(execution: str, factor: float) -> str:
+    import re
+
+    return re.sub(r"(?m)^(risk\s*=\s*)(\d*\.?\d+)", lambda m: f"{m[1]}{min(5.0, float(m[2]) * factor):.4g}", execution)
+
+
+def _loosened(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:
+    """With hardly a trade there is nothing to learn from: first of all, more signals."""
+    from lab.script import set_parameters
+
+    def idea(values: dict[str, float], title: str) -> Idea:
+        scan, execution = set_parameters(request.scan_script, request.execution_script, values)
+        return Idea(Variant(scan, execution, title, "Too few trades to learn from: loosen what holds signals back."), ())
+
+    scan_parameters = [p for p in parameters if p.script == "scan"]
+    for factor in (0.7, 0.5):
+        values = {p.name: moved(p.value, factor, p.low, p.high, p.step) for p in scan_parameters}
+        if values:
+            yield idea(values, "lower thresholds" if factor == 0.7 else "much lower thresholds")
+    for p in scan_parameters:
+        for factor in (0.6, 1.5):
+            value = moved(p.value, factor, p.low, p.high, p.step)
+            yield idea({p.name: value}, f"{_readable(p.name)} {p.value:g} to {value:g}")
+
+
+def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: EvidencePack) -> Iterator[Idea]:
+    """Single steps of single parameters; what the exits complain about comes first."""
+    from lab.script import set_parameters
+
+    order: list[tuple[Parameter, float, str, tuple[str, ...]]] = []
+    exits = {b.name: b for b in pack.dimension("exit_reason")}
+    stopped, timed = _exit(exits, "stop"), _exit(exits, "max", "time", "flat")
+    for p in parameters:
+        if p.name.startswith("execution.stop"):
+            if stopped is not None and stopped.trades > 0.5 * pack.trades:
+                order.append((p, 1.4, f"{stopped.trades} of {pack.trades} trades end at the stop ({stopped.id}).", (stopped.id,)))
+            order += [(p, 0.7, "A closer stop makes the same move worth more R.", ()), (p, 1.4, "A wider stop survives more noise.", ())]
+        elif p.name.startswith("execution.target"):
+            if timed is not None and timed.trades > 0.4 * pack.trades:
+                order.append((p, 0.7, f"{timed.trades} of {pack.trades} trades run out of time ({timed.id}).", (timed.id,)))
+            order += [(p, 1.5, "A further target lets winners run.", ()), (p, 0.7, "A nearer target is met more often.", ())]
+    for p in parameters:
+        if p.script == "scan":
+            order += [(p, 1.35, "A stricter threshold keeps the clearer cases.", ()), (p, 0.7, "A looser threshold finds more cases.", ())]
+    order.sort(key=lambda step: not step[3])
+    for p, factor, why, cited in order:
+        value = moved(p.value, factor, p.low, p.high, p.step)
+        if value != p.value:
+            scan, execution = set_parameters(request.scan_script, request.execution_script, {p.name: value})
+            yield Idea(Variant(scan, execution, f"{_readable(p.name)} {p.value:g} to {value:g}", why), cited)
+
+
+def _exit(exits: dict[str, Bucket], *starts: str) -> Bucket | None:
+    return next((bucket for name, bucket in exits.items() if name.lower().startswith(starts)), None)
+
+
+def _readable(parameter: str) -> str:
+    return parameter.removeprefix("execution.").replace("_", " ")

@@ -1,0 +1,152 @@
+"""The built-in strategist's refinements: tested together, chosen on one part of the sessions, reported on the other.
+
+What is chosen looks better than it is, so it is chosen by the paired difference on the selection part, in standard
+errors, and has to hold up on the confirmation part, which no idea was drawn from. At most MOST_CONFIRMED are looked at
+there: each look at unseen sessions uses a little of them up.
+"""
+
+from __future__ import annotations
+
+from lab.agents.builtin.filters import MIN_KEPT
+from lab.agents.builtin.ideas import Idea, ideas
+from lab.agents.builtin.patterns import pattern_of
+from lab.agents.strategist import Comparison, NoRefinement, ProposalRequest, RefinementDraft, TestBench, VariantResult, Verdict
+
+MIN_SELECTION_SCORE = 1.0
+"""Standard errors by which a change must gain on the selection part to be worth a person's time."""
+MOST_CONFIRMED = 3
+
+
+async def refine(request: ProposalRequest, bench: TestBench) -> RefinementDraft | NoRefinement:
+    """The best change found, or why there is none."""
+    found = ideas(request)
+    if not found:
+        return NoRefinement(_nothing_left(request))
+    results = await bench.test([idea.variant for idea in found])
+    tested = [(idea, result) for idea, result in zip(found, results, strict=True) if not result.error and result.results]
+    if not tested:
+        return NoRefinement(f"None of the {len(found)} changes I tried could be run: {results[0].error}")
+    asked = [(idea, result) for idea, result in tested if idea.wished]
+    if asked:
+        idea, result = max(asked, key=lambda pair: (len(pair[0].wished), _score(pair[1].selection)))
+        return _draft(request, idea, result, _asked_for(request, idea, result))
+    if request.selection_evidence.trades < MIN_KEPT:
+        return _more_trades(request, tested)
+    return _own_choice(request, tested)
+
+
+def _own_choice(request: ProposalRequest, tested: list[tuple[Idea, VariantResult]]) -> RefinementDraft | NoRefinement:
+    ranked = sorted((pair for pair in tested if _worth_it(request, pair[1])), key=lambda pair: -_score(pair[1].selection))
+    if not ranked:
+        best = max(tested, key=lambda pair: _score(pair[1].selection))[0].variant.title
+        return NoRefinement(
+            f"I tested {_count(len(tested))} and none gained clearly on the sessions I choose on; the nearest was “{best}”."
+            f" I would rather leave version {request.version} as it is than fit it to noise. {_misunderstood(request)}".strip()
+        )
+    failed: list[str] = []
+    for idea, result in ranked[:MOST_CONFIRMED]:
+        if result.confirmation and result.confirmation.mean_difference > 0 and result.confirmation.verdict is not Verdict.WORSE:
+            return _draft(request, idea, result, _found(request, idea, result, len(tested), failed))
+        failed.append(idea.variant.title)
+    return NoRefinement(
+        f"I tested {_count(len(tested))}. What gained on the sessions I choose on ({_listed(failed)}) lost again on those I had not looked at:"
+        f" that was luck, so I propose nothing. {_misunderstood(request)}".strip()
+    )
+
+
+def _more_trades(request: ProposalRequest, tested: list[tuple[Idea, VariantResult]]) -> RefinementDraft | NoRefinement:
+    now = request.current.whole.trades
+    more = [(i, r) for i, r in tested if r.results and r.results.whole.trades > now]
+    if not more:
+        return NoRefinement(
+            f"Version {request.version} made {now} trades and none of the {_count(len(tested))} I tried made more."
+            " Tell me in words what to look for instead, or give me more history."
+        )
+    idea, result = max(more, key=lambda pair: min(pair[1].results.whole.trades if pair[1].results else 0, 500))
+    trades = result.results.whole.trades if result.results else 0
+    text = (
+        f"With {now} trades there is nothing to learn from. “{idea.variant.title}” makes {trades} on the same sessions."
+        " This is no claim that it earns more, only that the next iteration will have something to measure."
+    )
+    return _draft(request, idea, result, text)
+
+
+def _worth_it(request: ProposalRequest, result: VariantResult) -> bool:
+    part = result.results.selection if result.results else None
+    enough = part is not None and part.trades >= max(MIN_KEPT, 0.15 * request.current.selection.trades)
+    return enough and _score(result.selection) >= MIN_SELECTION_SCORE
+
+
+def _score(comparison: Comparison | None) -> float:
+    """The mean daily difference in standard errors, read from its 95 % interval; 0 where nothing differs."""
+    if comparison is None or comparison.low is None or comparison.high is None or comparison.high <= comparison.low:
+        return 0.0
+    return comparison.mean_difference / ((comparison.high - comparison.low) / (2 * 1.96))
+
+
+def _draft(request: ProposalRequest, idea: Idea, result: VariantResult, rationale: str) -> RefinementDraft:
+    return RefinementDraft(
+        title=idea.variant.title,
+        rationale=rationale,
+        scan_script=idea.variant.scan_script,
+        execution_script=idea.variant.execution_script,
+        evidence_ids=idea.evidence_ids,
+        result=result,
+    )
+
+
+def _found(request: ProposalRequest, idea: Idea, result: VariantResult, tested: int, failed: list[str]) -> str:
+    pattern = pattern_of(request.scan_script)
+    parts = [
+        f"I would change one thing about my {pattern}: {idea.variant.title}. {idea.variant.why}",
+        f"Of {_count(tested)} it gained most on the sessions I choose on.",
+    ]
+    if failed:
+        parts[-1] = (
+            f"Of {_count(tested)}, {_listed(failed)} gained more on the sessions I choose on but failed on the others; this one held up."
+        )
+    return " ".join([*parts, _confirmed(result), _misunderstood(request)]).strip()
+
+
+def _asked_for(request: ProposalRequest, idea: Idea, result: VariantResult) -> str:
+    return f"You asked for it (“{', '.join(idea.wished)}”), so here it is: {idea.variant.title}. {_confirmed(result)}"
+
+
+def _confirmed(result: VariantResult) -> str:
+    """The measured effect on the sessions it was not chosen on, in words."""
+    test, results = result.confirmation, result.results
+    if test is None or results is None or test.low is None or test.high is None:
+        return "On the sessions it was not chosen on there is too little to measure."
+    basis = (
+        f"{test.mean_difference * 1e4:+.1f} basis points a day ({test.low * 1e4:+.1f} to {test.high * 1e4:+.1f}, {test.sessions} sessions)"
+    )
+    trades = f"with {results.confirmation.trades} trades there"
+    if test.verdict is Verdict.BETTER:
+        return f"On sessions it was not chosen on it is better by {basis}, {trades}."
+    if test.verdict is Verdict.WORSE:
+        return f"On sessions it was not chosen on it is worse: {basis}, {trades}. I would not do it."
+    return f"On sessions it was not chosen on it made {basis}, {trades}: the right way, but that much can be luck." if test.mean_difference > 0 else (
+        f"On sessions it was not chosen on it made {basis}, {trades}: no evidence that it helps."
+    )  # fmt: skip
+
+
+def _misunderstood(request: ProposalRequest) -> str:
+    if not request.guidance.strip():
+        return ""
+    return (
+        f"Your guidance (“{request.guidance.strip()}”) names nothing I can turn into a change of these scripts that was not discarded"
+        " before; try words such as “wider stop”, “only in the morning” or “avoid Fridays”."
+    )
+
+
+def _nothing_left(request: ProposalRequest) -> str:
+    return f"I have no change left to try on version {request.version} that you have not discarded. {_misunderstood(request)}".strip()
+
+
+def _count(n: int) -> str:
+    return "one change" if n == 1 else f"{n} changes"
+
+
+def _listed(titles: list[str]) -> str:
+    quoted = [f"“{t}”" for t in titles]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " and " + quoted[-1]

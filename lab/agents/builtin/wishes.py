@@ -1,0 +1,164 @@
+"""Guidance in words, turned into changes of the scripts: what the person asks for outranks the strategist's own ideas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.agents.words import mentions
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One thing the person asked for: a condition to add, or a parameter to move."""
+
+    title: str
+    words: tuple[str, ...]
+    """The words it was read from."""
+    condition: str = ""
+    parameter: str = ""
+    """"stop", "target", "risk" or "threshold": what to move."""
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    words: tuple[str, ...]
+    title: str
+    condition: str = ""
+    parameter: str = ""
+    factor: float = 1.0
+    negated: bool = False
+    """Read from the words when they stand under a negation ("avoid Fridays")."""
+    needs: str = ""
+    """The context namespace it can't do without."""
+    intraday: bool = False
+
+
+_MEANINGS: tuple[_Meaning, ...] = (
+    _Meaning(
+        ("wider stop*", "widen the stop*", "looser stop*", "larger stop*", "more room", "give it room"),
+        "wider stop",
+        parameter="stop",
+        factor=1.4,
+    ),
+    _Meaning(
+        ("tighter stop*", "tighten the stop*", "closer stop*", "smaller stop*", "cut losses", "smaller losses"),
+        "tighter stop",
+        parameter="stop",
+        factor=0.7,
+    ),
+    _Meaning(
+        ("larger target*", "bigger target*", "higher target*", "further target*", "let winners run", "let profits run", "bigger wins"),
+        "larger target",
+        parameter="target",
+        factor=1.5,
+    ),
+    _Meaning(
+        (
+            "smaller target*",
+            "closer target*",
+            "nearer target*",
+            "lower target*",
+            "take profit* earlier",
+            "quick profit*",
+            "take profits sooner",
+        ),
+        "smaller target",
+        parameter="target",
+        factor=0.7,
+    ),
+    _Meaning(
+        ("less risk", "risk less", "lower risk", "halve the risk", "smaller position*", "safer"),
+        "half the risk",
+        parameter="risk",
+        factor=0.5,
+    ),
+    _Meaning(("more risk", "risk more", "higher risk", "larger position*", "bigger position*"), "more risk", parameter="risk", factor=1.5),
+    _Meaning(
+        ("fewer trades", "more selective", "stricter", "be picky", "pickier", "quality over quantity"),
+        "stricter threshold",
+        parameter="threshold",
+        factor=1.3,
+    ),
+    _Meaning(
+        ("more trades", "less selective", "more signals", "looser filter*", "trade more often"),
+        "looser threshold",
+        parameter="threshold",
+        factor=0.75,
+    ),
+    _Meaning(
+        ("volume", "high volume", "heavy volume", "more volume", "loud"),
+        "only on high volume",
+        "relative_volume(10) > param(1.5, low=1, high=4, step=0.25)",
+    ),
+    _Meaning(("morning*", "before noon", "first hours", "early"), "only in the morning", 'time_between("09:30", "12:00")', intraday=True),
+    _Meaning(("afternoon*", "after lunch", "late in the day"), "only in the afternoon", 'time_between("13:00", "16:00")', intraday=True),
+    _Meaning(("lunch*", "midday", "noon"), "not around noon", 'not time_between("11:30", "13:30")', negated=True, intraday=True),
+    _Meaning(
+        ("the open", "opening", "first minutes", "first half hour"),
+        "not in the first half hour",
+        "minutes_since_open() >= 30",
+        negated=True,
+        intraday=True,
+    ),
+    _Meaning(("morning*",), "not in the morning", 'time_between("12:00", "16:00")', negated=True, intraday=True),
+    _Meaning(
+        ("uptrend*", "rising market*", "market is up", "market is rising", "bull market*", "with the market", "market up"),
+        "only when the market is not falling",
+        "market.trend >= 0",
+        needs="market",
+    ),
+    _Meaning(
+        ("falling market*", "downtrend*", "market is down", "market is falling", "bear market*", "weak market*"),
+        "only when the market is not falling",
+        "market.trend >= 0",
+        negated=True,
+        needs="market",
+    ),
+    _Meaning(
+        ("falling market*", "downtrend*", "market is down", "market is falling", "bear market*", "weak market*"),
+        "only when the market is not rising",
+        "market.trend <= 0",
+        needs="market",
+    ),
+    _Meaning(("calm", "quiet market*", "low volatility"), "not in a volatile market", "market.volatility <= 1", needs="market"),
+    _Meaning(
+        ("volatile", "high volatility", "wild", "panic*"),
+        "not in a volatile market",
+        "market.volatility <= 1",
+        negated=True,
+        needs="market",
+    ),
+    _Meaning(("volatile", "high volatility"), "not in a calm market", "market.volatility >= 1", needs="market"),
+    _Meaning(
+        ("at support", "near support", "close to support", "support"),
+        "only near support",
+        "close < levels.support * (1 + param(1, low=0.25, high=4, step=0.25) / 100)",
+        needs="levels",
+    ),
+    _Meaning(
+        ("resistance",),
+        "not just below resistance",
+        "levels.resistance > close * (1 + param(0.5, low=0.1, high=3, step=0.1) / 100)",
+        negated=True,
+        needs="levels",
+    ),
+    _Meaning(("gap*",), "not after a large gap", "abs(gap()) < param(1, low=0.25, high=4, step=0.25)", negated=True),
+    *(
+        _Meaning((f"{day}*",), f"not on {day.title()}s", f"day_of_week() != {number}", negated=True)
+        for number, day in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday"), start=1)
+    ),
+)
+
+
+def wishes(guidance: str, context: frozenset[str], *, intraday: bool) -> tuple[Wish, ...]:
+    """What `guidance` asks for, as far as the built-in strategist understands it; each change once."""
+    found: dict[str, Wish] = {}
+    for meaning in _MEANINGS:
+        if (meaning.needs and meaning.needs not in context) or (meaning.intraday and not intraday):
+            continue
+        said = mentions(guidance, meaning.words, negated=meaning.negated)
+        if said:
+            wish = Wish(meaning.title, said, meaning.condition, meaning.parameter, meaning.factor)
+            found.setdefault(meaning.condition or meaning.parameter, wish)
+    return tuple(found.values())
