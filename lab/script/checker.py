@@ -1,0 +1,463 @@
+"""Meaning: names, kinds and bounds of an expression, checked into nodes."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.script.catalogue import CATALOGUE, nearest
+from lab.script.entries import Argument, Category, Function, Takes, number_text
+from lab.script.errors import ScriptError
+from lab.script.fields import FIELDS, NAMESPACES
+from lab.script.nodes import Graph, Kind, Node, Op
+from lab.script.shapes import function_body
+from lab.script.source import Source
+
+MAX_STEPS = 20_000
+"""How many expressions a strategy may unfold into while functions are written out."""
+MAX_EXPRESSIONS = 1_500
+"""How many distinct expressions may remain."""
+
+FIRST_MINUTE, LAST_MINUTE = 570, 960
+
+_LATER = {"on": "other timeframes", "of": "other tickers", "rank_across": "ranks across tickers"}
+_ARITHMETIC: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUBTRACT, ast.Mult: Op.MULTIPLY, ast.Div: Op.DIVIDE}
+_COMPARISON: dict[type[ast.cmpop], Op] = {
+    ast.Lt: Op.LESS, ast.LtE: Op.LESS_EQUAL, ast.Gt: Op.GREATER, ast.GtE: Op.GREATER_EQUAL, ast.Eq: Op.EQUAL, ast.NotEq: Op.NOT_EQUAL,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFunction:
+    """A function of one expression that a script defines, with the text it stands in."""
+
+    source: Source
+    statement: ast.FunctionDef
+
+
+class Cascade(Exception):
+    """The expression uses a line that is itself wrong: nothing new to say."""
+
+
+class Checker:
+    """Turns expressions into nodes. One for a strategy: it counts the steps of all its lines together."""
+
+    def __init__(self, graph: Graph, parameters: Mapping[tuple[str, int, int], float]) -> None:
+        self.graph = graph
+        self.steps = 0
+        self._parameters = parameters
+        """(script, line, column) of each `param` call -> its bound value."""
+        self._calls: dict[tuple[object, ...], Node] = {}
+
+    def expression(self, place: Place, node: ast.expr) -> Node:
+        """The node of an expression that `check_expression` found of the right form."""
+        self.steps += 1
+        if self.steps > MAX_STEPS or len(self.graph.nodes) > MAX_EXPRESSIONS:
+            raise place.source.error(node, "the script is too large once its functions are written out", "Use fewer or simpler functions")
+        match node:
+            case ast.Name():
+                return place.name(self, node)
+            case ast.Attribute():
+                return place.dotted(self, node)
+            case ast.Constant():
+                if isinstance(node.value, str):
+                    raise place.source.error(node, "a text stands only where a time is asked for", "", 'time_between("10:00", "11:30")')
+                assert isinstance(node.value, (int, float))
+                return self.graph.constant(node.value)
+            case ast.UnaryOp():
+                return self._unary(place, node)
+            case ast.BinOp():
+                return self._arithmetic(place, node)
+            case ast.BoolOp():
+                return self._logic(place, node)
+            case ast.Compare():
+                return self._compare(place, node)
+            case ast.IfExp():
+                return self._choose(place, node)
+            case ast.Call():
+                return self._call(place, node)
+        raise place.source.error(node, "this form of Python is not part of the language")
+
+    def number(self, place: Place, node: ast.expr, use: str) -> Node:
+        """A number per bar or a fixed one."""
+        found = self.expression(place, node)
+        if found.kind is Kind.CONDITION:
+            raise place.source.error(
+                node, f"{use} needs a number, and this is a condition", "Turn it into a number", "1 if close > open else 0"
+            )
+        if found.kind is Kind.ORDER:
+            raise place.source.error(node, f"{use} needs a number, and this is an entry order", "Entry orders stand alone in the entry line", "entry = at_open()")
+        return found
+
+    def condition(self, place: Place, node: ast.expr, use: str) -> Node:
+        """True or false per bar."""
+        found = self.expression(place, node)
+        if found.kind is not Kind.CONDITION:
+            raise place.source.error(node, f"{use} needs a condition, and this is {found.kind.value}", "Compare it with something", "volume > sma(volume, 20)")
+        return found
+
+    def truth(self, value: bool) -> Node:
+        """A condition that is the same on every bar."""
+        return self.graph.make(Op.CONSTANT, Kind.CONDITION, value=1.0 if value else 0.0)
+
+    def _unary(self, place: Place, node: ast.UnaryOp) -> Node:
+        if isinstance(node.op, ast.Not):
+            found = self.condition(place, node.operand, "`not`")
+            if found.op is Op.CONSTANT:
+                return self.truth(not found.value)
+            return self.graph.make(Op.NOT, Kind.CONDITION, (found,))
+        found = self.number(place, node.operand, "a sign")
+        if isinstance(node.op, ast.UAdd):
+            return found
+        return self._negated(found)
+
+    def _negated(self, found: Node) -> Node:
+        if found.kind is Kind.CONSTANT:
+            assert found.value is not None
+            return self.graph.constant(-found.value)
+        return self.graph.make(Op.NEGATE, Kind.NUMBER, (found,))
+
+    def _arithmetic(self, place: Place, node: ast.BinOp) -> Node:
+        sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}[type(node.op)]
+        left = self.number(place, node.left, f"`{sign}`")
+        right = self.number(place, node.right, f"`{sign}`")
+        if left.kind is Kind.CONSTANT and right.kind is Kind.CONSTANT:
+            return self._folded(place, node, left, right)
+        if isinstance(node.op, ast.Pow):
+            if right.kind is not Kind.CONSTANT or right.value is None or not -4 <= right.value <= 4:
+                raise place.source.error(node.right, "a power must be a fixed number from -4 to 4", "", "stdev(close, 20) ** 2")
+            return self.graph.make(Op.POWER, Kind.NUMBER, (left, right))
+        if isinstance(node.op, ast.Div) and right.kind is Kind.CONSTANT and right.value == 0:
+            raise place.source.error(node.right, "this divides by zero")
+        return self.graph.make(_ARITHMETIC[type(node.op)], Kind.NUMBER, (left, right))
+
+    def _folded(self, place: Place, node: ast.BinOp, left: Node, right: Node) -> Node:
+        assert left.value is not None and right.value is not None
+        value: float | complex
+        try:
+            match node.op:
+                case ast.Add():
+                    value = left.value + right.value
+                case ast.Sub():
+                    value = left.value - right.value
+                case ast.Mult():
+                    value = left.value * right.value
+                case ast.Div():
+                    value = left.value / right.value
+                case _:
+                    value = left.value**right.value
+        except ZeroDivisionError:
+            raise place.source.error(node, "this divides by zero") from None
+        except OverflowError:
+            raise place.source.error(node, "the number is larger than 1,000,000,000,000") from None
+        if isinstance(value, complex) or not math.isfinite(value) or abs(value) > 1e12:
+            raise place.source.error(node, "this fixed number can't be used: it is too large or not real")
+        return self.graph.constant(value)
+
+    def _logic(self, place: Place, node: ast.BoolOp) -> Node:
+        word, op = ("and", Op.AND) if isinstance(node.op, ast.And) else ("or", Op.OR)
+        joined: Node | None = None
+        for value in node.values:
+            found = self.condition(place, value, f"`{word}`")
+            joined = found if joined is None else self._joined(op, joined, found)
+        assert joined is not None
+        return joined
+
+    def _joined(self, op: Op, left: Node, right: Node) -> Node:
+        for fixed, other in ((left, right), (right, left)):
+            if fixed.op is Op.CONSTANT:
+                decides = (op is Op.OR) == bool(fixed.value)
+                return fixed if decides else other
+        return self.graph.make(op, Kind.CONDITION, (left, right))
+
+    def _compare(self, place: Place, node: ast.Compare) -> Node:
+        joined: Node | None = None
+        left = self.number(place, node.left, "a comparison")
+        for operator, other in zip(node.ops, node.comparators, strict=True):
+            right = self.number(place, other, "a comparison")
+            op = _COMPARISON[type(operator)]
+            if left.kind is Kind.CONSTANT and right.kind is Kind.CONSTANT:
+                found = self.truth(_compared(op, left.value or 0.0, right.value or 0.0))
+            else:
+                found = self.graph.make(op, Kind.CONDITION, (left, right))
+            joined = found if joined is None else self._joined(Op.AND, joined, found)
+            left = right
+        assert joined is not None
+        return joined
+
+    def _choose(self, place: Place, node: ast.IfExp) -> Node:
+        test = self.condition(place, node.test, "`if`")
+        yes, no = self.expression(place, node.body), self.expression(place, node.orelse)
+        if Kind.ORDER in (yes.kind, no.kind):
+            raise place.source.error(node, "an entry order can't be chosen by a condition", "Write one order in the entry line", "entry = at_open()")
+        if (yes.kind is Kind.CONDITION) != (no.kind is Kind.CONDITION):
+            raise place.source.error(node, "both sides of `if … else` must be numbers, or both conditions", "", "low if close > open else high")
+        if test.op is Op.CONSTANT:
+            return yes if test.value else no
+        kind = Kind.CONDITION if yes.kind is Kind.CONDITION else Kind.NUMBER
+        return self.graph.make(Op.CHOOSE, kind, (test, yes, no))
+
+    def _call(self, place: Place, node: ast.Call) -> Node:
+        assert isinstance(node.func, ast.Name)
+        name = node.func.id
+        if name == "param":
+            value = self._parameters.get((place.source.script, node.lineno, node.col_offset))
+            if value is None:
+                raise Cascade
+            return self.graph.constant(value)
+        own = place.functions.get(name)
+        if own is not None:
+            return self._own_call(place, node, name, own)
+        function = CATALOGUE.get(name)
+        if function is None:
+            raise place.unknown_function(node, name)
+        return self._catalogue_call(place, node, function)
+
+    def _own_call(self, place: Place, node: ast.Call, name: str, own: OwnFunction) -> Node:
+        place.used_functions.add(name)
+        if name in place.inside:
+            raise place.source.error(node, f"`{name}` calls itself", "A function may only use what stands above it")
+        names = [argument.arg for argument in own.statement.args.args]
+        bound = _bind(place, node, name, names, names)
+        values = {argument: self.expression(place, expression) for argument, expression in bound.items()}
+        return self.expression(place.within(name, own, values), function_body(own.statement))
+
+    def _catalogue_call(self, place: Place, node: ast.Call, function: Function) -> Node:
+        if function.category is Category.ORDER and not place.entry_line:
+            raise place.source.error(node, f"`{function.name}` stands only in the entry line of the execution script", "", "entry = at_open()")
+        names = [argument.name for argument in function.arguments]
+        required = [argument.name for argument in function.arguments if argument.default is None]
+        bound = _bind(place, node, function.name, names, required)
+        parts = tuple(self._argument(place, node, function, argument, bound.get(argument.name)) for argument in function.arguments)
+        key = (function.name, *(part.index for part in parts))
+        known = self._calls.get(key)
+        if known is None:
+            known = self._calls[key] = self._applied(place, node, function, parts)
+        return known
+
+    def _applied(self, place: Place, node: ast.Call, function: Function, parts: tuple[Node, ...]) -> Node:
+        fixed = [part.value for part in parts if part.kind in (Kind.CONSTANT, Kind.TIME) and part.value is not None]
+        if function.refuse is not None:
+            problem = function.refuse(*fixed)
+            if problem is not None:
+                raise place.source.error(node, f"`{function.name}`: {problem}", "", function.example)
+        if function.formula is not None:
+            values = {argument.name: part for argument, part in zip(function.arguments, parts, strict=True)}
+            try:
+                return self.expression(Place(Source("formula", function.formula, ast.Module([], [])), values, {}, {}), formula_tree(function.name))
+            except ScriptError as error:
+                raise place.source.error(node, f"`{function.name}` can't be computed with these values: {error.message}", "", function.example) from None
+        takes = [argument.takes for argument in function.arguments]
+        settings = [part.value for part, take in zip(parts, takes, strict=True) if take in (Takes.WHOLE, Takes.FIXED, Takes.TIME)]
+        return self.graph.make(
+            Op.CALL,
+            function.returns,
+            parts,
+            name=function.name,
+            bars=function.bars(*settings) if function.bars else 0,
+            sessions=function.sessions(*settings) if function.sessions else 0,
+        )
+
+    def _argument(self, place: Place, call: ast.Call, function: Function, argument: Argument, given: ast.expr | None) -> Node:
+        if given is None:
+            if isinstance(argument.default, str):
+                return self.graph.make(Op.FIELD, Kind.NUMBER, name=argument.default)
+            assert argument.default is not None
+            return self.graph.constant(argument.default)
+        use = f"`{argument.name}` of {function.name}"
+        if argument.takes is Takes.TIME:
+            return self.graph.time(time_of_day(place.source, given, use))
+        if argument.takes is Takes.CONDITION:
+            found = self.condition(place, given, use)
+            if found.op is Op.CONSTANT:
+                raise place.source.error(given, f"{use} is the same on every bar", "", function.example)
+            return found
+        found = self.number(place, given, use)
+        if argument.takes is Takes.NUMBER:
+            return found
+        if argument.takes is Takes.SERIES:
+            if found.kind is Kind.CONSTANT:
+                raise place.source.error(
+                    given, f"{use} must be a number per bar such as close, not a fixed one", f"It is called as {function.signature}", function.example
+                )
+            return found
+        if found.kind is not Kind.CONSTANT:
+            raise place.source.error(
+                given, f"{use} must be a fixed number, the same on every bar", f"It is called as {function.signature}", function.example
+            )
+        self._check_bounds(place, given, use, argument, found, function)
+        return found
+
+    def _check_bounds(self, place: Place, given: ast.expr, use: str, argument: Argument, found: Node, function: Function) -> None:
+        value = found.value
+        assert value is not None
+        if argument.takes is Takes.WHOLE and value != int(value):
+            raise place.source.error(given, f"{use} must be a whole number, not {number_text(value)}", "", function.example)
+        low, high = argument.low, argument.high
+        if (low is not None and value < low) or (high is not None and value > high):
+            reason = "; a negative one would look into the future" if value < 0 and argument.takes is Takes.WHOLE else ""
+            raise place.source.error(
+                given, f"{use} must be {argument.bounds}, not {number_text(value)}{reason}", "", function.example
+            )
+
+
+class Place:
+    """Where an expression stands: its text and the names that mean something there."""
+
+    def __init__(
+        self,
+        source: Source,
+        values: Mapping[str, Node | None],
+        functions: Mapping[str, OwnFunction],
+        lines: Mapping[str, Node | None],
+        *,
+        inside: tuple[str, ...] = (),
+        entry_line: bool = False,
+        used_functions: set[str] | None = None,
+    ) -> None:
+        self.source = source
+        self.values = values
+        """Arguments of the function at hand, and `side`."""
+        self.functions = functions
+        self.lines = lines
+        """Named lines above; None for one that is itself wrong."""
+        self.inside = inside
+        self.entry_line = entry_line
+        self.used_functions: set[str] = set() if used_functions is None else used_functions
+
+    def within(self, name: str, own: OwnFunction, values: Mapping[str, Node]) -> Place:
+        """The place inside a function's body; `side` keeps its meaning there."""
+        side = {"side": self.values["side"]} if "side" in self.values else {}
+        return Place(
+            own.source, {**side, **values}, self.functions, self.lines, inside=(*self.inside, name), used_functions=self.used_functions
+        )
+
+    def name(self, checker: Checker, node: ast.Name) -> Node:
+        """What a plain name means here."""
+        name = node.id
+        for names in (self.values, self.lines):
+            if name in names:
+                found = names[name]
+                if found is None:
+                    raise Cascade
+                return found
+        if name in FIELDS:
+            return checker.graph.make(Op.FIELD, Kind.NUMBER, name=name)
+        raise self.unknown_name(node, name)
+
+    def dotted(self, checker: Checker, node: ast.Attribute) -> Node:
+        """What a dotted name means here."""
+        assert isinstance(node.value, ast.Name)
+        space, name = node.value.id, f"{node.value.id}.{node.attr}"
+        if name in FIELDS:
+            return checker.graph.make(Op.FIELD, Kind.NUMBER, name=name)
+        if space in NAMESPACES:
+            own = [field.partition(".")[2] for field in FIELDS if field.startswith(space + ".")]
+            close = nearest(node.attr, own)
+            raise self.source.error(
+                node, f"`{space}` has no `{_short(node.attr)}`", f"Did you mean `{space}.{close}`?" if close else f"It has {', '.join(own)}",
+                f"{space}.{close or own[0]}",
+            )
+        close = nearest(space, list(NAMESPACES))
+        raise self.source.error(
+            node, f"`{_short(space)}.{_short(node.attr)}` is not a name", f"Did you mean `{close}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
+            "long = market.trend >= 0",
+        )
+
+    def unknown_name(self, node: ast.Name, name: str) -> ScriptError:
+        """The error for a name that means nothing here."""
+        if name in CATALOGUE:
+            function = CATALOGUE[name]
+            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {function.signature}", function.example)
+        if name in self.functions:
+            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {name}(...)")
+        if name in NAMESPACES:
+            return self.source.error(node, f"`{name}` holds several values", "Name one of them", f"{name}.{_first_of(name)}")
+        if name == "side":
+            return self.source.error(node, "`side` is known only in the execution script", "The scan names long and short by themselves", "long = close > vwap()")
+        known = [*self.values, *self.lines, *FIELDS, *self.functions]
+        close = nearest(name, known) or nearest(name, list(CATALOGUE))
+        if not close:
+            return self.source.error(node, f"`{_short(name)}` is not known here", "A line may use the lines above it, fields and functions", "close > sma(close, 20)")
+        shown = CATALOGUE[close].signature if close in CATALOGUE and close not in known else close
+        return self.source.error(node, f"`{_short(name)}` is not known here", f"Did you mean `{shown}`?")
+
+    def unknown_function(self, node: ast.Call, name: str) -> ScriptError:
+        """The error for a call of something that is no function."""
+        if name in _LATER:
+            return self.source.error(node, f"`{name}` ({_LATER[name]}) is not part of this version of the language", "Use market.*, prev_day.* or this ticker's own bars")
+        if name in self.lines or name in self.values or name in FIELDS:
+            return self.source.error(node, f"`{name}` is a value, not a function", f"Write {name} alone, or ago({name}, n) for the value n bars back")
+        close = nearest(name, [*self.functions, *CATALOGUE])
+        if close in CATALOGUE:
+            function = CATALOGUE[close]
+            return self.source.error(node, f"there is no function `{_short(name)}`", f"Did you mean `{function.signature}`?", function.example)
+        return self.source.error(
+            node, f"there is no function `{_short(name)}`", f"Did you mean `{close}`?" if close else "`lab functions` lists them all"
+        )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:37] + "..."
+
+
+def _first_of(space: str) -> str:
+    return next(field.partition(".")[2] for field in FIELDS if field.startswith(space + "."))
+
+
+def _compared(op: Op, left: float, right: float) -> bool:
+    return {
+        Op.LESS: left < right, Op.LESS_EQUAL: left <= right, Op.GREATER: left > right, Op.GREATER_EQUAL: left >= right,
+        Op.EQUAL: left == right, Op.NOT_EQUAL: left != right,
+    }[op]  # fmt: skip
+
+
+def _bind(place: Place, node: ast.Call, function: str, names: list[str], required: list[str]) -> dict[str, ast.expr]:
+    """Which expression each argument of a call gets."""
+    shown = CATALOGUE[function].signature if function in CATALOGUE and function not in place.functions else f"{function}({', '.join(names)})"
+    if len(node.args) > len(names):
+        many = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+        extra = node.args[len(names)]
+        raise place.source.error(extra, f"`{function}` takes {many if names else 'no arguments'}, and {len(node.args)} are given", f"It is called as {shown}")
+    bound = dict(zip(names, node.args, strict=False))
+    for keyword in node.keywords:
+        assert keyword.arg is not None
+        if keyword.arg not in names:
+            close = nearest(keyword.arg, names)
+            raise place.source.error(
+                keyword, f"`{function}` has no argument `{_short(keyword.arg)}`", f"Did you mean `{close}`?" if close else f"It is called as {shown}"
+            )
+        if keyword.arg in bound:
+            raise place.source.error(keyword, f"`{keyword.arg}` of `{function}` is given twice", f"It is called as {shown}")
+        bound[keyword.arg] = keyword.value
+    missing = [name for name in required if name not in bound]
+    if missing:
+        example = CATALOGUE[function].example if function in CATALOGUE else ""
+        raise place.source.error(node, f"`{function}` lacks its argument `{missing[0]}`", f"It is called as {shown}", example)
+    return bound
+
+
+@functools.cache
+def formula_tree(name: str) -> ast.expr:
+    """The parsed formula of a catalogue function."""
+    formula = CATALOGUE[name].formula
+    assert formula is not None
+    return ast.parse(formula, mode="eval").body
+
+
+def time_of_day(source: Source, node: ast.expr, use: str) -> int:
+    """A time written as "10:00" in minutes since midnight, within regular hours."""
+    example = 'time_between("10:00", "11:30")'
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise source.error(node, f'{use} must be a time written as "10:00"', "", example)
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", node.value)
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise source.error(node, f'{use} must be a time written as "10:00"', "Use New York time on a 24-hour clock", example)
+    minute = int(found[1]) * 60 + int(found[2])
+    if not FIRST_MINUTE <= minute <= LAST_MINUTE:
+        raise source.error(node, f"{use} lies outside regular hours, 09:30 to 16:00 New York time", "Bars exist only within them", example)
+    return minute

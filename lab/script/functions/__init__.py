@@ -1,0 +1,34 @@
+"""The functions of the language, a module a subject."""
+
+from __future__ import annotations
+
+from lab.script.functions import (
+    averages,
+    candles,
+    conversion,
+    logic,
+    orders,
+    oscillators,
+    session,
+    statistics,
+    structure,
+    trend,
+    volatility,
+    volume,
+)
+
+ALL = (
+    *averages.FUNCTIONS,
+    *oscillators.FUNCTIONS,
+    *trend.FUNCTIONS,
+    *volatility.FUNCTIONS,
+    *volume.FUNCTIONS,
+    *session.FUNCTIONS,
+    *candles.FUNCTIONS,
+    *structure.FUNCTIONS,
+    *statistics.FUNCTIONS,
+    *logic.FUNCTIONS,
+    *conversion.FUNCTIONS,
+    *orders.FUNCTIONS,
+)
+"""Every entry, in the order a person reads them."""

@@ -1,0 +1,82 @@
+"""How much prices move, and bands made from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.script.build import column, over_each
+from lab.script.entries import Category, Function, Scope, fixed, series, whole
+from lab.script.nodes import Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def _true_range() -> pl.Expr:
+    before = column("close").shift(1)
+    return over_each("max", column("high"), before) - over_each("min", column("low"), before)
+
+
+_BAND = fixed("k", "how many standard deviations", 2.0, 0.1, 10.0)
+_ATRS = fixed("k", "how many average true ranges", 1.5, 0.1, 10.0)
+
+FUNCTIONS = (
+    Function(
+        "true_range", Category.VOLATILITY, (), Kind.NUMBER,
+        "range of the bar including the gap from the bar before", "J. Welles Wilder (1978), as in TA-Lib TRANGE", "true_range() > 2 * atr(14)",
+        build=_true_range, bars=lambda: 1,
+    ),
+    Function(
+        "atr", Category.VOLATILITY, (whole(default=14),), Kind.NUMBER,
+        "average true range: Wilder's average of the true range, in dollars", "J. Welles Wilder (1978), as in TA-Lib ATR",
+        "stop = close - 1.5 * atr(14)", formula="rma(true_range(), n)",
+    ),
+    Function(
+        "natr", Category.VOLATILITY, (whole(default=14),), Kind.NUMBER,
+        "average true range in percent of the close", "as in TA-Lib NATR", "natr(14) > 0.2", formula="100 * atr(n) / close",
+    ),
+    Function(
+        "stdev", Category.VOLATILITY, (series(), whole(default=20)), Kind.NUMBER,
+        "standard deviation over n bars (dividing by n)", "as in TA-Lib STDDEV", "stdev(close, 20) < 0.5",
+        build=lambda x, n: x.rolling_std(n, min_samples=n, ddof=0), bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "bollinger_upper", Category.VOLATILITY, (series(), whole(default=20), _BAND), Kind.NUMBER,
+        "upper Bollinger band: the mean plus k standard deviations", "J. Bollinger, as in TA-Lib BBANDS", "close > bollinger_upper(close, 20, 2)",
+        formula="sma(x, n) + k * stdev(x, n)",
+    ),
+    Function(
+        "bollinger_lower", Category.VOLATILITY, (series(), whole(default=20), _BAND), Kind.NUMBER,
+        "lower Bollinger band: the mean minus k standard deviations", "J. Bollinger, as in TA-Lib BBANDS", "close < bollinger_lower(close, 20, 2)",
+        formula="sma(x, n) - k * stdev(x, n)",
+    ),
+    Function(
+        "bollinger_width", Category.VOLATILITY, (series(), whole(default=20), _BAND), Kind.NUMBER,
+        "distance between the Bollinger bands in percent of their middle", "J. Bollinger",
+        "bollinger_width(close, 20) < 1", formula="100 * 2 * k * stdev(x, n) / sma(x, n)",
+    ),
+    Function(
+        "keltner_upper", Category.VOLATILITY, (whole(default=20), _ATRS), Kind.NUMBER,
+        "upper Keltner channel: ema of the close plus k average true ranges", "C. Keltner, as revised by L. Raschke", "close > keltner_upper(20, 1.5)",
+        formula="ema(close, n) + k * atr(n)",
+    ),
+    Function(
+        "keltner_lower", Category.VOLATILITY, (whole(default=20), _ATRS), Kind.NUMBER,
+        "lower Keltner channel: ema of the close minus k average true ranges", "C. Keltner, as revised by L. Raschke", "close < keltner_lower(20, 1.5)",
+        formula="ema(close, n) - k * atr(n)",
+    ),
+    Function(
+        "squeeze", Category.VOLATILITY, (whole(default=20),), Kind.CONDITION,
+        "true while the Bollinger bands (2) lie inside the Keltner channel (1.5)", "J. Carter, Mastering the Trade",
+        "was(squeeze(20), 5) and not squeeze(20)",
+        formula="2 * stdev(close, n) + sma(close, n) < keltner_upper(n, 1.5) and sma(close, n) - 2 * stdev(close, n) > keltner_lower(n, 1.5)",
+    ),
+    Function(
+        "range_", Category.VOLATILITY, (), Kind.NUMBER, "high minus low of the bar", "definition", "range_() > 2 * sma(range_(), 20)",
+        build=lambda: column("high") - column("low"), scope=Scope.BAR,
+    ),
+    Function(
+        "typical", Category.VOLATILITY, (), Kind.NUMBER, "typical price: (high + low + close) / 3", "definition, as in TA-Lib TYPPRICE",
+        "sma(typical(), 20)", build=lambda: (column("high") + column("low") + column("close")) / 3.0, scope=Scope.BAR,
+    ),
+)

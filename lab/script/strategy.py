@@ -1,0 +1,166 @@
+"""Compiled strategies: what the rest of the laboratory runs, and the checks it asks for."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+from lab.script.catalogue import nearest
+from lab.script.errors import ScriptError
+from lab.script.fields import FIELDS
+from lab.script.nodes import Node, Op, canonical, reachable
+from lab.script.parameters import Parameter
+from lab.script.scripts import CheckedPair, check_pair
+
+if TYPE_CHECKING:
+    import polars as pl
+
+DEFAULT_RISK_PERCENT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPlan:
+    """How a signal becomes a position; prices are columns of `Strategy.evaluate`."""
+
+    entry_kind: str
+    """"at_open", "limit" or "stop_entry"."""
+    expiry_bars: int
+    """For how many bars the entry order lives; 1 for at_open."""
+    has_target: bool
+    has_exit: bool
+    max_bars: int | None
+    """Longest holding time in bars, or None."""
+    flat_by_minute: int | None
+    """New York minutes since midnight by which to be out, or None."""
+    risk_percent: float
+    """Percent of equity lost if the stop is hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A checked pair of scripts with bound parameters, ready to evaluate."""
+
+    scan_text: str
+    execution_text: str
+    script_hash: str
+    """SHA-256 of what the scripts compute, parameters bound; formatting, comments and the order of lines do not matter."""
+    parameters: tuple[Parameter, ...]
+    warm_up_bars: int
+    """Bars at a ticker's start that give no signal."""
+    warm_up_sessions: int
+    """Earlier sessions needed beyond that, for functions that look back by session."""
+    required_context: frozenset[str]
+    """Namespaces read: "market", "levels", "prev_day"."""
+    directions: tuple[str, ...]
+    plan: ExecutionPlan
+    outputs: tuple[tuple[str, Node], ...] = field(repr=False, compare=False)
+    """Column name -> the node that gives it, in the order of the columns."""
+
+    def evaluate(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The bars with the strategy's columns beside them, rows and order unchanged.
+
+        Added are `signal.long` and `signal.short` (no nulls), `score`, `long.stop` and so on per direction, and `scan.<name>` per line.
+
+        Raises:
+            LabError: the frame lacks a column the scripts read, or is not sorted by ticker and time.
+        """
+        from lab.script.evaluate import evaluate
+
+        return evaluate(self.outputs, self.warm_up_bars, frame)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Rebuilt from its text on the other side: small, and safe however deep the expressions are.
+        values = {parameter.name: parameter.value for parameter in self.parameters}
+        return (compile_strategy, (self.scan_text, self.execution_text, values))
+
+
+def check(scan: str, execution: str) -> tuple[ScriptError, ...]:
+    """Every mistake found in the two scripts, in reading order; empty when they are fine. Never raises on any text."""
+    return tuple(check_pair(scan, execution).errors)
+
+
+def check_scan(scan: str) -> tuple[ScriptError, ...]:
+    """Every mistake found in a scan script alone. Never raises on any text."""
+    return tuple(check_pair(scan, None).errors)
+
+
+def compile_strategy(scan: str, execution: str, params: Mapping[str, float] | None = None) -> Strategy:
+    """The strategy the two scripts describe, with parameters bound to `params` (by name) or their defaults.
+
+    Raises:
+        ScriptError: the first mistake in the scripts, a parameter name that does not exist, or a value outside its bounds.
+    """
+    return _compiled(scan, execution, tuple(sorted((params or {}).items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(scan: str, execution: str, params: tuple[tuple[str, float], ...]) -> Strategy:
+    pair = check_pair(scan, execution, dict(params))
+    if pair.errors:
+        raise pair.errors[0]
+    names = [parameter.name for parameter in pair.parameters]
+    for name, _ in params:
+        if name not in names:
+            close = nearest(name, names)
+            suggestion = f"Did you mean `{close}`?" if close else f"It has {', '.join(names) or 'none'}"
+            raise ScriptError(f"there is no parameter `{name}`", suggestion=suggestion)
+    plan = _plan(pair)
+    outputs = _outputs(pair, plan)
+    nodes = reachable([node for _, node in outputs])
+    signals = [node for name, node in outputs if name.startswith("signal.")]
+    fields = {node.name for node in nodes if node.op is Op.FIELD}
+    text = f"{canonical(dict(outputs))}\n{plan}"
+    return Strategy(
+        scan_text=scan,
+        execution_text=execution,
+        script_hash=hashlib.sha256(text.encode()).hexdigest(),
+        parameters=tuple(pair.parameters),
+        warm_up_bars=max(node.warm_up_bars for node in signals),
+        warm_up_sessions=max(node.warm_up_sessions for node in signals),
+        required_context=frozenset(FIELDS[name].namespace for name in fields) - {""},
+        directions=pair.directions,
+        plan=plan,
+        outputs=outputs,
+    )
+
+
+def _plan(pair: CheckedPair) -> ExecutionPlan:
+    lines = pair.execution[pair.directions[0]]
+
+    def fixed(name: str) -> float | None:
+        return lines[name].value if name in lines else None
+
+    max_bars, flat_by, risk = fixed("max_bars"), fixed("flat_by"), fixed("risk")
+    return ExecutionPlan(
+        entry_kind=pair.order,
+        expiry_bars=pair.order_bars,
+        has_target="target" in lines,
+        has_exit="exit" in lines,
+        max_bars=None if max_bars is None else int(max_bars),
+        flat_by_minute=None if flat_by is None else int(flat_by),
+        risk_percent=DEFAULT_RISK_PERCENT if risk is None else risk,
+    )
+
+
+def _outputs(pair: CheckedPair, plan: ExecutionPlan) -> tuple[tuple[str, Node], ...]:
+    outputs: list[tuple[str, Node]] = [(f"signal.{direction}", pair.scan[direction]) for direction in pair.directions]
+    outputs.append(("score", pair.scan.get("score") or pair.graph.constant(0.0)))
+    for direction in pair.directions:
+        lines = pair.execution[direction]
+        if plan.entry_kind != "at_open":
+            outputs.append((f"{direction}.entry_price", lines["entry"].parts[0]))
+        outputs += [(f"{direction}.{name}", lines[name]) for name in ("stop", "target", "exit") if name in lines]
+    outputs += [(f"scan.{name}", node) for name, node in pair.scan.items() if name not in (*pair.directions, "score")]
+    return tuple(outputs)
+
+
+def missing_columns(outputs: tuple[tuple[str, Node], ...], columns: list[str]) -> LabError | None:
+    """The error for fields the frame lacks, or None."""
+    fields = sorted({node.name for node in reachable([node for _, node in outputs]) if node.op is Op.FIELD} - set(columns))
+    if not fields:
+        return None
+    return LabError(f"The bars have no {', '.join(fields)}, which the strategy reads. Load them with their market context, or change the script.")
