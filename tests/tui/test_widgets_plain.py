@@ -55,7 +55,7 @@ def test_levels_too_close_for_thousands_are_labelled_in_dollars() -> None:
 
 def test_the_drawdown_is_drawn_only_where_there_is_room_and_names_its_depth() -> None:
     fell = curve([100.0, 110.0, 99.0, 105.0])
-    assert "deepest -10.0%" in equity_chart(fell, 100, 60, 14).plain
+    assert "deepest -10.0%" in equity_chart(fell, 100, 60, 16).plain
     assert "drawdown" not in equity_chart(fell, 100, 60, 8).plain
     assert "never fell" in equity_chart(curve([100.0, 101.0, 102.0]), 100, 60, 14).plain
 

@@ -40,13 +40,15 @@ class IterationScreen(DecidingScreen[IterationData]):
     TITLE = "Iteration"
     ACTIONS = (APPLY, EDIT, DISCARD, ITERATE, STOP, NEXT_TAB, PREVIOUS_TAB, BACK)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (38, "-tall")]  # noqa: RUF012  # as above
     CSS = """
     IterationScreen #summary { height: auto; max-height: 14; padding: 0 1; }
     IterationScreen #panes { height: 1fr; }
     IterationScreen #measured { layout: vertical; height: auto; }
     IterationScreen #figures { height: auto; }
     IterationScreen EquityChart { height: 11; margin: 1 0; }
-    IterationScreen.-wide #measured { layout: grid; grid-size: 2; grid-columns: 67 1fr; grid-rows: auto 1fr; height: 100%; }
+    IterationScreen.-tall EquityChart { height: 18; }
+    IterationScreen.-wide #measured { layout: grid; grid-size: 2; grid-columns: 71 1fr; grid-rows: auto 1fr; height: 100%; }
     IterationScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
     IterationScreen.-wide #funnel { margin-top: 1; }
     IterationScreen #decide { height: auto; padding: 0 1; background: $surface; display: none; }

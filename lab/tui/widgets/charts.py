@@ -155,7 +155,7 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     low, high = min(*values, starting_equity), max(*values, starting_equity)
     if high == low:
         low, high = low - 1, high + 1
-    fall_rows = max(3, height // 4) if drawdown and height >= 10 else 0
+    fall_rows = max(3, height // 4) if drawdown and height >= 14 else 0
     main_rows = height - fall_rows - (1 if fall_rows else 0)
     levels = _ticks(low, high, max(2, min(5, (main_rows - 2) // 2)))
     base = [starting_equity] * len(values)

@@ -1,6 +1,7 @@
 """Choosing one or several of a few words by keyboard, in as few lines as they need.
 
-Arrow keys move, space chooses. What is chosen is marked by a sign: (•) and ( ) for one of many, [x] and [ ] for several.
+Without the focus only what is chosen is shown, and why; with it, all there is to choose from. Left and right move, space
+chooses, backspace lets go of one's own choice. Signs mark what is chosen: (•) and ( ) for one of many, [x] and [ ] for several.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from textual.content import Content
 from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from lab.tui.text import clean
+from lab.tui.widgets.flow import hang
 
 
 class Choices(Widget, can_focus=True):
@@ -27,6 +30,9 @@ class Choices(Widget, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", "Previous word", show=False, tooltip="To the word before."),
         Binding("right", "step(1)", "Next word", show=False, tooltip="To the next word."),
+        Binding("up", "app.focus_previous", "Field above", show=False, tooltip="To the field above."),
+        Binding("down", "app.focus_next", "Field below", show=False, tooltip="To the field below."),
+        Binding("backspace", "release", "As read", show=False, tooltip="Lets go of your own choice."),
         Binding("space,enter", "choose", "Choose", show=False, tooltip="Chooses the word, or lets go of it."),
     ]
 
@@ -40,6 +46,12 @@ class Choices(Widget, can_focus=True):
         @property
         def control(self) -> Choices:
             return self.choices
+
+    class Released(Changed):
+        """The person wants no choice of their own any more."""
+
+    reason: reactive[str] = reactive("", layout=True)
+    """Why this is chosen, our own words or cleaned ones."""
 
     def __init__(self, words: Sequence[str], chosen: Sequence[str] = (), *, several: bool, id: str | None = None) -> None:
         """`several` allows any number but none; otherwise it is exactly one."""
@@ -58,7 +70,7 @@ class Choices(Widget, can_focus=True):
         """Show this choice, without a message."""
         if frozenset(chosen) != self._chosen:
             self._chosen = frozenset(chosen)
-            self.refresh()
+            self.refresh(layout=True)
 
     def offer(self, words: Sequence[str], chosen: Sequence[str]) -> None:
         """Offer other words."""
@@ -88,15 +100,20 @@ class Choices(Widget, can_focus=True):
             self.refresh()
             self.post_message(self.Changed(self))
 
+    def action_release(self) -> None:
+        self.post_message(self.Released(self))
+
     def on_focus(self) -> None:
-        if not self.several and self.chosen:
+        if self.chosen:
             self._at = self.words.index(self.chosen[0])
-        self.refresh()
+        self.refresh(layout=True)
 
     def on_blur(self) -> None:
-        self.refresh()
+        self.refresh(layout=True)
 
     def on_click(self, event: Click) -> None:
+        if not self.has_focus:
+            return
         for line, row in enumerate(self._rows(self.size.width)):
             x = 0
             for at in row:
@@ -127,18 +144,23 @@ class Choices(Widget, can_focus=True):
         return rows
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return max(1, len(self._rows(width)))
+        return max(1, len(self._rows(width) if self.has_focus else self._closed(width)))
+
+    def _closed(self, width: int) -> list[Content]:
+        """What is chosen and why."""
+        words = ", ".join(clean(word) for word in self.chosen)
+        return hang(Content.assemble((words, "bold"), (f"   {self.reason}" if self.reason else "", "$foreground-muted")), width, 2)
 
     def render(self) -> Content:
         if not self.words:
             return Content.styled("nothing to choose from", "$foreground-muted")
+        if not self.has_focus:
+            return Content("\n").join(self._closed(self.size.width))
         lines = []
         for row in self._rows(self.size.width):
             parts: list[Content] = []
             for at in row:
                 style = "bold $text-success" if self.words[at] in self._chosen else "$foreground-muted"
-                if self.has_focus and at == self._at:
-                    style = "bold reverse"
-                parts.append(Content.styled(self._label(at), style))
+                parts.append(Content.styled(self._label(at), "bold reverse" if at == self._at else style))
             lines.append(Content("  ").join(parts))
         return Content("\n").join(lines)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -41,10 +39,11 @@ _HUES = {"string": "success", "number": "secondary", "keyword": "primary"}
 class ScriptArea(TextArea):
     """One script: line numbers, light highlighting, error lines underlined."""
 
-    def __init__(self, text: str, *, id: str) -> None:
+    def __init__(self, text: str, *, id: str, title: str) -> None:
         super().__init__(text, id=id, show_line_numbers=True, tab_behavior="focus", soft_wrap=False)
         self._wrong_lines: frozenset[int] = frozenset()
         self.highlight_cursor_line = False
+        self.border_title = title
 
     def mark(self, lines: frozenset[int]) -> None:
         """Underline these lines, counted from 1."""
@@ -74,15 +73,11 @@ class ScriptEditor(Vertical):
     DEFAULT_CSS = """
     ScriptEditor { height: 1fr; }
     ScriptEditor #areas { height: 1fr; }
-    ScriptEditor .script-side { width: 1fr; height: 1fr; }
-    ScriptEditor .script-title { height: 1; padding: 0 1; text-style: bold; color: $foreground-muted; }
-    ScriptEditor ScriptArea { height: 1fr; border: round $surface-lighten-2; padding: 0; }
+    ScriptEditor ScriptArea { width: 1fr; height: 1fr; border: round $surface-lighten-2; padding: 0; scrollbar-size: 1 1; }
     ScriptEditor ScriptArea:focus { border: round $border; }
-    ScriptEditor #problems { height: auto; max-height: 6; padding: 0 1; }
+    ScriptEditor #problems { height: auto; max-height: 5; padding: 0 1; }
     ScriptEditor.narrow #areas { layout: vertical; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f8", "next_problem", "Next error", show=False)]
-
     @dataclass
     class Checked(Message):
         """A check ended; `problems` is () when both scripts are right."""
@@ -99,12 +94,8 @@ class ScriptEditor(Vertical):
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="areas"):
-            with Vertical(classes="script-side"):
-                yield Static("scan script: when to trade", classes="script-title")
-                yield ScriptArea(self._scan, id="scan")
-            with Vertical(classes="script-side"):
-                yield Static("execution script: entry, stop, exit", classes="script-title")
-                yield ScriptArea(self._execution, id="execution")
+            yield ScriptArea(self._scan, id="scan", title="scan script: when to trade")
+            yield ScriptArea(self._execution, id="execution", title="execution script: entry, stop, exit")
         yield Static("checking…", id="problems")
 
     def on_mount(self) -> None:
