@@ -40,6 +40,9 @@ ENGINE_VERSION = "1"
 
 _OPENING, _FILLING, _CLOSING = 0, 1, 2  # in the order in which they happen at one timestamp
 
+_SMALLEST_FRACTION = 1e-6
+"""Of a share; less is what rounding leaves of an account that is full."""
+
 _ROUNDING = 1e-9
 """Relative slack when rounding shares down, so that 99.9999999999 from binary fractions is 100."""
 
@@ -191,7 +194,7 @@ class _Run:
         side, fill = order.side, order.fill
         assert fill is not None
         target = math.inf if side.target is None else float(side.target[order.signal_row])
-        target = math.inf if math.isnan(target) else target
+        target = target if math.isfinite(target) else math.inf
         reason = None
         if order.stop >= fill.price:
             reason = SkipReason.STOP_BEYOND_ENTRY
@@ -228,8 +231,10 @@ class _Run:
         return self._rounded(min(own, room, volume)), None
 
     def _rounded(self, shares: float) -> float:
-        if not self.account.whole_shares:
+        if math.isinf(shares):
             return max(shares, 0.0)
+        if not self.account.whole_shares:
+            return shares if shares >= _SMALLEST_FRACTION else 0.0
         return float(math.floor(shares * (1 + _ROUNDING))) if shares > 0 else 0.0
 
     def _worth(self, at: int, *, seen: bool) -> tuple[float, float]:

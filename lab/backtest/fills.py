@@ -23,11 +23,12 @@ _LARGEST_CHUNK = 8192
 
 
 class Moment(Enum):
-    """The moment of a bar at which the entry filled: what of the bar is known to lie after it."""
+    """The moment of a bar at which an entry or exit filled: what of the bar is known to lie after or before it."""
 
     OPEN = auto()
     AT_LIMIT = auto()
     AT_STOP = auto()
+    CLOSE = auto()
 
 
 class Release(Enum):
@@ -67,8 +68,7 @@ class Exit:
     row: int
     price: float
     reason: ExitReason
-    at_open: bool
-    """The position was closed by the bar's first price and saw nothing more of it."""
+    moment: Moment
     release: Release
 
 
@@ -149,8 +149,8 @@ def find_exit(bars: Bars, side: Side, plan: Plan, fill: Fill, stop: float, targe
     if hit is not None:
         return hit
     if scheduled <= last:
-        return Exit(scheduled, float(side.open[scheduled]), reason, True, Release.WITH_BAR)
-    return Exit(last, float(side.close[last]), end_reason, False, release)
+        return Exit(scheduled, float(side.open[scheduled]), reason, Moment.OPEN, Release.WITH_BAR)
+    return Exit(last, float(side.close[last]), end_reason, Moment.CLOSE, release)
 
 
 def _cut_off_row(bars: Bars, first: int, session_end: int, flat_by_minute: int) -> int:
@@ -166,10 +166,10 @@ def _entry_bar_exit(side: Side, fill: Fill, stop: float, target: float) -> Exit 
     """
     row = fill.row
     if side.low[row] <= stop:
-        return Exit(row, stop, ExitReason.STOP, False, Release.WITH_BAR)
+        return Exit(row, stop, ExitReason.STOP, Moment.AT_STOP, Release.WITH_BAR)
     reached = side.close[row] if fill.moment is Moment.AT_LIMIT else side.high[row]
     if reached > target:
-        return Exit(row, target, ExitReason.TARGET, False, Release.WITH_BAR)
+        return Exit(row, target, ExitReason.TARGET, Moment.AT_LIMIT, Release.WITH_BAR)
     return None
 
 
@@ -186,11 +186,11 @@ def _stop_or_target(side: Side, first: int, end: int, stop: float, target: float
             row = first + at
             opening = float(side.open[row])
             if opening <= stop:
-                return Exit(row, opening, ExitReason.STOP, True, Release.WITH_BAR)
+                return Exit(row, opening, ExitReason.STOP, Moment.OPEN, Release.WITH_BAR)
             if opening > target:
-                return Exit(row, opening, ExitReason.TARGET, True, Release.WITH_BAR)
+                return Exit(row, opening, ExitReason.TARGET, Moment.OPEN, Release.WITH_BAR)
             if side.low[row] <= stop:
-                return Exit(row, stop, ExitReason.STOP, False, Release.WITH_BAR)
-            return Exit(row, target, ExitReason.TARGET, False, Release.WITH_BAR)
+                return Exit(row, stop, ExitReason.STOP, Moment.AT_STOP, Release.WITH_BAR)
+            return Exit(row, target, ExitReason.TARGET, Moment.AT_LIMIT, Release.WITH_BAR)
         first, chunk = until, min(chunk * 4, _LARGEST_CHUNK)
     return None

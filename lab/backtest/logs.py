@@ -109,8 +109,8 @@ class TradeLog:
                 signal_row=signal_row,
                 entry_row=fill.row,
                 exit_row=end.row,
-                entry_price=abs(fill.price),
-                exit_price=abs(end.price),
+                entry_price=sign * fill.price,
+                exit_price=sign * end.price,
                 shares=shares,
                 entry_costs=entry_costs,
                 costs=spent,
@@ -118,10 +118,10 @@ class TradeLog:
                 r_multiple=pnl / (shares * risk),
                 mae_r=min(0.0, (worst - fill.price) / risk),
                 mfe_r=max(0.0, (best - fill.price) / risk),
-                bars_held=end.row - fill.row + (not end.at_open),
+                bars_held=end.row - fill.row + (end.moment is not Moment.OPEN),
                 exit_reason=str(end.reason),
-                stop=abs(stop),
-                target=None if np.isinf(target) else abs(target),
+                stop=sign * stop,
+                target=None if np.isinf(target) else sign * target,
                 score=score,
                 settles_at_end=settles_at_end,
             )
@@ -192,19 +192,21 @@ def _times(bars: Bars, rows: Ints) -> pl.Series:
 def _excursion(side: Side, fill: Fill, end: Exit) -> tuple[float, float]:
     """The worst and the best price a position is known to have seen, mirrored for shorts.
 
-    Bars held whole count whole. Of the entry bar counts what is known to lie after the fill, of the exit bar the open and
-    the exit price.
+    Bars held whole count whole. Of the entry bar counts what is known to lie after the fill, of an exit bar left before its
+    close the open and the exit price.
     """
     worst, best = min(fill.price, end.price), max(fill.price, end.price)
     row = fill.row
-    if end.row > row:
+    whole_until = end.row + (end.moment is Moment.CLOSE)
+    if whole_until > row:
         if fill.moment is not Moment.AT_STOP:
             worst = min(worst, float(side.low[row]))
         if fill.moment is not Moment.AT_LIMIT:
             best = max(best, float(side.high[row]))
-        close, opening = float(side.close[row]), float(side.open[end.row])
+        close = float(side.close[row])
+        opening = float(side.open[end.row]) if end.row > row else close
         worst, best = min(worst, close, opening), max(best, close, opening)
-        if end.row > row + 1:
-            worst = min(worst, float(side.low[row + 1 : end.row].min()))
-            best = max(best, float(side.high[row + 1 : end.row].max()))
+        if whole_until > row + 1:
+            worst = min(worst, float(side.low[row + 1 : whole_until].min()))
+            best = max(best, float(side.high[row + 1 : whole_until].max()))
     return worst, best
