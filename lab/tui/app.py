@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import signal
@@ -143,11 +144,12 @@ class LabApp(App[None]):
         if theme in self.own_themes:
             self.theme = theme
         self.open("dashboard" if self.state.has_data else "welcome")
+        self.run_worker(self._watch(), group="watch")
         for problem in (*self._problems, *self.state.notices):
             self.notify(clean(problem, lines=True), markup=False, timeout=10)
         if self.state.unfinished_iterations:
             await self.ensure_worker()
-        self.run_worker(self._watch(), group="watch")
+        gc.freeze()  # what start-up made stays; looking through it again at every collection costs pauses
 
     async def ensure_worker(self) -> None:
         """See that a worker runs the queued iterations; told to the person where that fails."""
@@ -199,6 +201,7 @@ class LabApp(App[None]):
     def open(self, name: str, *args: Any) -> None:
         """Open a screen by its registered name over the present one."""
         self.push_screen(self.make(name, *args))
+        self.call_later(self._fit)
 
     def open_first(self, name: str, *args: Any) -> None:
         """Open a screen as the first one: whatever was open before is closed."""
@@ -207,12 +210,15 @@ class LabApp(App[None]):
         self.open(name, *args)
 
     def on_resize(self, event: Resize) -> None:
-        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
-        shown = getattr(self.screen, "PLACE", "") == "too_small"
-        if small and not shown:
-            self.open("too_small")
-        elif shown and not small:
+        self.call_later(self._fit)
+
+    def _fit(self) -> None:
+        """Cover everything in a terminal too small for the screens, and uncover it when it grows."""
+        small = self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        while not small and getattr(self.screen, "PLACE", "") == "too_small":
             self.pop_screen()
+        if small and getattr(self.screen, "PLACE", "") != "too_small":
+            self.push_screen(self.make("too_small"))
 
     # Actions that work everywhere
 
@@ -297,6 +303,8 @@ class LabApp(App[None]):
             where = f"What happened is written in {log}."
         except OSError as error:
             where = f"The log {log} could not be written: {error.strerror}."
+        if self._exit_renderables:
+            return
         message = Text(f"lab stopped on an error it did not expect. Nothing that was finished is lost. {where}")
         self._exit_renderables.append(Segments(self.console.render(message, self.console.options)))
         self._close_messages_no_wait()

@@ -50,8 +50,10 @@ def load_theme(path: Path) -> Theme:
         if key not in _COLOURS:
             raise ThemeError(f"The theme {path} sets {key}, which is no colour of a theme. There are: {', '.join(_COLOURS)}.")
         try:
+            if not isinstance(value, str):
+                raise ColorParseError(f"{value!r} is no text")
             Color.parse(value)
-        except (ColorParseError, TypeError):
+        except ColorParseError:
             raise ThemeError(f'The theme {path} gives {key} the value {value!r}, which is no colour: write "#rrggbb".') from None
     if not all(isinstance(value, str) for value in variables.values()):
         raise ThemeError(f"The theme {path} has a variable that is not a text.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from textual import on
@@ -36,7 +37,7 @@ from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
 
 COLUMNS = (
     Column("Agent", least=12, most=28, keep=9),
-    Column("Now", least=14, most=16, keep=8, grow=True),
+    Column("Now", least=14, most=16, keep=8),
     Column("Ver", least=3, most=6, keep=5),
     Column("It", least=2, most=4, right=True, keep=2),
     Column("Trades", least=6, most=7, right=True, keep=3),
@@ -55,10 +56,11 @@ class Dashboard(LabScreen[list[AgentRow]]):
     PLACE = "dashboard"
     TITLE = "Agents"
     ACTIONS = (NEW_AGENT, ITERATE, STOP, IMPORT, DELETE)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
     Dashboard #agents { width: 1fr; height: 1fr; }
     Dashboard #detail { width: 42; height: 1fr; padding: 0 1; border-left: solid $panel; }
+    Dashboard.-widest #detail { width: 64; }
     Dashboard #chart { height: 12; margin-top: 1; display: none; }
     Dashboard #analysis { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
     Dashboard.-narrow #split { layout: vertical; }
@@ -66,6 +68,11 @@ class Dashboard(LabScreen[list[AgentRow]]):
     Dashboard.-narrow #chart { display: none; }
     Dashboard.-narrow #analysis { margin-top: 0; }
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._charts = False
+        """Charts can be drawn: their library is imported, which takes too long for the event loop."""
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="split"):
@@ -75,6 +82,14 @@ class Dashboard(LabScreen[list[AgentRow]]):
                 yield EquityChart(drawdown=False, id="chart")
                 with VerticalScroll(id="analysis", can_focus=False):
                     yield Static(id="words")
+
+    def on_mount(self) -> None:
+        self.run_worker(self._prepare_chart(), group="chart")
+
+    async def _prepare_chart(self) -> None:
+        await asyncio.to_thread(prepare)
+        self._charts = True
+        self._describe()
 
     @property
     def table(self) -> LineTable:
@@ -86,7 +101,6 @@ class Dashboard(LabScreen[list[AgentRow]]):
         return next((agent for agent in self.data or () if agent.id == self.table.cursor_id), None)
 
     def load(self) -> list[AgentRow]:
-        prepare()
         return self.lab.agents()
 
     def show(self, data: list[AgentRow]) -> None:
@@ -123,11 +137,11 @@ class Dashboard(LabScreen[list[AgentRow]]):
         if agent is None:
             return
         chart = self.query_one("#chart", EquityChart)
-        wide = self.has_class("-wide")
-        chart.display = wide and agent.result is not None and self.size.height >= 30
+        room = self.query_one("#facts").content_size.width or self.size.width - 3
+        wide = not self.has_class("-narrow")
+        chart.display = self._charts and wide and agent.result is not None and self.size.height >= 30
         if agent.result is not None and chart.display:
             chart.show(agent.result.equity, agent.result.starting_equity)
-        room = 39 if wide else self.size.width - 3
         self.query_one("#facts", Static).update(_facts(agent, room, line=not chart.display))
         words = safe(agent.latest_analysis) if agent.latest_analysis else safe(agent.instructions, Tone.MUTED)
         self.query_one("#words", Static).update(words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os.path
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,10 +105,13 @@ class ImportFile(LabScreen[None]):
             return
         self.run_worker(self._inspect(path), group="inspect", exclusive=True)
 
+    def _read_preview(self, path: str) -> ImportPreview:
+        return self.lab.preview_import(str(Path(path).expanduser()))
+
     async def _inspect(self, path: str) -> None:
         self._problem("")
         try:
-            preview = await asyncio.to_thread(self.lab.preview_import, os.path.expanduser(path))
+            preview = await asyncio.to_thread(self._read_preview, path)
         except LabError as error:
             self._problem(str(error))
             self.query_one("#plan").display = False

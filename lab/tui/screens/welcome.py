@@ -79,6 +79,18 @@ class Welcome(LabScreen[None]):
                 yield Static(id="bar")
                 yield Static(id="note")
 
+    def on_mount(self) -> None:
+        self.watch(self.app, "state", self._leave_when_there_is_data, init=False)
+
+    def _leave_when_there_is_data(self) -> None:
+        state = self.lab_app.state
+        if state is not None and state.has_data and self._progress is None and self.is_current:
+            self.lab_app.open_first("dashboard")
+
+    def on_screen_resume(self) -> None:
+        """After an import from here there is nothing more to welcome to."""
+        self._leave_when_there_is_data()
+
     @on(OptionList.OptionSelected)
     async def _chosen(self, event: OptionList.OptionSelected) -> None:
         if event.option_id == "file":
@@ -100,11 +112,12 @@ class Welcome(LabScreen[None]):
             self.query_one("#making").display = False
             self.query_one("#choices").disabled = False
             self.query_one("#choices").focus()
-        else:
-            self.lab_app.open_first("dashboard")
+            return
         finally:
             timer.stop()
             self._progress = None
+        self.lab_app.wake()
+        self._leave_when_there_is_data()
 
     def _look(self) -> None:
         if self._progress is not None:
@@ -115,9 +128,3 @@ class Welcome(LabScreen[None]):
     def on_unmount(self) -> None:
         if self._progress is not None:
             self._progress.stop()
-
-    def on_screen_resume(self) -> None:
-        """After an import from here there is data, and nothing more to welcome to."""
-        super().on_screen_resume()
-        if self.lab_app.state is not None and self.lab_app.state.has_data:
-            self.call_after_refresh(self.lab_app.open_first, "dashboard")

@@ -115,7 +115,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only lines that changed are drawn. The cursor stays on its row, or on its line where that row is gone."""
-        old, before = self.rows, self.cursor_id
+        old, before, line_before = self.rows, self.cursor_id, self.cursor
         self.rows = tuple(rows)
         self._index = {row_id: line for line, (row_id, _) in enumerate(self.rows)}
         self.cursor = self._index.get(before, min(self.cursor, max(0, len(self.rows) - 1)))
@@ -125,7 +125,7 @@ class LineTable(ScrollView, can_focus=True):
             self.refresh()
         else:
             for line, (was, now) in enumerate(zip(old, self.rows, strict=True)):
-                if was != now or line == self.cursor:
+                if was != now or (line in (line_before, self.cursor) and line_before != self.cursor):
                     self._forget(line)
         if self.cursor_id != before and self.rows:
             self._show_cursor()

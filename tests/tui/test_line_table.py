@@ -1,0 +1,139 @@
+"""The table: moving, resizing, and drawing no more than what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+from lab.tui.text import Tone
+from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+
+COLUMNS = (
+    Column("Name", least=6, most=20, keep=3),
+    Column("Sharpe", least=6, most=8, right=True, keep=2),
+    Column("Note", least=10, grow=True),
+)
+
+
+def rows(amount: int, sharpe: float = 1.0) -> list[Row]:
+    return [(n, (f"agent {n}", Cell(f"{sharpe:.2f}", Tone.GOOD), "a long note about it")) for n in range(amount)]
+
+
+class Host(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, Any]] = []
+
+    def compose(self) -> ComposeResult:
+        yield LineTable(COLUMNS, empty="Nothing here yet.")
+
+    def on_line_table_row_highlighted(self, event: LineTable.RowHighlighted) -> None:
+        self.seen.append(("at", event.row_id))
+
+    def on_line_table_row_selected(self, event: LineTable.RowSelected) -> None:
+        self.seen.append(("chose", event.row_id))
+
+
+def line(table: LineTable, y: int) -> str:
+    return table.render_line(y).text.rstrip()
+
+
+async def test_vi_keys_and_arrows_move_the_cursor() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(50))
+        table.focus()
+        for keys, at in (
+            (["j", "j"], 2),
+            (["up"], 1),
+            (["G"], 49),
+            (["k"], 48),
+            (["g"], 0),
+            (["pagedown"], 10),
+            (["end"], 49),
+            (["home"], 0),
+        ):
+            await pilot.press(*keys)
+            assert table.cursor_id == at
+        await pilot.press("j", "enter")
+        assert pilot.app.seen[-1] == ("chose", 1)  # type: ignore[attr-defined]
+
+
+async def test_the_cursor_stays_on_its_row_and_in_sight() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(50))
+        table.focus()
+        await pilot.press("G")
+        await pilot.pause()
+        assert "agent 49" in line(table, 11)
+        table.set_rows([row for row in rows(50) if row[0] != 3])
+        assert table.cursor_id == 49
+        table.set_rows(rows(10))
+        assert table.cursor_id == 9
+
+
+async def test_only_lines_that_changed_are_drawn() -> None:
+    async with Host().run_test(size=(60, 20)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(15))
+        table.focus()
+        await pilot.pause()
+        drawn: list[Region] = []
+        refresh = table.refresh
+
+        def noted(*regions: Region, **options: Any) -> Any:
+            drawn.extend(regions or [Region(0, 0, 60, 20)])
+            return refresh(*regions, **options)
+
+        table.refresh = noted  # type: ignore[method-assign]
+        changed = rows(15)
+        changed[7] = (7, ("agent 7", Cell("2.00", Tone.GOOD), "a long note about it"))
+        table.set_rows(changed)
+        assert [region.y for region in drawn] == [8]
+        drawn.clear()
+        table.set_rows(changed)
+        assert drawn == []
+        await pilot.press("j")
+        assert sorted(region.y for region in drawn) == [1, 2]
+
+
+async def test_narrow_columns_shrink_then_hide_the_least_important_first() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(3))
+        assert line(table, 0).split() == ["Name", "Sharpe", "Note"]
+        await pilot.resize_terminal(32, 12)
+        await pilot.pause()
+        assert "…" in line(table, 1)
+        await pilot.resize_terminal(18, 12)
+        await pilot.pause()
+        assert line(table, 0).split() == ["Name", "Sharpe"]
+        assert all(table.render_line(y).cell_length == 18 for y in range(12))
+
+
+async def test_an_empty_table_says_what_to_do() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        assert line(table, 0).strip() == "Nothing here yet."
+        await pilot.press("j", "enter", "G")
+        assert pilot.app.seen == []  # type: ignore[attr-defined]
+
+
+async def test_wide_characters_keep_the_columns_straight() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows([(1, ("株式会社エージェント一号二号三号", "1.00", "注")), (2, ("plain", "2.00", "x"))])
+        assert all(table.render_line(y).cell_length == 60 for y in range(4))
+
+
+async def test_a_click_moves_the_cursor_and_a_second_one_opens() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(5))
+        await pilot.click(LineTable, offset=(5, 3))
+        assert table.cursor_id == 2
+        await pilot.click(LineTable, offset=(5, 3))
+        assert pilot.app.seen[-1] == ("chose", 2)  # type: ignore[attr-defined]

@@ -1,0 +1,106 @@
+"""Themes and keymap by file, bad ones named in a sentence; one key, one meaning."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from lab.tui import actions
+from lab.tui.app import SCREENS, LabApp
+from lab.tui.themes import DEFAULT, ThemeError, load_theme, load_themes, own_folder
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import FakeLab
+
+
+def test_three_themes_come_with_the_program_one_of_them_light(tmp_path: Path) -> None:
+    themes, problems = load_themes(tmp_path)
+    assert len(themes) >= 3
+    assert {theme.dark for theme in themes} == {True, False}
+    assert DEFAULT in {theme.name for theme in themes}
+    assert problems == []
+    assert all(path.suffix == ".toml" for path in own_folder().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("primary = ", "can't be read"),
+        ('name = "x"', "no primary colour"),
+        ('primary = "blurple"', "no colour"),
+        ("primary = 7", "no colour"),
+        ('primary = "#112233"\ncolour = "#112233"', "no colour of a theme"),
+        ('primary = "#112233"\ndark = "yes"', "dark = true or false"),
+        ('primary = "#112233"\n[variables]\nx = 3', "not a text"),
+    ],
+)
+def test_a_bad_theme_file_is_named_with_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(content)
+    with pytest.raises(ThemeError, match=says) as caught:
+        load_theme(file)
+    assert str(file) in str(caught.value)
+    assert load_themes(tmp_path)[1] == [str(caught.value)]
+
+
+async def test_the_persons_theme_can_be_chosen_and_is_remembered(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "themes"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text('name = "mine"\nprimary = "#ff0000"\n')
+    (folder / "bad.toml").write_text("primary = 1")
+    async with make_app(fake).run_test(size=(100, 30)) as pilot:
+        await pilot.pause(0.2)
+        app = pilot.app
+        assert isinstance(app, LabApp)
+        assert any("bad.toml" in str(notice.message) for notice in app._notifications)
+        app.choose_theme("mine")
+        await app.workers.wait_for_complete([w for w in app.workers if w.group == "preference"])
+        assert fake.preferences["theme"] == "mine"
+    async with make_app(fake).run_test(size=(100, 30)) as pilot:
+        await pilot.pause(0.2)
+        assert pilot.app.theme == "mine"
+
+
+def test_a_key_means_the_same_everywhere() -> None:
+    for target in SCREENS.values():
+        importlib.import_module(target.partition(":")[0])
+    assert actions.conflicts() == []
+    swallowed = {"ctrl+j", "ctrl+o", "ctrl+s", "ctrl+enter"}
+    for place, group in actions.REGISTRY.items():
+        for action in group:
+            assert action.help.endswith("."), (place, action.name)
+            assert not swallowed & set(action.keys.split(",")), (place, action.name)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[keys", "can't be read"),
+        ("a = 1", "no table"),
+        ("[keys]\niterate = 3", "no key"),
+        ('[keys]\niterate = "r"\nquit = "r"', "to iterate and to quit"),
+    ],
+)
+def test_a_bad_keymap_is_named_with_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "keymap.toml"
+    file.write_text(content)
+    with pytest.raises(actions.KeymapError, match=says):
+        actions.read_keymap(file)
+
+
+async def test_the_persons_keymap_changes_key_footer_and_help(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "keymap.toml").write_text('[keys]\niterate = "r"\nfly = "z"\n')
+    fake.proposals.clear()
+    for agent_id, row in list(fake.rows.items()):
+        fake.rows[agent_id] = type(row)(**{**{name: getattr(row, name) for name in row.__slots__}, "pending_approvals": 0})
+    async with make_app(fake).run_test(size=(120, 30)) as pilot:
+        await pilot.pause(0.2)
+        app = pilot.app
+        assert isinstance(app, LabApp)
+        assert app.key_of("iterate") == "r"
+        assert any("fly" in str(notice.message) for notice in app._notifications)
+        await pilot.press("r")
+        await pilot.pause(0.1)
+        assert "start_iteration 1" in fake.calls
