@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from lab.script.catalogue import CATALOGUE, catalogue_text
+from lab.script.diff import describe_changes
+from lab.script.edit import add_condition, set_parameters
 from lab.script.entries import Argument, Category, Function
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS, NAMESPACES, Field
 from lab.script.nodes import Kind
 from lab.script.parameters import Parameter
+from lab.script.printer import expression_text, format_script
 from lab.script.strategy import ExecutionPlan, Strategy, check, check_scan, compile_strategy
 from lab.script.truncation import Violation, truncation_check
 
@@ -25,9 +28,14 @@ __all__ = [
     "ScriptError",
     "Strategy",
     "Violation",
+    "add_condition",
     "catalogue_text",
     "check",
     "check_scan",
     "compile_strategy",
+    "describe_changes",
+    "expression_text",
+    "format_script",
+    "set_parameters",
     "truncation_check",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
@@ -21,7 +21,7 @@ _LARGEST_INPUT = 1e15
 _INLINE_DEPTH = 12
 """Deeper expressions are cut into columns: Polars plans a long chain of operators far slower than it computes it."""
 
-_BINARY = {
+_BINARY: dict[Op, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     Op.ADD: lambda a, b: a + b,
     Op.SUBTRACT: lambda a, b: a - b,
     Op.LESS: lambda a, b: a < b,
@@ -174,7 +174,7 @@ def _expression(node: Node, parts: list[pl.Expr]) -> pl.Expr:
         case Op.DIVIDE:
             return bounded(parts[0] / parts[1])
         case Op.POWER:
-            return bounded(parts[0].pow(node.parts[1].value))
+            return bounded(parts[0].pow(node.parts[1].value or 0.0))
         case Op.CALL:
             return _call(CATALOGUE[node.name], node, parts)
         case _:
