@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import functools
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from lab.script.catalogue import CATALOGUE, nearest
+from lab.script.calls import bind, formula_tree, time_of_day
+from lab.script.catalogue import CATALOGUE
 from lab.script.entries import Argument, Category, Function, Takes, number_text
 from lab.script.errors import ScriptError
-from lab.script.fields import FIELDS, NAMESPACES
 from lab.script.nodes import Graph, Kind, Node, Op
+from lab.script.place import Cascade, Place
 from lab.script.shapes import function_body
 from lab.script.source import Source
 
@@ -22,25 +20,10 @@ MAX_STEPS = 20_000
 MAX_EXPRESSIONS = 1_500
 """How many distinct expressions may remain."""
 
-FIRST_MINUTE, LAST_MINUTE = 570, 960
-
-_LATER = {"on": "other timeframes", "of": "other tickers", "rank_across": "ranks across tickers"}
 _ARITHMETIC: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUBTRACT, ast.Mult: Op.MULTIPLY, ast.Div: Op.DIVIDE}
 _COMPARISON: dict[type[ast.cmpop], Op] = {
     ast.Lt: Op.LESS, ast.LtE: Op.LESS_EQUAL, ast.Gt: Op.GREATER, ast.GtE: Op.GREATER_EQUAL, ast.Eq: Op.EQUAL, ast.NotEq: Op.NOT_EQUAL,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFunction:
-    """A function of one expression that a script defines, with the text it stands in."""
-
-    source: Source
-    statement: ast.FunctionDef
-
-
-class Cascade(Exception):
-    """The expression uses a line that is itself wrong: nothing new to say."""
 
 
 class Checker:
@@ -60,9 +43,9 @@ class Checker:
             raise place.source.error(node, "the script is too large once its functions are written out", "Use fewer or simpler functions")
         match node:
             case ast.Name():
-                return place.name(self, node)
+                return place.name(self.graph, node)
             case ast.Attribute():
-                return place.dotted(self, node)
+                return place.dotted(self.graph, node)
             case ast.Constant():
                 if isinstance(node.value, str):
                     raise place.source.error(node, "a text stands only where a time is asked for", "", 'time_between("10:00", "11:30")')
@@ -90,14 +73,18 @@ class Checker:
                 node, f"{use} needs a number, and this is a condition", "Turn it into a number", "1 if close > open else 0"
             )
         if found.kind is Kind.ORDER:
-            raise place.source.error(node, f"{use} needs a number, and this is an entry order", "Entry orders stand alone in the entry line", "entry = at_open()")
+            raise place.source.error(
+                node, f"{use} needs a number, and this is an entry order", "Entry orders stand alone in the entry line", "entry = at_open()"
+            )
         return found
 
     def condition(self, place: Place, node: ast.expr, use: str) -> Node:
         """True or false per bar."""
         found = self.expression(place, node)
         if found.kind is not Kind.CONDITION:
-            raise place.source.error(node, f"{use} needs a condition, and this is {found.kind.value}", "Compare it with something", "volume > sma(volume, 20)")
+            raise place.source.error(
+                node, f"{use} needs a condition, and this is {found.kind.value}", "Compare it with something", "volume > sma(volume, 20)"
+            )
         return found
 
     def truth(self, value: bool) -> Node:
@@ -136,7 +123,8 @@ class Checker:
         return self.graph.make(_ARITHMETIC[type(node.op)], Kind.NUMBER, (left, right))
 
     def _folded(self, place: Place, node: ast.BinOp, left: Node, right: Node) -> Node:
-        assert left.value is not None and right.value is not None
+        assert left.value is not None
+        assert right.value is not None
         value: float | complex
         try:
             match node.op:
@@ -193,9 +181,13 @@ class Checker:
         test = self.condition(place, node.test, "`if`")
         yes, no = self.expression(place, node.body), self.expression(place, node.orelse)
         if Kind.ORDER in (yes.kind, no.kind):
-            raise place.source.error(node, "an entry order can't be chosen by a condition", "Write one order in the entry line", "entry = at_open()")
+            raise place.source.error(
+                node, "an entry order can't be chosen by a condition", "Write one order in the entry line", "entry = at_open()"
+            )
         if (yes.kind is Kind.CONDITION) != (no.kind is Kind.CONDITION):
-            raise place.source.error(node, "both sides of `if … else` must be numbers, or both conditions", "", "low if close > open else high")
+            raise place.source.error(
+                node, "both sides of `if … else` must be numbers, or both conditions", "", "low if close > open else high"
+            )
         if test.op is Op.CONSTANT:
             return yes if test.value else no
         kind = Kind.CONDITION if yes.kind is Kind.CONDITION else Kind.NUMBER
@@ -222,16 +214,18 @@ class Checker:
         if name in place.inside:
             raise place.source.error(node, f"`{name}` calls itself", "A function may only use what stands above it")
         names = [argument.arg for argument in own.statement.args.args]
-        bound = _bind(place, node, name, names, names)
+        bound = bind(place, node, name, names, names)
         values = {argument: self.expression(place, expression) for argument, expression in bound.items()}
         return self.expression(place.within(name, own, values), function_body(own.statement))
 
     def _catalogue_call(self, place: Place, node: ast.Call, function: Function) -> Node:
         if function.category is Category.ORDER and not place.entry_line:
-            raise place.source.error(node, f"`{function.name}` stands only in the entry line of the execution script", "", "entry = at_open()")
+            raise place.source.error(
+                node, f"`{function.name}` stands only in the entry line of the execution script", "", "entry = at_open()"
+            )
         names = [argument.name for argument in function.arguments]
         required = [argument.name for argument in function.arguments if argument.default is None]
-        bound = _bind(place, node, function.name, names, required)
+        bound = bind(place, node, function.name, names, required)
         parts = tuple(self._argument(place, node, function, argument, bound.get(argument.name)) for argument in function.arguments)
         key = (function.name, *(part.index for part in parts))
         known = self._calls.get(key)
@@ -248,9 +242,13 @@ class Checker:
         if function.formula is not None:
             values = {argument.name: part for argument, part in zip(function.arguments, parts, strict=True)}
             try:
-                return self.expression(Place(Source("formula", function.formula, ast.Module([], [])), values, {}, {}), formula_tree(function.name))
+                return self.expression(
+                    Place(Source("formula", function.formula, ast.Module([], [])), values, {}, {}), formula_tree(function.name)
+                )
             except ScriptError as error:
-                raise place.source.error(node, f"`{function.name}` can't be computed with these values: {error.message}", "", function.example) from None
+                raise place.source.error(
+                    node, f"`{function.name}` can't be computed with these values: {error.message}", "", function.example
+                ) from None
         takes = [argument.takes for argument in function.arguments]
         settings = [part.value for part, take in zip(parts, takes, strict=True) if take in (Takes.WHOLE, Takes.FIXED, Takes.TIME)]
         return self.graph.make(
@@ -282,7 +280,10 @@ class Checker:
         if argument.takes is Takes.SERIES:
             if found.kind is Kind.CONSTANT:
                 raise place.source.error(
-                    given, f"{use} must be a number per bar such as close, not a fixed one", f"It is called as {function.signature}", function.example
+                    given,
+                    f"{use} must be a number per bar such as close, not a fixed one",
+                    f"It is called as {function.signature}",
+                    function.example,
                 )
             return found
         if found.kind is not Kind.CONSTANT:
@@ -300,113 +301,7 @@ class Checker:
         low, high = argument.low, argument.high
         if (low is not None and value < low) or (high is not None and value > high):
             reason = "; a negative one would look into the future" if value < 0 and argument.takes is Takes.WHOLE else ""
-            raise place.source.error(
-                given, f"{use} must be {argument.bounds}, not {number_text(value)}{reason}", "", function.example
-            )
-
-
-class Place:
-    """Where an expression stands: its text and the names that mean something there."""
-
-    def __init__(
-        self,
-        source: Source,
-        values: Mapping[str, Node | None],
-        functions: Mapping[str, OwnFunction],
-        lines: Mapping[str, Node | None],
-        *,
-        inside: tuple[str, ...] = (),
-        entry_line: bool = False,
-        used_functions: set[str] | None = None,
-    ) -> None:
-        self.source = source
-        self.values = values
-        """Arguments of the function at hand, and `side`."""
-        self.functions = functions
-        self.lines = lines
-        """Named lines above; None for one that is itself wrong."""
-        self.inside = inside
-        self.entry_line = entry_line
-        self.used_functions: set[str] = set() if used_functions is None else used_functions
-
-    def within(self, name: str, own: OwnFunction, values: Mapping[str, Node]) -> Place:
-        """The place inside a function's body; `side` keeps its meaning there."""
-        side = {"side": self.values["side"]} if "side" in self.values else {}
-        return Place(
-            own.source, {**side, **values}, self.functions, self.lines, inside=(*self.inside, name), used_functions=self.used_functions
-        )
-
-    def name(self, checker: Checker, node: ast.Name) -> Node:
-        """What a plain name means here."""
-        name = node.id
-        for names in (self.values, self.lines):
-            if name in names:
-                found = names[name]
-                if found is None:
-                    raise Cascade
-                return found
-        if name in FIELDS:
-            return checker.graph.make(Op.FIELD, Kind.NUMBER, name=name)
-        raise self.unknown_name(node, name)
-
-    def dotted(self, checker: Checker, node: ast.Attribute) -> Node:
-        """What a dotted name means here."""
-        assert isinstance(node.value, ast.Name)
-        space, name = node.value.id, f"{node.value.id}.{node.attr}"
-        if name in FIELDS:
-            return checker.graph.make(Op.FIELD, Kind.NUMBER, name=name)
-        if space in NAMESPACES:
-            own = [field.partition(".")[2] for field in FIELDS if field.startswith(space + ".")]
-            close = nearest(node.attr, own)
-            raise self.source.error(
-                node, f"`{space}` has no `{_short(node.attr)}`", f"Did you mean `{space}.{close}`?" if close else f"It has {', '.join(own)}",
-                f"{space}.{close or own[0]}",
-            )
-        close = nearest(space, list(NAMESPACES))
-        raise self.source.error(
-            node, f"`{_short(space)}.{_short(node.attr)}` is not a name", f"Did you mean `{close}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
-            "long = market.trend >= 0",
-        )
-
-    def unknown_name(self, node: ast.Name, name: str) -> ScriptError:
-        """The error for a name that means nothing here."""
-        if name in CATALOGUE:
-            function = CATALOGUE[name]
-            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {function.signature}", function.example)
-        if name in self.functions:
-            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {name}(...)")
-        if name in NAMESPACES:
-            return self.source.error(node, f"`{name}` holds several values", "Name one of them", f"{name}.{_first_of(name)}")
-        if name == "side":
-            return self.source.error(node, "`side` is known only in the execution script", "The scan names long and short by themselves", "long = close > vwap()")
-        known = [*self.values, *self.lines, *FIELDS, *self.functions]
-        close = nearest(name, known) or nearest(name, list(CATALOGUE))
-        if not close:
-            return self.source.error(node, f"`{_short(name)}` is not known here", "A line may use the lines above it, fields and functions", "close > sma(close, 20)")
-        shown = CATALOGUE[close].signature if close in CATALOGUE and close not in known else close
-        return self.source.error(node, f"`{_short(name)}` is not known here", f"Did you mean `{shown}`?")
-
-    def unknown_function(self, node: ast.Call, name: str) -> ScriptError:
-        """The error for a call of something that is no function."""
-        if name in _LATER:
-            return self.source.error(node, f"`{name}` ({_LATER[name]}) is not part of this version of the language", "Use market.*, prev_day.* or this ticker's own bars")
-        if name in self.lines or name in self.values or name in FIELDS:
-            return self.source.error(node, f"`{name}` is a value, not a function", f"Write {name} alone, or ago({name}, n) for the value n bars back")
-        close = nearest(name, [*self.functions, *CATALOGUE])
-        if close in CATALOGUE:
-            function = CATALOGUE[close]
-            return self.source.error(node, f"there is no function `{_short(name)}`", f"Did you mean `{function.signature}`?", function.example)
-        return self.source.error(
-            node, f"there is no function `{_short(name)}`", f"Did you mean `{close}`?" if close else "`lab functions` lists them all"
-        )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 40 else name[:37] + "..."
-
-
-def _first_of(space: str) -> str:
-    return next(field.partition(".")[2] for field in FIELDS if field.startswith(space + "."))
+            raise place.source.error(given, f"{use} must be {argument.bounds}, not {number_text(value)}{reason}", "", function.example)
 
 
 def _compared(op: Op, left: float, right: float) -> bool:
@@ -414,50 +309,3 @@ def _compared(op: Op, left: float, right: float) -> bool:
         Op.LESS: left < right, Op.LESS_EQUAL: left <= right, Op.GREATER: left > right, Op.GREATER_EQUAL: left >= right,
         Op.EQUAL: left == right, Op.NOT_EQUAL: left != right,
     }[op]  # fmt: skip
-
-
-def _bind(place: Place, node: ast.Call, function: str, names: list[str], required: list[str]) -> dict[str, ast.expr]:
-    """Which expression each argument of a call gets."""
-    shown = CATALOGUE[function].signature if function in CATALOGUE and function not in place.functions else f"{function}({', '.join(names)})"
-    if len(node.args) > len(names):
-        many = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
-        extra = node.args[len(names)]
-        raise place.source.error(extra, f"`{function}` takes {many if names else 'no arguments'}, and {len(node.args)} are given", f"It is called as {shown}")
-    bound = dict(zip(names, node.args, strict=False))
-    for keyword in node.keywords:
-        assert keyword.arg is not None
-        if keyword.arg not in names:
-            close = nearest(keyword.arg, names)
-            raise place.source.error(
-                keyword, f"`{function}` has no argument `{_short(keyword.arg)}`", f"Did you mean `{close}`?" if close else f"It is called as {shown}"
-            )
-        if keyword.arg in bound:
-            raise place.source.error(keyword, f"`{keyword.arg}` of `{function}` is given twice", f"It is called as {shown}")
-        bound[keyword.arg] = keyword.value
-    missing = [name for name in required if name not in bound]
-    if missing:
-        example = CATALOGUE[function].example if function in CATALOGUE else ""
-        raise place.source.error(node, f"`{function}` lacks its argument `{missing[0]}`", f"It is called as {shown}", example)
-    return bound
-
-
-@functools.cache
-def formula_tree(name: str) -> ast.expr:
-    """The parsed formula of a catalogue function."""
-    formula = CATALOGUE[name].formula
-    assert formula is not None
-    return ast.parse(formula, mode="eval").body
-
-
-def time_of_day(source: Source, node: ast.expr, use: str) -> int:
-    """A time written as "10:00" in minutes since midnight, within regular hours."""
-    example = 'time_between("10:00", "11:30")'
-    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        raise source.error(node, f'{use} must be a time written as "10:00"', "", example)
-    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", node.value)
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
-        raise source.error(node, f'{use} must be a time written as "10:00"', "Use New York time on a 24-hour clock", example)
-    minute = int(found[1]) * 60 + int(found[2])
-    if not FIRST_MINUTE <= minute <= LAST_MINUTE:
-        raise source.error(node, f"{use} lies outside regular hours, 09:30 to 16:00 New York time", "Bars exist only within them", example)
-    return minute

@@ -67,7 +67,9 @@ def _lines(script: str, text: str) -> _Lines:
     lines = _Lines()
     for marked in find_parameters(source)[0]:
         parameter = marked.parameter
-        lines.bounds[parameter.name] = f"from {parameter.low} to {parameter.high}" + (f" in steps of {parameter.step}" if parameter.step else "")
+        lines.bounds[parameter.name] = f"from {parameter.low} to {parameter.high}" + (
+            f" in steps of {parameter.step}" if parameter.step else ""
+        )
     for position, statement in enumerate(source.tree.body):
         if position == 0 and is_docstring(statement):
             continue
@@ -165,7 +167,9 @@ def _number_changes(old: ast.expr, new: ast.expr, around: list[tuple[ast.expr, a
 
 
 def _signed(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant))
+    return isinstance(node, ast.Constant) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
+    )
 
 
 def _children(node: ast.expr) -> list[ast.expr]:
@@ -195,10 +199,15 @@ def _own(node: ast.expr) -> tuple[object, ...]:
 
 
 def _number_phrase(old: ast.expr, new: ast.expr, around: list[tuple[ast.expr, ast.expr]]) -> str:
-    before, after = expression_text(old), expression_text(new)
+    before, after = expression_text(old).strip('"'), expression_text(new).strip('"')
     if not around:
         return f"{before} → {after}"
     inner_old, inner_new = around[-1]
+    for pair_old, pair_new in reversed(around):
+        # "side * 1.5" says little: the whole product it is a factor of does.
+        if not (isinstance(pair_old, ast.BinOp) and isinstance(pair_old.op, (ast.Mult, ast.Div))):
+            break
+        inner_old, inner_new = pair_old, pair_new
     if isinstance(inner_old, ast.BinOp):
         comparison = next((pair[0] for pair in reversed(around) if isinstance(pair[0], ast.Compare)), None)
         subject = _filtered(comparison) if comparison is not None else ""
@@ -214,7 +223,7 @@ def _number_phrase(old: ast.expr, new: ast.expr, around: list[tuple[ast.expr, as
 
 
 def _filtered(comparison: ast.expr) -> str:
-    """"volume" or "relative volume" where a comparison asks how much was traded, else empty."""
+    """ "volume" or "relative volume" where a comparison asks how much was traded, else empty."""
     if not isinstance(comparison, ast.Compare) or len(comparison.ops) != 1:
         return ""
     for side in (comparison.left, comparison.comparators[0]):

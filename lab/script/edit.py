@@ -26,12 +26,20 @@ def set_parameters(scan: str, execution: str, values: Mapping[str, float]) -> tu
     for name, value in values.items():
         if name not in names:
             close = nearest(name, names)
-            raise ScriptError(f"there is no parameter `{name}`", suggestion=f"Did you mean `{close}`?" if close else f"It has {', '.join(names) or 'none'}")
+            raise ScriptError(
+                f"there is no parameter `{name}`",
+                suggestion=f"Did you mean `{close}`?" if close else f"It has {', '.join(names) or 'none'}",
+            )
         source, found = marked[names.index(name)]
         low, high = found.parameter.low, found.parameter.high
         if (low is not None and value < low) or (high is not None and value > high):
             bounds = " and ".join(
-                text for text in (f"at least {number_text(low)}" if low is not None else "", f"at most {number_text(high)}" if high is not None else "") if text
+                text
+                for text in (
+                    f"at least {number_text(low)}" if low is not None else "",
+                    f"at most {number_text(high)}" if high is not None else "",
+                )
+                if text
             )
             raise source.error(found.call, f"the parameter `{name}` must be {bounds}, not {value:g}")
     texts = []
@@ -76,7 +84,9 @@ def add_condition(scan: str, condition: str, directions: Sequence[str] = ("long"
         end = _offset(source.text, statement.end_lineno or statement.lineno, statement.end_col_offset or 0)
         start = _value_start(source.text, statement)
         value = text[start:end]
-        loose = isinstance(statement.value, ast.IfExp) or (isinstance(statement.value, ast.BoolOp) and isinstance(statement.value.op, ast.Or))
+        loose = isinstance(statement.value, ast.IfExp) or (
+            isinstance(statement.value, ast.BoolOp) and isinstance(statement.value.op, ast.Or)
+        )
         if loose and not _wrapped(value):
             value = f"({value})"
         text = f"{text[:start]}{value} and {shown}{text[end:]}"

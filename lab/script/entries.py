@@ -147,9 +147,7 @@ def condition(name: str = "cond", meaning: str = "the condition to look at") -> 
     return Argument(name, Takes.CONDITION, meaning)
 
 
-def whole(
-    name: str = "n", meaning: str = "how many bars", default: int | None = None, low: int = 1, high: int = MAX_WINDOW
-) -> Argument:
+def whole(name: str = "n", meaning: str = "how many bars", default: int | None = None, low: int = 1, high: int = MAX_WINDOW) -> Argument:
     """A fixed whole number."""
     return Argument(name, Takes.WHOLE, meaning, default, low, high)
 

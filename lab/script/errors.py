@@ -62,6 +62,4 @@ class ScriptError(LabError):
 
 
 def _rebuild(message: str, script: str, line: int, column: int, suggestion: str, example: str, source_line: str) -> ScriptError:
-    return ScriptError(
-        message, script=script, line=line, column=column, suggestion=suggestion, example=example, source_line=source_line
-    )
+    return ScriptError(message, script=script, line=line, column=column, suggestion=suggestion, example=example, source_line=source_line)

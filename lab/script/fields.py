@@ -14,7 +14,7 @@ class Field:
 
     @property
     def namespace(self) -> str:
-        """"market", "levels" or "prev_day"; empty for the bar's own columns."""
+        """ "market", "levels" or "prev_day"; empty for the bar's own columns."""
         return self.name.partition(".")[0] if "." in self.name else ""
 
 

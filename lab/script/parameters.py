@@ -53,7 +53,11 @@ def find_parameters(source: Source) -> tuple[list[Marked], list[ScriptError]]:
             owner = statement.name
         else:
             continue
-        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "param"]
+        calls = [
+            node
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "param"
+        ]
         calls.sort(key=lambda call: (call.lineno, call.col_offset))
         for position, call in enumerate(calls, start=1):
             name = owner if position == 1 else f"{owner}_{position}"

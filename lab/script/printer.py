@@ -107,7 +107,8 @@ def _laid_out(source: Source) -> str:
 
 
 def _docstring(statement: ast.stmt) -> str:
-    assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    assert isinstance(statement, ast.Expr)
+    assert isinstance(statement.value, ast.Constant)
     text = str(statement.value.value).strip()
     return '"""' + text.replace('"""', "'''") + ('"""' if not text.endswith('"') else ' """')
 

@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lab.script.calls import time_of_day
 from lab.script.catalogue import CATALOGUE, nearest
-from lab.script.checker import Cascade, Checker, OwnFunction, Place, time_of_day
+from lab.script.checker import Checker
 from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS, NAMESPACES
 from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.parameters import Parameter, find_parameters
+from lab.script.place import Cascade, OwnFunction, Place
 from lab.script.shapes import check_statement, is_docstring
 from lab.script.source import Source, error_at, parse
 
@@ -74,7 +76,9 @@ def check_pair(scan: str, execution: str | None, values: Mapping[str, float] | N
     if execution is not None and not pair.errors:
         for name, function in own.items():
             if name not in used:
-                pair.errors.append(function.source.error(function.statement, f"the function `{name}` is never used", "Use it or take it out"))
+                pair.errors.append(
+                    function.source.error(function.statement, f"the function `{name}` is never used", "Use it or take it out")
+                )
     return _finished(pair)
 
 
@@ -108,7 +112,11 @@ def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str
         taken.add(parameter.name)
         value = float(values.get(parameter.name, parameter.default))
         if not math.isfinite(value) or _outside(value, parameter):
-            bounds = f"between {number_text(parameter.low or 0)} and {number_text(parameter.high or 0)}" if parameter.low is not None and parameter.high is not None else "within its bounds"
+            bounds = (
+                f"between {number_text(parameter.low or 0)} and {number_text(parameter.high or 0)}"
+                if parameter.low is not None and parameter.high is not None
+                else "within its bounds"
+            )
             pair.errors.append(source.error(found.call, f"the parameter `{parameter.name}` must lie {bounds}, not {value:g}"))
             continue
         pair.parameters.append(
@@ -118,7 +126,11 @@ def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str
 
 
 def _outside(value: float, parameter: Parameter) -> bool:
-    return abs(value) > 1e12 or (parameter.low is not None and value < parameter.low) or (parameter.high is not None and value > parameter.high)
+    return (
+        abs(value) > 1e12
+        or (parameter.low is not None and value < parameter.low)
+        or (parameter.high is not None and value > parameter.high)
+    )
 
 
 def _check_lines(
@@ -173,15 +185,24 @@ def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> N
     node = checker.expression(place, value)
     if place.entry_line:
         if node.kind is not Kind.ORDER:
-            raise source.error(value, f"`entry` must be an entry order, not {node.kind.value}", "Use at_open(), limit(price, bars=5) or stop_entry(price, bars=5)", "entry = at_open()")
+            raise source.error(
+                value,
+                f"`entry` must be an entry order, not {node.kind.value}",
+                "Use at_open(), limit(price, bars=5) or stop_entry(price, bars=5)",
+                "entry = at_open()",
+            )
     elif name in ("long", "short", "exit") and node.kind is not Kind.CONDITION:
         example = _LONG_EXAMPLE if name != "exit" else "exit = crosses_below(close, ema(close, 20))"
         raise source.error(value, f"`{name}` must be a condition, not {node.kind.value}", "Compare it with something", example)
     elif name in ("long", "short", "exit") and node.op is Op.CONSTANT:
-        raise source.error(value, f"`{name}` is the same on every bar", "Let it depend on prices or volume", _LONG_EXAMPLE if name != "exit" else "")
+        raise source.error(
+            value, f"`{name}` is the same on every bar", "Let it depend on prices or volume", _LONG_EXAMPLE if name != "exit" else ""
+        )
     elif name in ("stop", "target") and source.script == "execution" and node.kind is not Kind.NUMBER:
         example = f"{name} = close {'-' if name == 'stop' else '+'} side * 2 * atr(14)"
-        raise source.error(value, f"`{name}` must be a price per bar, not {node.kind.value}", "Measure it from the close or the low", example)
+        raise source.error(
+            value, f"`{name}` must be a price per bar, not {node.kind.value}", "Measure it from the close or the low", example
+        )
     elif name == "score" and node.kind not in (Kind.NUMBER, Kind.CONSTANT):
         raise source.error(value, f"`score` must be a number, not {node.kind.value}", "", "score = volume / sma(volume, 20)")
     elif name == "max_bars":
@@ -201,12 +222,24 @@ def _fixed_between(source: Source, place: ast.expr, node: Node, name: str, low: 
 
 
 def _naming_problem(
-    source: Source, statement: ast.stmt, name: str, above: Mapping[str, Node | None], lines: Mapping[str, Node | None], own: Mapping[str, OwnFunction]
+    source: Source,
+    statement: ast.stmt,
+    name: str,
+    above: Mapping[str, Node | None],
+    lines: Mapping[str, Node | None],
+    own: Mapping[str, OwnFunction],
 ) -> ScriptError | None:
     if name in CATALOGUE:
-        return source.error(statement, f"`{name}` is the name of a function", "Choose another name", f"{name.rstrip('_')}_now = {CATALOGUE[name].signature}")
+        return source.error(
+            statement, f"`{name}` is the name of a function", "Choose another name", f"{name.rstrip('_')}_now = {CATALOGUE[name].signature}"
+        )
     if name in _RESERVED:
-        return source.error(statement, f"`{name}` already has a meaning and can't be given another", "Choose another name", f"{name.replace('.', '_')}_now = ...")
+        return source.error(
+            statement,
+            f"`{name}` already has a meaning and can't be given another",
+            "Choose another name",
+            f"{name.replace('.', '_')}_now = ...",
+        )
     if name in lines or (name in own and own[name].source.script == source.script):
         return source.error(statement, f"`{name}` is given twice", "Give the second one a name of its own")
     if name in above or name in own:
@@ -240,7 +273,9 @@ def _check_execution(
         last = max(1, len(source.text.rstrip().split("\n")))
         for name, example in (("entry", "entry = at_open()"), ("stop", "stop = close - side * 1.5 * atr(14)")):
             if name not in lines:
-                pair.errors.append(error_at("execution", source.text, last, 1, f"the execution script lacks its `{name}` line", "Add it", example))
+                pair.errors.append(
+                    error_at("execution", source.text, last, 1, f"the execution script lacks its `{name}` line", "Add it", example)
+                )
         pair.execution[direction] = {name: node for name, node in lines.items() if node is not None}
         order = pair.execution[direction].get("entry")
         if order is not None:

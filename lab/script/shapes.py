@@ -7,6 +7,10 @@ import ast
 from lab.script.errors import ScriptError
 from lab.script.source import Source
 
+_FUNCTION_EXAMPLE = "def near(band): return abs(close / vwap() - 1) < band"
+_BAR_BY_BAR = "Functions work on every bar by themselves"
+_COMPREHENSION = ("comprehensions are not part of the language", _BAR_BY_BAR, "count_true(close > open, 5) >= 4")
+_LOOP = ("loops are not part of the language", _BAR_BY_BAR, "count_true(close > open, 5) >= 4")
 _EXAMPLE = "near = low <= vwap() * 1.001 and close > vwap()"
 
 _ALLOWED = (
@@ -16,11 +20,8 @@ _ALLOWED = (
 )  # fmt: skip
 
 _REFUSED: dict[type[ast.AST], tuple[str, str, str]] = {
-    ast.Lambda: ("`lambda` is not part of the language", "Write a function of one expression", "def near(band): return abs(close / vwap() - 1) < band"),
-    ast.ListComp: ("comprehensions are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
-    ast.SetComp: ("comprehensions are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
-    ast.DictComp: ("comprehensions are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
-    ast.GeneratorExp: ("comprehensions are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
+    ast.Lambda: ("`lambda` is not part of the language", "Write a function of one expression", _FUNCTION_EXAMPLE),
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _COMPREHENSION),
     ast.JoinedStr: ("f-strings are not part of the language", "", ""),
     ast.FormattedValue: ("f-strings are not part of the language", "", ""),
     ast.NamedExpr: ("`:=` is not part of the language", "Give the expression a line of its own", "near = close > vwap()"),
@@ -50,11 +51,9 @@ _REFUSED: dict[type[ast.AST], tuple[str, str, str]] = {
     ast.Import: ("nothing can be imported", "Every function is already there", _EXAMPLE),
     ast.ImportFrom: ("nothing can be imported", "Every function is already there", _EXAMPLE),
     ast.If: ("`if` as a statement is not part of the language", "Choose inside an expression", "stop = low if side > 0 else high"),
-    ast.For: ("loops are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
-    ast.AsyncFor: ("loops are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
-    ast.While: ("loops are not part of the language", "Functions work on every bar by themselves", "count_true(close > open, 5) >= 4"),
+    **dict.fromkeys((ast.For, ast.AsyncFor, ast.While), _LOOP),
     ast.ClassDef: ("classes are not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE),
-    ast.AsyncFunctionDef: ("`async` is not part of the language", "", "def near(band): return abs(close / vwap() - 1) < band"),
+    ast.AsyncFunctionDef: ("`async` is not part of the language", "", _FUNCTION_EXAMPLE),
     ast.AugAssign: ("a name is given once and never changed", "Give the new value a name of its own", "busy = volume > sma(volume, 20)"),
     ast.AnnAssign: ("types are not written in this language", "A line is a name, an equals sign and an expression", _EXAMPLE),
     ast.Return: ("`return` stands only in a function", "A line is a name, an equals sign and an expression", _EXAMPLE),
@@ -116,7 +115,9 @@ def _name_problem(source: Source, place: ast.AST, name: str) -> ScriptError | No
 
 def _hidden_name(source: Source, place: ast.AST, name: str) -> ScriptError | None:
     if name.startswith("_") or "__" in name:
-        return source.error(place, "names do not begin with an underscore or hold two in a row", "Choose a plain name", "near_vwap = close > vwap()")
+        return source.error(
+            place, "names do not begin with an underscore or hold two in a row", "Choose a plain name", "near_vwap = close > vwap()"
+        )
     return None
 
 
@@ -124,7 +125,12 @@ def _attribute_problem(source: Source, node: ast.Attribute) -> ScriptError | Non
     if node.attr.startswith("_") or "__" in node.attr:
         return source.error(node, f"`.{node.attr[:40]}` is not part of the language", "A dot stands only in names such as market.trend")
     if not isinstance(node.value, ast.Name):
-        return source.error(node, f"`.{node.attr[:40]}` can't be asked of an expression", "A dot stands only in names such as market.trend", "long = market.trend >= 0")
+        return source.error(
+            node,
+            f"`.{node.attr[:40]}` can't be asked of an expression",
+            "A dot stands only in names such as market.trend",
+            "long = market.trend >= 0",
+        )
     return None
 
 
@@ -134,7 +140,9 @@ def _call_problem(source: Source, node: ast.Call) -> ScriptError | None:
     if isinstance(node.func, ast.Attribute):
         name = node.func.attr[:40]
         return source.error(
-            node.func, f"`.{name}(...)` is not part of the language", "Functions are called by their name alone, with what they look at as first argument",
+            node.func,
+            f"`.{name}(...)` is not part of the language",
+            "Functions are called by their name alone, with what they look at as first argument",
             "sma(close, 20)",
         )
     return source.error(node, "only a function's name can be called", "", "sma(close, 20)")
@@ -149,14 +157,14 @@ def _constant_problem(source: Source, node: ast.Constant) -> ScriptError | None:
     if isinstance(value, str):
         return None
     if not isinstance(value, (int, float)):
-        return source.error(node, "only plain numbers and times are part of the language", "", "time_between(\"10:00\", \"11:30\")")
+        return source.error(node, "only plain numbers and times are part of the language", "", 'time_between("10:00", "11:30")')
     if not abs(value) <= 1e12:
         return source.error(node, "the number is larger than 1,000,000,000,000", "")
     return None
 
 
 def _function_problem(source: Source, statement: ast.FunctionDef) -> ScriptError | None:
-    example = "def near(band): return abs(close / vwap() - 1) < band"
+    example = _FUNCTION_EXAMPLE
     if statement.decorator_list:
         return source.error(statement.decorator_list[0], "decorators are not part of the language", "Leave it out", example)
     problem = _name_problem(source, statement, statement.name)
@@ -191,5 +199,6 @@ def is_docstring(statement: ast.stmt) -> bool:
 def function_body(statement: ast.FunctionDef) -> ast.expr:
     """The one expression of a function that `check_statement` accepted."""
     last = statement.body[-1]
-    assert isinstance(last, ast.Return) and last.value is not None
+    assert isinstance(last, ast.Return)
+    assert last.value is not None
     return last.value

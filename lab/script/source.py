@@ -15,8 +15,23 @@ MAX_DEPTH = 40
 MAX_PARTS = 3000
 
 _LOOK_ALIKES = {
-    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u2013": "-", "\u2014": "-",
-    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00a0": "a plain space", "\uff1d": "=", "\u2227": "and", "\u2228": "or", "\u00ac": "not",
+    "\u2018": "'",
+    "\u2019": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u00d7": "*",
+    "\u00f7": "/",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2014": "-",
+    "\u2264": "<=",
+    "\u2265": ">=",
+    "\u2260": "!=",
+    "\u00a0": "a plain space",
+    "\uff1d": "=",
+    "\u2227": "and",
+    "\u2228": "or",
+    "\u00ac": "not",
 }
 
 _FOREIGN = (
@@ -85,7 +100,12 @@ def _place(text: str, position: int) -> tuple[int, int]:
 def _check_characters(script: str, text: str) -> None:
     if len(text) > MAX_CHARACTERS:
         raise error_at(
-            script, text, 1, 1, f"the script has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed", "5 to 30 lines are usual"
+            script,
+            text,
+            1,
+            1,
+            f"the script has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed",
+            "5 to 30 lines are usual",
         )
     if text.count("\n") >= MAX_LINES:
         raise error_at(script, text, MAX_LINES, 1, f"the script has more than {MAX_LINES} lines", "5 to 30 lines are usual")
@@ -96,7 +116,13 @@ def _check_characters(script: str, text: str) -> None:
     character = wrong.group()
     if character == "\\":
         raise error_at(
-            script, text, line, column, "a backslash has no meaning here", "Put an expression of several lines in parentheses", "near = (low <= vwap()\n        and close > vwap())"
+            script,
+            text,
+            line,
+            column,
+            "a backslash has no meaning here",
+            "Put an expression of several lines in parentheses",
+            "near = (low <= vwap()\n        and close > vwap())",
         )
     instead = _LOOK_ALIKES.get(character)
     suggestion = f"Write {instead} instead" if instead else "Use plain ASCII characters only"
@@ -109,7 +135,15 @@ def _check_numbers(script: str, text: str) -> None:
     found = re.search(r"(?<![\w.])[0-9][0-9_.]*(?![eE][+-]?[0-9])[A-Za-z]", shown)
     if found:
         line, column = _place(text, found.start())
-        raise error_at(script, text, line, column, f"`{found.group()}` runs a number into a word", "Write plain decimal numbers", "loud = volume > 1.5 * sma(volume, 20)")
+        raise error_at(
+            script,
+            text,
+            line,
+            column,
+            f"`{found.group()}` runs a number into a word",
+            "Write plain decimal numbers",
+            "loud = volume > 1.5 * sma(volume, 20)",
+        )
 
 
 def _check_brackets(script: str, text: str) -> None:
@@ -121,7 +155,12 @@ def _check_brackets(script: str, text: str) -> None:
             if depth > MAX_BRACKETS:
                 line, column = _place(text, position)
                 raise error_at(
-                    script, text, line, column, f"brackets are nested more than {MAX_BRACKETS} deep", "Give parts of it names on lines of their own"
+                    script,
+                    text,
+                    line,
+                    column,
+                    f"brackets are nested more than {MAX_BRACKETS} deep",
+                    "Give parts of it names on lines of their own",
                 )
         elif character in ")]}":
             depth = max(depth - 1, 0)
@@ -136,19 +175,39 @@ def _syntax_error(script: str, text: str, error: SyntaxError) -> ScriptError:
         found = re.search(pattern, shown)
         if found:
             word = found.group().strip()
-            return error_at(script, text, line, found.start() + 1, f"`{word}` is not how this language writes it", f"Write {instead}", example)
+            return error_at(
+                script, text, line, found.start() + 1, f"`{word}` is not how this language writes it", f"Write {instead}", example
+            )
     reason = (error.msg or "invalid syntax").split(". Perhaps")[0].split("; Maybe")[0].strip()
     if "indent" in reason:
         return error_at(script, text, line, column, "this line is indented", "Start every line at its left edge", "near = close > vwap()")
     if "was never closed" in reason or "unterminated" in reason or "unexpected EOF" in reason:
         return error_at(script, text, line, column, f"{reason}", "Close it on the same line or below")
-    if re.search(r"(?<![<>=!])=(?!=)", shown[max(column - 1, 0):]) and "maybe you meant '=='" in (error.msg or "").lower():
-        return error_at(script, text, line, column, "`=` gives a name; it does not compare", "Write == to compare", "long = day_of_week() == 1")
+    if re.search(r"(?<![<>=!])=(?!=)", shown[max(column - 1, 0) :]) and "maybe you meant '=='" in (error.msg or "").lower():
+        return error_at(
+            script, text, line, column, "`=` gives a name; it does not compare", "Write == to compare", "long = day_of_week() == 1"
+        )
     if "too many nested" in reason or "too complex" in reason or "stack" in reason or "recursion" in reason:
         return error_at(script, text, line, column, "this is nested too deeply to read", "Give parts of it names on lines of their own")
     if reason.startswith("invalid syntax") or "illegal target" in reason or "cannot assign" in reason:
-        return error_at(script, text, line, column, "this line can't be read", "A line is a name, an equals sign and an expression", "near = low <= vwap() and close > vwap()")
-    return error_at(script, text, line, column, f"this line can't be read ({_tame(reason)})", "A line is a name, an equals sign and an expression", "near = low <= vwap() and close > vwap()")
+        return error_at(
+            script,
+            text,
+            line,
+            column,
+            "this line can't be read",
+            "A line is a name, an equals sign and an expression",
+            "near = low <= vwap() and close > vwap()",
+        )
+    return error_at(
+        script,
+        text,
+        line,
+        column,
+        f"this line can't be read ({_tame(reason)})",
+        "A line is a name, an equals sign and an expression",
+        "near = low <= vwap() and close > vwap()",
+    )
 
 
 def _tame(reason: str) -> str:
@@ -162,11 +221,19 @@ def _check_size(script: str, text: str, tree: ast.Module) -> None:
         node, depth = waiting.pop()
         parts += 1
         if parts > MAX_PARTS:
-            raise error_at(script, text, getattr(node, "lineno", 1), 1, f"the script has more than {MAX_PARTS:,} parts", "5 to 30 lines are usual")
+            raise error_at(
+                script, text, getattr(node, "lineno", 1), 1, f"the script has more than {MAX_PARTS:,} parts", "5 to 30 lines are usual"
+            )
         if depth > MAX_DEPTH and hasattr(node, "lineno"):
             raise error_at(
-                script, text, node.lineno, getattr(node, "col_offset", 0) + 1, f"the expression is nested more than {MAX_DEPTH} deep",
+                script,
+                text,
+                node.lineno,
+                getattr(node, "col_offset", 0) + 1,
+                f"the expression is nested more than {MAX_DEPTH} deep",
                 "Give parts of it names on lines of their own",
             )
         # `a and b and c` is one node, but `a + b + c` nests once a sign; both are counted as they are.
-        waiting.extend((child, depth + 1) for child in ast.iter_child_nodes(node) if not isinstance(child, (ast.expr_context, ast.operator)))
+        waiting.extend(
+            (child, depth + 1) for child in ast.iter_child_nodes(node) if not isinstance(child, (ast.expr_context, ast.operator))
+        )

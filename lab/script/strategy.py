@@ -163,4 +163,6 @@ def missing_columns(outputs: tuple[tuple[str, Node], ...], columns: list[str]) -
     fields = sorted({node.name for node in reachable([node for _, node in outputs]) if node.op is Op.FIELD} - set(columns))
     if not fields:
         return None
-    return LabError(f"The bars have no {', '.join(fields)}, which the strategy reads. Load them with their market context, or change the script.")
+    return LabError(
+        f"The bars have no {', '.join(fields)}, which the strategy reads. Load them with their market context, or change the script."
+    )

@@ -58,7 +58,9 @@ def truncation_check(strategy: Evaluates, frame: pl.DataFrame, cuts: Sequence[in
         for name in added:
             if before[name].equals(after[name]):
                 continue
-            pair = pl.DataFrame({"ticker": before["ticker"], "timestamp": before["timestamp"], "full": before[name], "truncated": after[name]})
+            pair = pl.DataFrame(
+                {"ticker": before["ticker"], "timestamp": before["timestamp"], "full": before[name], "truncated": after[name]}
+            )
             wrong = pair.filter(~pl.col("full").eq_missing(pl.col("truncated"))).unique("ticker", keep="first", maintain_order=True)
             found += [Violation(name, ticker, timestamp, cut, one, other) for ticker, timestamp, one, other in wrong.iter_rows()]
     return tuple(found)

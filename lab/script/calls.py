@@ -1,0 +1,67 @@
+"""The arguments of a call: which expression each gets, and the texts and formulas behind them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+
+from lab.script.catalogue import CATALOGUE, nearest
+from lab.script.place import Place, shortened
+from lab.script.source import Source
+
+FIRST_MINUTE, LAST_MINUTE = 570, 960
+"""Regular hours, in New York minutes since midnight."""
+
+
+def bind(place: Place, node: ast.Call, function: str, names: list[str], required: list[str]) -> dict[str, ast.expr]:
+    """Which expression each argument of a call gets."""
+    shown = (
+        CATALOGUE[function].signature if function in CATALOGUE and function not in place.functions else f"{function}({', '.join(names)})"
+    )
+    if len(node.args) > len(names):
+        many = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+        extra = node.args[len(names)]
+        raise place.source.error(
+            extra, f"`{function}` takes {many if names else 'no arguments'}, and {len(node.args)} are given", f"It is called as {shown}"
+        )
+    bound = dict(zip(names, node.args, strict=False))
+    for keyword in node.keywords:
+        assert keyword.arg is not None
+        if keyword.arg not in names:
+            close = nearest(keyword.arg, names)
+            raise place.source.error(
+                keyword,
+                f"`{function}` has no argument `{shortened(keyword.arg)}`",
+                f"Did you mean `{close}`?" if close else f"It is called as {shown}",
+            )
+        if keyword.arg in bound:
+            raise place.source.error(keyword, f"`{keyword.arg}` of `{function}` is given twice", f"It is called as {shown}")
+        bound[keyword.arg] = keyword.value
+    missing = [name for name in required if name not in bound]
+    if missing:
+        example = CATALOGUE[function].example if function in CATALOGUE else ""
+        raise place.source.error(node, f"`{function}` lacks its argument `{missing[0]}`", f"It is called as {shown}", example)
+    return bound
+
+
+@functools.cache
+def formula_tree(name: str) -> ast.expr:
+    """The parsed formula of a catalogue function."""
+    formula = CATALOGUE[name].formula
+    assert formula is not None
+    return ast.parse(formula, mode="eval").body
+
+
+def time_of_day(source: Source, node: ast.expr, use: str) -> int:
+    """A time written as "10:00" in minutes since midnight, within regular hours."""
+    example = 'time_between("10:00", "11:30")'
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise source.error(node, f'{use} must be a time written as "10:00"', "", example)
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", node.value)
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise source.error(node, f'{use} must be a time written as "10:00"', "Use New York time on a 24-hour clock", example)
+    minute = int(found[1]) * 60 + int(found[2])
+    if not FIRST_MINUTE <= minute <= LAST_MINUTE:
+        raise source.error(node, f"{use} lies outside regular hours, 09:30 to 16:00 New York time", "Bars exist only within them", example)
+    return minute

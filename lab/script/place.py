@@ -1,0 +1,151 @@
+"""Where an expression stands: which names mean something there, and what to say of one that does not."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lab.script.catalogue import CATALOGUE, nearest
+from lab.script.errors import ScriptError
+from lab.script.fields import FIELDS, NAMESPACES
+from lab.script.nodes import Graph, Kind, Node, Op
+from lab.script.source import Source
+
+_LATER = {"on": "other timeframes", "of": "other tickers", "rank_across": "ranks across tickers"}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFunction:
+    """A function of one expression that a script defines, with the text it stands in."""
+
+    source: Source
+    statement: ast.FunctionDef
+
+
+class Cascade(Exception):
+    """The expression uses a line that is itself wrong: nothing new to say."""
+
+
+class Place:
+    """Where an expression stands: its text and the names that mean something there."""
+
+    def __init__(
+        self,
+        source: Source,
+        values: Mapping[str, Node | None],
+        functions: Mapping[str, OwnFunction],
+        lines: Mapping[str, Node | None],
+        *,
+        inside: tuple[str, ...] = (),
+        entry_line: bool = False,
+        used_functions: set[str] | None = None,
+    ) -> None:
+        self.source = source
+        self.values = values
+        """Arguments of the function at hand, and `side`."""
+        self.functions = functions
+        self.lines = lines
+        """Named lines above; None for one that is itself wrong."""
+        self.inside = inside
+        self.entry_line = entry_line
+        self.used_functions: set[str] = set() if used_functions is None else used_functions
+
+    def within(self, name: str, own: OwnFunction, values: Mapping[str, Node]) -> Place:
+        """The place inside a function's body; `side` keeps its meaning there."""
+        side = {"side": self.values["side"]} if "side" in self.values else {}
+        return Place(
+            own.source, {**side, **values}, self.functions, self.lines, inside=(*self.inside, name), used_functions=self.used_functions
+        )
+
+    def name(self, graph: Graph, node: ast.Name) -> Node:
+        """What a plain name means here."""
+        name = node.id
+        for names in (self.values, self.lines):
+            if name in names:
+                found = names[name]
+                if found is None:
+                    raise Cascade
+                return found
+        if name in FIELDS:
+            return graph.make(Op.FIELD, Kind.NUMBER, name=name)
+        raise self.unknown_name(node, name)
+
+    def dotted(self, graph: Graph, node: ast.Attribute) -> Node:
+        """What a dotted name means here."""
+        assert isinstance(node.value, ast.Name)
+        space, name = node.value.id, f"{node.value.id}.{node.attr}"
+        if name in FIELDS:
+            return graph.make(Op.FIELD, Kind.NUMBER, name=name)
+        if space in NAMESPACES:
+            own = [field.partition(".")[2] for field in FIELDS if field.startswith(space + ".")]
+            close = nearest(node.attr, own)
+            raise self.source.error(
+                node,
+                f"`{space}` has no `{shortened(node.attr)}`",
+                f"Did you mean `{space}.{close}`?" if close else f"It has {', '.join(own)}",
+                f"{space}.{close or own[0]}",
+            )
+        close = nearest(space, list(NAMESPACES))
+        raise self.source.error(
+            node,
+            f"`{shortened(space)}.{shortened(node.attr)}` is not a name",
+            f"Did you mean `{close}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
+            "long = market.trend >= 0",
+        )
+
+    def unknown_name(self, node: ast.Name, name: str) -> ScriptError:
+        """The error for a name that means nothing here."""
+        if name in CATALOGUE:
+            function = CATALOGUE[name]
+            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {function.signature}", function.example)
+        if name in self.functions:
+            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {name}(...)")
+        if name in NAMESPACES:
+            return self.source.error(node, f"`{name}` holds several values", "Name one of them", f"{name}.{_first_of(name)}")
+        if name == "side":
+            return self.source.error(
+                node, "`side` is known only in the execution script", "The scan names long and short by themselves", "long = close > vwap()"
+            )
+        known = [*self.values, *self.lines, *FIELDS, *self.functions]
+        close = nearest(name, known) or nearest(name, list(CATALOGUE))
+        if not close:
+            return self.source.error(
+                node,
+                f"`{shortened(name)}` is not known here",
+                "A line may use the lines above it, fields and functions",
+                "close > sma(close, 20)",
+            )
+        shown = CATALOGUE[close].signature if close in CATALOGUE and close not in known else close
+        return self.source.error(node, f"`{shortened(name)}` is not known here", f"Did you mean `{shown}`?")
+
+    def unknown_function(self, node: ast.Call, name: str) -> ScriptError:
+        """The error for a call of something that is no function."""
+        if name in _LATER:
+            return self.source.error(
+                node,
+                f"`{name}` ({_LATER[name]}) is not part of this version of the language",
+                "Use market.*, prev_day.* or this ticker's own bars",
+            )
+        if name in self.lines or name in self.values or name in FIELDS:
+            return self.source.error(
+                node, f"`{name}` is a value, not a function", f"Write {name} alone, or ago({name}, n) for the value n bars back"
+            )
+        close = nearest(name, [*self.functions, *CATALOGUE])
+        if close in CATALOGUE:
+            function = CATALOGUE[close]
+            return self.source.error(
+                node, f"there is no function `{shortened(name)}`", f"Did you mean `{function.signature}`?", function.example
+            )
+        return self.source.error(
+            node, f"there is no function `{shortened(name)}`", f"Did you mean `{close}`?" if close else "`lab functions` lists them all"
+        )
+
+
+def shortened(name: str) -> str:
+    """A name as an error shows it."""
+    return name if len(name) <= 40 else name[:37] + "..."
+
+
+def _first_of(space: str) -> str:
+    return next(field.partition(".")[2] for field in FIELDS if field.startswith(space + "."))
