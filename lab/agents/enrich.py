@@ -32,7 +32,8 @@ def enrich_signals(evaluated: pl.DataFrame) -> pl.DataFrame:
     """One row a signal of `Strategy.evaluate`'s frame: ticker, timestamp, direction and `CONTEXT_COLUMNS`, null where unknown.
 
     Distances are percent of the close, positive while the close is on the usual side of the level. `relative_volume` is
-    what the script function `relative_volume(10)` gives, `volume_burst` is `volume / sma(volume, 20)`. `hour` is the New York hour in which the bar starts; weekdays are ISO's, Monday 1.
+    what the script function `relative_volume(10)` gives, `volume_burst` is `volume / sma(volume, 20)`. `hour` is the New
+    York hour in which the bar starts; weekdays are ISO's, Monday 1.
     """
     import polars as pl
 

@@ -136,7 +136,8 @@ class _Writer:
             )
         lead = self._pick("edge", "The money is made", "What works is made", "My edge, such as it is, sits")
         first = good[0]
-        text = f"{lead} {_where(first)}: {first.mean_r:+.2f}R over {first.trades} trades, winning {first.win_rate:.0%} [{first.id}]{_sure(first)}."
+        rate = f"winning {first.win_rate:.0%} [{first.id}]{_sure(first)}"
+        text = f"{lead} {_where(first)}: {first.mean_r:+.2f}R over {first.trades} trades, {rate}."
         if len(good) > 1:
             second = good[1]
             text += f" So is it {_where(second)} ({second.mean_r:+.2f}R, {second.trades} trades [{second.id}])."

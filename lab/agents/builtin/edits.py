@@ -8,7 +8,7 @@ from lab.agents.builtin.writing import number
 
 _TIMES = re.compile(r'(?<!not )time_between\("(\d\d:\d\d)", "(\d\d:\d\d)"\)')
 _CATEGORY = re.compile(r"(market\.trend|market\.volatility) (>=|<=|==) (-?\d)")
-_VARIED = re.compile(r"(?P<left>.+ [<>] )param\((?P<edge>[^,)]+)")
+_VARIED = re.compile(r"(?P<left>.+ [<>] )param\((?P<edge>[^,)]+)[^)]*\)(?P<right>.*)")
 
 
 def narrow(scan: str, condition: str) -> str:
@@ -26,12 +26,14 @@ def narrow(scan: str, condition: str) -> str:
     category = _CATEGORY.fullmatch(condition)
     if category and len([f for f in _CATEGORY.findall(scan) if f[0] == category[1]]) == 1:
         return _CATEGORY.sub(lambda m: condition if m[1] == category[1] else m[0], scan)
-    varied = _VARIED.match(condition)
+    varied = _VARIED.fullmatch(condition)
     if varied:
-        there = re.compile(re.escape(varied["left"]) + r"param\(([^,)]+), low=([^,)]+), high=([^,)]+)")
+        bounds = r"param\(([^,)]+), low=([^,)]+), high=([^,)]+)[^)]*\)"
+        there = re.compile(r"(?<![\w.)])" + re.escape(varied["left"]) + bounds + re.escape(varied["right"]) + r"(?! [*/])")
         standing = there.findall(scan)
         if len(standing) == 1 and float(standing[0][1]) <= float(varied["edge"]) <= float(standing[0][2]):
-            return there.sub(lambda m: m[0].replace(f"param({m[1]},", f"param({number(float(varied['edge']))},", 1), scan)
+            edge = number(float(varied["edge"]))
+            return there.sub(lambda m: m[0].replace(f"param({m[1]},", f"param({edge},", 1), scan)
     return add_condition(scan, condition)
 
 

@@ -116,7 +116,7 @@ def _category(from_below: dict[float, tuple[str, str]], from_above: dict[float, 
     return write
 
 
-def _threshold(value: str, subject: str, unit: str, step: float) -> Writer:
+def _threshold(value: str, subject: str, unit: str, step: float, times: str = "") -> Writer:
     """Keeps one side of a number, written as a parameter so that later refinements can move it."""
 
     def write(low: float | None, high: float | None) -> tuple[str, str] | None:
@@ -126,7 +126,7 @@ def _threshold(value: str, subject: str, unit: str, step: float) -> Writer:
         reach = max(abs(edge), 4 * step)
         varied = f"param({number(edge)}, low={number(edge - reach)}, high={number(edge + reach)}, step={number(step)})"
         sign, word = (">", "above") if low is not None else ("<", "below")
-        return f"{value} {sign} {varied}", f"only with {subject} {word} {number(edge)}{unit}"
+        return f"{value} {sign} {varied}{times}", f"only with {subject} {word} {number(edge)}{unit}"
 
     return write
 
@@ -146,6 +146,6 @@ _WRITERS: dict[str, Writer] = {
     "support_distance_percent": _threshold("(1 - levels.support / close) * 100", "support distance", " %", 0.25),
     "resistance_distance_percent": _threshold("(levels.resistance / close - 1) * 100", "resistance distance", " %", 0.25),
     "relative_volume": _threshold("relative_volume(10)", "relative volume", "x", 0.25),
-    "volume_burst": _threshold("volume / sma(volume, 20)", "bar volume", "x the recent mean", 0.25),
+    "volume_burst": _threshold("volume", "bar volume", "x the recent mean", 0.25, " * sma(volume, 20)"),
     "gap_percent": _threshold("gap()", "an overnight gap", " %", 0.25),
 }

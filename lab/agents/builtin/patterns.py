@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.agents.builtin.setting import Horizon, Setting
-from lab.agents.builtin.writing import Scripts, execution, number, param, scan
+from lab.agents.builtin.writing import Scripts, execution, param, scan
 
 Lines = list[tuple[str, str]]
 
@@ -24,42 +24,31 @@ class Pattern:
     write: Callable[[Setting], Scripts]
 
 
-def _stop(s: Setting, minutes: float, hours: float, days: float, *, below: str = "close", sided: bool = False) -> str:
-    """So many average ranges on the losing side of `below`, wider for bolder agents."""
-    width = s.ranges(minutes, hours, days) * s.pick(0.9, 1.0, 1.2)
-    width = round(width * 4) / 4
-    side = "side * " if sided else ""
-    return f"{below} - {side}{param(width, width / 2, width * 2, 0.25)} * atr({s.bars(30, 14, 14)})"
-
-
-def _target(r: float) -> str:
-    return f"close + {param(r, 0.5, 5, 0.25)} * (close - stop)"
-
-
 def _vwap_bounce(s: Setting) -> Scripts:
-    ran = s.move(s.pick(0.5, 0.4, 0.3), s.pick(1.2, 1.0, 0.8), s.pick(3, 2.5, 2))
-    near = s.move(0.05, 0.2, 0.5)
-    value = "vwap()" if s.intraday else _rolling_vwap(s)
-    lines = [
-        ("value", value),
-        ("ran", f"was(close > value * (1 + {param(ran, ran / 2, ran * 3, ran / 4)} / 100), {s.bars(60, 10, 10)})"),
-        ("dip", f"low <= value * (1 + {param(near, 0, near * 4, near)} / 100)"),
-        ("held", "close > value and close > open"),
+    near = s.move(0.1, 0.3, 0.8)
+    lines: Lines = [
+        ("value", _value(s)),
+        ("near", f"low <= value * (1 + {param(near)} / 100) and close > value"),
+        ("loud", f"volume > {param(s.pick(1.5, 1.3, 1.1))} * sma(volume, 20)"),
     ]
     if s.intraday:
-        long = 'ran and dip and held and time_between("10:00", "15:00")'
+        long = 'near and loud and time_between("10:00", "15:00")'
     else:
         lines.append(("trend", f"value > ago(value, {s.bars(0, 14, 10)})"))
-        long = "ran and dip and held and trend"
-    r = 1.25 if s.style == "scalper" else 2.0
+        long = "near and loud and trend"
     return Scripts(
-        scan(s, "VWAP bounce: buy the dip to the volume-weighted price after the stock ran ahead of it", lines, long=long, score=_score(s)),
+        scan(
+            s,
+            "VWAP bounce: buyers defend the volume-weighted price when a dip to it comes on volume",
+            lines,
+            long=long,
+            score="volume / sma(volume, 20)",
+        ),
         execution(
             s,
-            stop=_stop(s, 5, 2, 1.5),
-            target=_target(r),
-            leave=f"crosses_below(close, value * {number(1 - s.move(0.3, 0.6, 1.5) / 100)})",
-            hold_minutes=45 if s.style == "scalper" else 120,
+            stop=_stop(s, 4, 2, 1.5),
+            target=_target(1.25 if s.style == "scalper" else 2.0),
+            hold_minutes=30 if s.style == "scalper" else 90,
             hold_hours=10,
             hold_days=8,
         ),
@@ -68,29 +57,27 @@ def _vwap_bounce(s: Setting) -> Scripts:
 
 def _vwap_fade(s: Setting) -> Scripts:
     far = s.move(s.pick(1.4, 1.1, 0.9), s.pick(2.5, 2, 1.6), s.pick(6, 5, 4))
-    value = "vwap()" if s.intraday else _rolling_vwap(s)
-    rsi = f"rsi(close, {s.bars(14, 7, 5)})"
-    lines = [
-        ("value", value),
+    rsi, recent = f"rsi(close, {s.bars(14, 7, 5)})", s.bars(5, 3, 3)
+    lines: Lines = [
+        ("value", _value(s)),
         ("stretch", "(close / value - 1) * 100"),
-        ("far", param(far, far / 2, far * 2, far / 10)),
-        ("weak", f"stretch < -far and lowest({rsi}, {s.bars(5, 3, 3)}) < {param(s.pick(25, 30, 35), 10, 40, 5)}"),
+        ("far", param(far)),
+        ("weak", f"stretch < -far and lowest({rsi}, {recent}) < {param(s.pick(25, 30, 35), low=10, high=40, step=2.5)}"),
         ("turn", "close > open and close > ago(high, 1)"),
     ]
-    window = ' and time_between("10:00", "15:00")' if s.intraday else ""
     short = ""
     if s.shorts:
         lines += [
-            ("strong", f"stretch > far and highest({rsi}, {s.bars(5, 3, 3)}) > {param(s.pick(75, 70, 65), 60, 90, 5)}"),
+            ("strong", f"stretch > far and highest({rsi}, {recent}) > {param(s.pick(75, 70, 65), low=60, high=90, step=2.5)}"),
             ("tire", "close < open and close < ago(low, 1)"),
         ]
-        short = f"strong and tire{window}"
+        short = "strong and tire" + _between(s, "10:00", "15:00")
     return Scripts(
         scan(
             s,
             "VWAP fade: price far from its volume-weighted mean turns back towards it",
             lines,
-            long=f"weak and turn{window}",
+            long="weak and turn" + _between(s, "10:00", "15:00"),
             short=short,
             score="abs(stretch)",
         ),
@@ -99,25 +86,26 @@ def _vwap_fade(s: Setting) -> Scripts:
 
 
 def _gap_and_go(s: Setting) -> Scripts:
-    gap = s.move(s.pick(1.2, 1.0, 0.7), s.pick(1.2, 1.0, 0.7), s.pick(1.5, 1.2, 0.9))
-    lines: Lines = [("gapped", f"gap() > {param(gap, 0.3, 4, 0.1)}")]
-    if s.horizon is Horizon.MINUTES:
-        lines.append(("breaks", "crosses_above(close, opening_range_high(5))"))
-        long = f'first_in_session(gapped and breaks and {_loud(s, 1.0)} and time_between("09:35", "11:00"))'
-    elif s.horizon is Horizon.HOURS:
-        lines.append(("strong", "close > open and close > session_open() and minutes_since_open() <= 60"))
-        long = f"first_in_session(gapped and strong and {_loud(s, 0.8)})"
-    else:
-        lines.append(("strong", "close > open and (close - low) > 0.6 * (high - low)"))
-        long = f"gapped and strong and {_loud(s, 1.0)}"
+    gap = s.move(s.pick(1.2, 1.0, 0.8), s.pick(1.2, 1.0, 0.8), s.pick(1.5, 1.2, 0.9))
+    gapped = ("gapped", f"gap() > {param(gap, low=0.3, high=5)}")
+    strong = {
+        Horizon.MINUTES: 'close > session_open() and time_between("09:35", "10:00")',
+        Horizon.HOURS: "close > session_open() and minutes_since_open() <= 60",
+        Horizon.DAYS: "close > open and close - low > 0.6 * (high - low)",
+    }[s.horizon]
     return Scripts(
-        scan(s, "Gap and go: a stock that opens higher on volume keeps going", lines, long=long, score="gap()"),
+        scan(
+            s,
+            "Gap and go: a stock that opens higher and does not look back goes on",
+            [gapped, ("strong", strong), ("loud", _loud(s, 0.8))],
+            long="first_in_session(gapped and strong and loud)",
+            score="gap()",
+        ),
         execution(
             s,
-            stop=_stop(s, 7, 1.5, 1.2),
+            stop=_stop(s, 8, 1.5, 1.2),
             target=_target(s.pick(2.0, 2.5, 3.0)),
-            leave="crosses_below(close, vwap())" if s.intraday else "",
-            hold_minutes=180,
+            hold_minutes=60,
             hold_hours=10,
             hold_days=5,
         ),
@@ -126,70 +114,69 @@ def _gap_and_go(s: Setting) -> Scripts:
 
 def _gap_fill(s: Setting) -> Scripts:
     gap = s.move(s.pick(1.0, 0.8, 0.6), s.pick(1.0, 0.8, 0.6), s.pick(1.2, 1.0, 0.8))
-    lines: Lines = [("size", param(gap, 0.3, 4, 0.1)), ("closed_at", "session_open() / (1 + gap() / 100)")]
-    if s.horizon is Horizon.MINUTES:
-        up, down = "crosses_above(close, opening_range_high(15))", "crosses_below(close, opening_range_low(15))"
-        window = ' and time_between("09:45", "12:00")'
-    elif s.horizon is Horizon.HOURS:
-        up, down, window = "close > session_open()", "close < session_open()", " and minutes_since_open() <= 120"
-    else:
-        up, down, window = "close > open", "close < open", ""
-    long = f"first_in_session(gap() < -size and {up} and close < closed_at{window})"
-    short = f"first_in_session(gap() > size and {down} and close > closed_at{window})" if s.shorts else ""
+    up, down = {
+        Horizon.MINUTES: ("crosses_above(close, opening_range_high(15))", "crosses_below(close, opening_range_low(15))"),
+        Horizon.HOURS: ("close > session_open()", "close < session_open()"),
+        Horizon.DAYS: ("close > open", "close < open"),
+    }[s.horizon]
+    morning = _between(s, "09:45", "12:00") or (" and minutes_since_open() <= 120" if s.horizon is Horizon.HOURS else "")
+    lines: Lines = [
+        ("size", param(gap, low=0.3, high=4)),
+        ("filled_at", "session_open() / (1 + gap() / 100)"),
+        ("turns_up", f"gap() < -size and close < filled_at and {up}"),
+    ]
+    short = ""
+    if s.shorts:
+        lines.append(("turns_down", f"gap() > size and close > filled_at and {down}"))
+        short = f"first_in_session(turns_down{morning})"
     return Scripts(
-        scan(s, "Gap fill: an overnight gap that stops running is filled", lines, long=long, short=short, score="abs(gap())"),
-        execution(s, stop=_stop(s, 6, 1.5, 1.2, sided=s.shorts), target="closed_at", hold_minutes=180, hold_hours=14, hold_days=5),
+        scan(
+            s,
+            "Gap fill: an overnight gap that stops running is filled",
+            lines,
+            long=f"first_in_session(turns_up{morning})",
+            short=short,
+            score="abs(gap())",
+        ),
+        execution(s, stop=_stop(s, 6, 1.5, 1.2, sided=s.shorts), target="filled_at", hold_minutes=180, hold_hours=14, hold_days=5),
     )
 
 
 def _opening_range_breakout(s: Setting) -> Scripts:
     if s.horizon is Horizon.MINUTES:
-        opening = 30 if s.risk == "conservative" else 15
-        begin = "10:00" if opening == 30 else "09:45"
-        lines: Lines = [("top", f"opening_range_high({opening})"), ("bottom", f"opening_range_low({opening})")]
-        window = f'{_loud(s, 1.2)} and time_between("{begin}", "12:30")'
-        long = f"first_in_session(crosses_above(close, top) and {window})"
-        short = f"first_in_session(crosses_below(close, bottom) and {window})" if s.shorts else ""
+        opening, begin = (30, "10:00") if s.risk == "conservative" else (15, "09:45")
+        title = "Opening-range breakout: the side that breaks the first range on volume wins the day"
+        top, bottom, window = f"opening_range_high({opening})", f"opening_range_low({opening})", _between(s, begin, "12:30")
     else:
         n = s.bars(0, 14, 20)
-        lines = [("top", f"ago(highest(high, {n}), 1)"), ("bottom", f"ago(lowest(low, {n}), 1)")]
-        long = f"crosses_above(close, top) and {_loud(s, 1.1)}"
-        short = f"crosses_below(close, bottom) and {_loud(s, 1.1)}" if s.shorts else ""
+        title = "Range breakout: the side that breaks the recent range on volume goes on"
+        top, bottom, window = f"ago(highest(high, {n}), 1)", f"ago(lowest(low, {n}), 1)", ""
+    lines: Lines = [("top", top), ("loud", _loud(s, 1.2)), ("breaks_up", "crosses_above(close, top) and loud")]
+    short = ""
+    if s.shorts:
+        lines += [("bottom", bottom), ("breaks_down", "crosses_below(close, bottom) and loud")]
+        short = f"first_in_session(breaks_down{window})"
     return Scripts(
-        scan(
-            s,
-            "Opening-range breakout: the side that breaks the first range on volume wins the day",
-            lines,
-            long=long,
-            short=short,
-            score=_score(s),
-        )
-        if s.intraday
-        else scan(
-            s, "Range breakout: the side that breaks the recent range on volume goes on", lines, long=long, short=short, score=_score(s)
-        ),
+        scan(s, title, lines, long=f"first_in_session(breaks_up{window})", short=short, score=_volume(s)),
         execution(s, stop=_stop(s, 6, 2, 2, sided=s.shorts), target=_target(2.0), hold_minutes=180, hold_hours=21, hold_days=15),
     )
 
 
 def _rsi_reversal(s: Setting) -> Scripts:
-    low = s.pick(5, 8, 12)
-    if s.horizon is Horizon.MINUTES:
-        drop = s.pick(1.2, 1.0, 0.8)
+    washed = param(s.pick(5, 8, 12), low=2, high=30, step=1)
+    if s.intraday:
+        back = s.bars(30, 7, 5)
         lines: Lines = [
-            ("sold", f"roc(close, {s.bars(30, 0, 0)}) < -{param(drop, 0.4, 3, 0.1)}"),
-            ("washed", f"was(rsi(close, 2) < {param(low, 2, 30, 1)}, 3)"),
+            ("sold", f"roc(close, {back}) < -{param(s.pick(1.2, 1.0, 0.8))}"),
+            ("washed", f"was(rsi(close, 2) < {washed}, 3)"),
             ("turn", "close > open and close > ago(close, 1)"),
         ]
-        long = 'sold and washed and turn and time_between("09:45", "15:00")'
+        long = "sold and washed and turn" + _between(s, "09:45", "15:00")
     else:
-        lines = [
-            ("trend", f"close > sma(close, {s.bars(0, 140, 200)})"),
-            ("washed", f"rsi(close, 2) < {param(low, 2, 30, 1)}"),
-        ]
+        lines = [("trend", f"close > sma(close, {s.bars(0, 140, 200)})"), ("washed", f"rsi(close, 2) < {washed}")]
         long = "trend and washed"
     return Scripts(
-        scan(s, "RSI-2 reversal: a sharp sell-off that has run its course snaps back", lines, long=long, score="-rsi(close, 2)"),
+        scan(s, "RSI-2 reversal: a sell-off too sharp to last snaps back", lines, long=long, score="-rsi(close, 2)"),
         execution(
             s,
             stop=_stop(s, 6, 3, 3),
@@ -203,44 +190,49 @@ def _rsi_reversal(s: Setting) -> Scripts:
 
 
 def _bollinger_squeeze(s: Setting) -> Scripts:
-    n = s.bars(30, 20, 20)
+    n, past, recent = s.bars(30, 20, 20), s.bars(120, 70, 60), s.bars(10, 5, 5)
     lines: Lines = [
         ("top", f"bollinger_upper(close, {n}, 2)"),
         ("bottom", f"bollinger_lower(close, {n}, 2)"),
         ("width", "(top - bottom) / close"),
-        (
-            "tight",
-            f"was(width <= lowest(width, {s.bars(120, 70, 60)}) * {param(s.pick(1.05, 1.1, 1.2), 1, 1.5, 0.05)}, {s.bars(10, 5, 5)})",
-        ),
+        ("tight", f"was(width <= lowest(width, {past}) * {param(s.pick(1.05, 1.1, 1.2), low=1, high=1.5)}, {recent})"),
+        ("loud", _loud(s, 1.3)),
+        ("breaks_up", "tight and loud and crosses_above(close, top)"),
     ]
-    window = ' and time_between("10:30", "15:00")' if s.intraday else ""
-    long = f"first_in_session(tight and crosses_above(close, top) and {_loud(s, 1.3)}{window})"
-    short = f"first_in_session(tight and crosses_below(close, bottom) and {_loud(s, 1.3)}{window})" if s.shorts else ""
+    window, short = _between(s, "10:30", "15:00"), ""
+    if s.shorts:
+        lines.append(("breaks_down", "tight and loud and crosses_below(close, bottom)"))
+        short = f"first_in_session(breaks_down{window})"
     return Scripts(
-        scan(s, "Bollinger squeeze: a quiet range that breaks on volume starts a move", lines, long=long, short=short, score=_score(s)),
-        execution(
+        scan(
             s,
-            stop=_stop(s, 5, 2, 2, sided=s.shorts),
-            target=_target(2.0),
-            hold_minutes=120,
-            hold_hours=20,
-            hold_days=15,
+            "Bollinger squeeze: a quiet range that breaks on volume starts a move",
+            lines,
+            long=f"first_in_session(breaks_up{window})",
+            short=short,
+            score=_volume(s),
         ),
+        execution(s, stop=_stop(s, 5, 2, 2, sided=s.shorts), target=_target(2.0), hold_minutes=120, hold_hours=20, hold_days=15),
     )
 
 
 def _trend_pull_back(s: Setting) -> Scripts:
-    fast, slow = s.bars(20, 10, 10), s.bars(90, 50, 50)
+    slope = s.bars(20, 10, 10)
     lines: Lines = [
-        ("fast", f"ema(close, {fast})"),
-        ("slow", f"sma(close, {slow})"),
-        ("trend", f"fast > slow and slow > ago(slow, {s.bars(20, 10, 10)})"),
-        ("dip", f"was(low < fast * (1 - {param(s.move(0.15, 0.4, 1.0), 0, s.move(0.6, 2, 5), s.move(0.05, 0.1, 0.25))} / 100), 3)"),
+        ("fast", f"ema(close, {s.bars(20, 10, 10)})"),
+        ("slow", f"sma(close, {s.bars(90, 50, 50)})"),
+        ("trend", f"fast > slow and slow > ago(slow, {slope})"),
+        ("dip", f"was(low < fast * (1 - {param(s.move(0.15, 0.4, 1.0), low=0)} / 100), 3)"),
         ("resume", "crosses_above(close, fast) and close > open"),
     ]
-    long = "trend and dip and resume" + (' and time_between("10:30", "15:00")' if s.intraday else "")
     return Scripts(
-        scan(s, "Trend pull-back: buy the pause in a rising stock when it goes on", lines, long=long, score=_score(s)),
+        scan(
+            s,
+            "Trend pull-back: buy the pause in a rising stock when it goes on",
+            lines,
+            long="trend and dip and resume" + _between(s, "10:30", "15:00"),
+            score=_volume(s),
+        ),
         execution(
             s,
             stop=_stop(s, 5, 2, 2),
@@ -254,66 +246,92 @@ def _trend_pull_back(s: Setting) -> Scripts:
 
 
 def _support_bounce(s: Setting) -> Scripts:
-    near = s.move(0.3, 0.5, 1.0)
-    drop = s.move(s.pick(0.7, 0.5, 0.4), s.pick(1.2, 1.0, 0.8), s.pick(3, 2.5, 2))
-    back = s.bars(30, 7, 5)
+    near = s.move(1.0, 1.5, 3.0)
     level = "levels.support" if "levels" in s.context else f"ago(lowest(low, {s.bars(780, 140, 60)}), {s.bars(60, 7, 5)})"
+    oversold = s.pick(28, 32, 35) if s.intraday else s.pick(35, 40, 45)
     lines: Lines = [
         ("level", level),
-        ("at_level", f"level > 0 and lowest(low, {s.bars(5, 2, 2)}) <= level * (1 + {param(near, near / 4, near * 4, near / 4)} / 100)"),
-        ("sold", f"lowest(roc(close, {back}), {s.bars(5, 2, 2)}) < -{param(drop, drop / 2, drop * 3, drop / 5)}"),
-        ("turn", "close > level and close > open and close > ago(high, 1)"),
+        ("near", f"close > level and close < level * (1 + {param(near, low=near / 10)} / 100)"),
+        ("sold", f"rsi(close, 14) < {param(oversold, low=15, high=50, step=1)}"),
     ]
-    long = "at_level and sold and turn" + (' and time_between("09:45", "15:15")' if s.intraday else "")
     return Scripts(
-        scan(s, "Support bounce: a sharp sell-off into support finds buyers", lines, long=long, score=f"-roc(close, {back})"),
-        execution(s, stop=_stop(s, 6, 2, 2), target=_target(s.pick(1.5, 1.75, 2.0)), hold_minutes=90, hold_hours=20, hold_days=10),
+        scan(
+            s,
+            "Support bounce: a sharp sell-off into support finds buyers",
+            lines,
+            long="near and sold" + _between(s, "09:50", "15:10"),
+            score="-rsi(close, 14)",
+        ),
+        execution(s, stop=_stop(s, 5, 2, 2), target=_target(s.pick(1.5, 1.75, 2.0)), hold_minutes=40, hold_hours=20, hold_days=10),
     )
 
 
 def _high_tight_flag(s: Setting) -> Scripts:
     pole, flag = s.bars(60, 20, 20), s.bars(15, 5, 6)
     run = s.move(s.pick(1.5, 1.2, 0.9), s.pick(4, 3, 2.5), s.pick(12, 9, 7))
-    tight = run * 0.4
     lines: Lines = [
-        ("pole", f"ago(roc(close, {pole}), {flag}) > {param(run, run / 2, run * 3, run / 10)}"),
+        ("pole", f"ago(roc(close, {pole}), {flag}) > {param(run)}"),
         ("top", f"ago(highest(high, {flag}), 1)"),
-        ("flag", f"(top - ago(lowest(low, {flag}), 1)) / close * 100 < {param(tight, tight / 2, tight * 2, tight / 10)}"),
+        ("flag", f"(top - ago(lowest(low, {flag}), 1)) / close * 100 < {param(run * 0.4)}"),
+        ("loud", _loud(s, 1.1)),
     ]
-    long = f"pole and flag and crosses_above(close, top) and {_loud(s, 1.1)}" + (
-        ' and time_between("10:15", "15:15")' if s.intraday else ""
-    )
     return Scripts(
-        scan(s, "High-tight flag: after a steep run and a narrow rest the run goes on", lines, long=long, score=f"roc(close, {pole})"),
+        scan(
+            s,
+            "High-tight flag: after a steep run and a narrow rest the run goes on",
+            lines,
+            long="pole and flag and loud and crosses_above(close, top)" + _between(s, "10:15", "15:15"),
+            score=f"roc(close, {pole})",
+        ),
         execution(s, stop=_stop(s, 5, 2, 2), target=_target(2.5), hold_minutes=90, hold_hours=20, hold_days=15),
     )
 
 
 def _parabolic_exhaustion(s: Setting) -> Scripts:
     run = s.move(s.pick(1.8, 1.4, 1.1), s.pick(4, 3.5, 3), s.pick(12, 10, 8))
+    recent = s.bars(5, 2, 2)
     lines: Lines = [
-        ("steep", f"highest(roc(close, {s.bars(30, 7, 10)}), {s.bars(5, 2, 2)}) > {param(run, run / 2, run * 2, run / 10)}"),
-        ("stretched", f"highest(zscore(close, {s.bars(60, 20, 20)}), {s.bars(5, 2, 2)}) > {param(s.pick(2.5, 2.2, 2), 1.5, 4, 0.25)}"),
+        ("steep", f"highest(roc(close, {s.bars(30, 7, 10)}), {recent}) > {param(run)}"),
+        ("stretched", f"highest(zscore(close, {s.bars(60, 20, 20)}), {recent}) > {param(s.pick(2.5, 2.25, 2), low=1.5, high=4)}"),
         ("tires", "close < open and close < ago(low, 1)"),
     ]
-    short = "steep and stretched and tires" + (' and time_between("09:45", "15:00")' if s.intraday else "")
     return Scripts(
-        scan(s, "Parabolic exhaustion: sell the first weakness after a run too steep to last", lines, short=short, score=_score(s)),
+        scan(
+            s,
+            "Parabolic exhaustion: sell the first weakness after a run too steep to last",
+            lines,
+            short="steep and stretched and tires" + _between(s, "09:45", "15:00"),
+            score=_volume(s),
+        ),
         execution(s, stop=_stop(s, 6, 2, 2, sided=True), target=_target(2.0), hold_minutes=90, hold_hours=14, hold_days=8),
     )
 
 
-def _rolling_vwap(s: Setting) -> str:
-    """On bars too long for a session's own VWAP, the volume-weighted mean of the last week or month."""
+def _stop(s: Setting, minutes: float, hours: float, days: float, *, sided: bool = False) -> str:
+    """So many average ranges on the losing side of the close, wider for bolder agents."""
+    width = round(s.ranges(minutes, hours, days) * s.pick(0.9, 1.0, 1.2) * 2) / 2
+    return f"close - {'side * ' if sided else ''}{param(max(0.5, width), step=0.5)} * atr({s.bars(30, 14, 14)})"
+
+
+def _target(r: float) -> str:
+    return f"close + {param(r, low=0.5, high=5)} * (close - stop)"
+
+
+def _value(s: Setting) -> str:
+    """The session's VWAP; on bars too long for that, the volume-weighted mean of the last week or month."""
     n = s.bars(0, 35, 20)
-    return f"total(close * volume, {n}) / total(volume, {n})"
+    return "vwap()" if s.intraday else f"total(close * volume, {n}) / total(volume, {n})"
+
+
+def _between(s: Setting, start: str, end: str) -> str:
+    return f' and time_between("{start}", "{end}")' if s.intraday else ""
 
 
 def _loud(s: Setting, usual: float) -> str:
-    return f"{_score(s)} > {param(round(usual * s.pick(1.2, 1.0, 0.8), 2), 0, 5, 0.25)}"
+    return f"{_volume(s)} > {param(usual * s.pick(1.25, 1.0, 0.75), low=0.2, high=5)}"
 
 
-def _score(s: Setting) -> str:
+def _volume(s: Setting) -> str:
     return "volume / sma(volume, 20)" if s.horizon is Horizon.DAYS else "relative_volume(10)"
 
 

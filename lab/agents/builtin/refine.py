@@ -49,8 +49,8 @@ def _own_choice(request: ProposalRequest, tested: list[tuple[Idea, VariantResult
             return _draft(request, idea, result, _found(request, idea, result, len(tested), failed))
         failed.append(idea.variant.title)
     return NoRefinement(
-        f"I tested {_count(len(tested))}. What gained on the sessions I choose on ({_listed(failed)}) lost again on those I had not looked at:"
-        f" that was luck, so I propose nothing. {_misunderstood(request)}".strip()
+        f"I tested {_count(len(tested))}. What gained on the sessions I choose on ({_listed(failed)}) lost again on those I had"
+        f" not looked at: that was luck, so I propose nothing. {_misunderstood(request)}".strip()
     )
 
 
@@ -117,17 +117,15 @@ def _confirmed(result: VariantResult) -> str:
     test, results = result.confirmation, result.results
     if test is None or results is None or test.low is None or test.high is None:
         return "On the sessions it was not chosen on there is too little to measure."
-    basis = (
-        f"{test.mean_difference * 1e4:+.1f} basis points a day ({test.low * 1e4:+.1f} to {test.high * 1e4:+.1f}, {test.sessions} sessions)"
-    )
+    low, high = test.low * 1e4, test.high * 1e4
+    basis = f"{test.mean_difference * 1e4:+.1f} basis points a day ({low:+.1f} to {high:+.1f}, {test.sessions} sessions)"
     trades = f"with {results.confirmation.trades} trades there"
     if test.verdict is Verdict.BETTER:
         return f"On sessions it was not chosen on it is better by {basis}, {trades}."
     if test.verdict is Verdict.WORSE:
         return f"On sessions it was not chosen on it is worse: {basis}, {trades}. I would not do it."
-    return f"On sessions it was not chosen on it made {basis}, {trades}: the right way, but that much can be luck." if test.mean_difference > 0 else (
-        f"On sessions it was not chosen on it made {basis}, {trades}: no evidence that it helps."
-    )  # fmt: skip
+    said = f"On sessions it was not chosen on it made {basis}, {trades}"
+    return f"{said}: the right way, but that much can be luck." if test.mean_difference > 0 else f"{said}: no evidence that it helps."
 
 
 def _misunderstood(request: ProposalRequest) -> str:

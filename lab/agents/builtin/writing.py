@@ -26,9 +26,16 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def param(default: float, low: float, high: float, step: float) -> str:
-    """What a refinement may vary."""
-    return f"param({number(default)}, low={number(low)}, high={number(high)}, step={number(step)})"
+def param(default: float, *, low: float | None = None, high: float | None = None, step: float | None = None) -> str:
+    """What a refinement may vary: by default from half to thrice the number, in round steps of about a tenth of it."""
+    step = step or next(s for s in (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 100) if s >= abs(default) / 10)
+    start = _on_step(default / 2, step) if low is None else low
+    end = _on_step(default * 3, step) if high is None else high
+    return f"param({number(_on_step(default, step))}, low={number(start)}, high={number(end)}, step={number(step)})"
+
+
+def _on_step(value: float, step: float) -> float:
+    return round(round(value / step) * step, 6)
 
 
 def scan(setting: Setting, title: str, lines: list[tuple[str, str]], *, long: str = "", short: str = "", score: str = "") -> str:
