@@ -11,7 +11,7 @@ from lab.script.catalogue import CATALOGUE
 from lab.script.entries import Argument, Category, Function, Takes, number_text
 from lab.script.errors import ScriptError
 from lab.script.nodes import Graph, Kind, Node, Op
-from lab.script.place import Cascade, Place
+from lab.script.place import Cascade, OwnFunction, Place
 from lab.script.shapes import function_body
 from lab.script.source import Source
 
