@@ -20,7 +20,7 @@ def test_the_random_markets_meet_every_reason_for_a_skip_and_for_an_exit() -> No
             has_exit=pick.random() < 0.5,
             max_bars=pick.choice([None, 3]),
             flat_by_minute=pick.choice([None, 660, 900]),
-            risk_percent=pick.choice([1.0, 20.0]),
+            risk_percent=pick.choice([0.05, 1.0, 20.0]),
         )
         account = Account(starting_equity=pick.choice([300.0, 10_000.0]), max_positions=pick.randint(1, 4), max_position=1.0)
         result = run_backtest(Planned(plan), market, account, Costs())

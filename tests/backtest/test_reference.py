@@ -21,7 +21,7 @@ plans = st.builds(
     has_target=st.booleans(),
     has_exit=st.booleans(),
     max_bars=st.none() | st.integers(1, 12),
-    flat_by_minute=st.none() | st.integers(570, 960),
+    flat_by_minute=st.none() | st.sampled_from([570, 615, 660, 750, 840, 930, 960]),
     risk_percent=st.sampled_from([0.1, 0.5, 1.0, 5.0]),
 )
 accounts = st.builds(
