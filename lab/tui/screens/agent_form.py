@@ -45,12 +45,16 @@ class AgentForm(LabScreen[FormData]):
     """The fields and their errors; a screen built on it says what is done with them."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
-    CSS = """
+    DEFAULT_CSS = """
     AgentForm #form { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
-    AgentForm #form > Input, AgentForm #form > TextArea, AgentForm .box { border: round $surface-lighten-2; background: $background; }
+    AgentForm #form > Input, AgentForm #form > TextArea, AgentForm .box {
+        border: round $surface-lighten-2; border-title-color: $foreground-muted; background: $background;
+    }
     AgentForm #form > Input { height: 3; padding: 0 1; }
     AgentForm #form > TextArea { height: 6; padding: 0 1; scrollbar-size: 1 1; }
-    AgentForm #form > Input:focus, AgentForm #form > TextArea:focus, AgentForm .box:focus-within { border: round $primary; }
+    AgentForm #form > Input:focus, AgentForm #form > TextArea:focus, AgentForm .box:focus-within {
+        border: round $primary; border-title-color: $primary;
+    }
     AgentForm .box { height: auto; padding: 0 1; }
     AgentForm .part { height: auto; }
     AgentForm .label { width: 10; color: $foreground-muted; }
@@ -147,8 +151,9 @@ class AgentForm(LabScreen[FormData]):
             note.update("There are no bars yet: make the demo market or import a file first (esc, then f).")
             return
         kind = "SYNTHETIC " if chosen.synthetic else ""
-        words = f"{plural(len(chosen.tickers), 'ticker')}, {kind}{chosen.timeframe} bars, learns on {chosen.first_session} to {chosen.learning_until}"
-        note.update(clean(" ".join((words + ".", *chosen.missing_context))))
+        span = f"learns on {chosen.first_session} to {chosen.learning_until}."
+        words = f"{plural(len(chosen.tickers), 'ticker')}, {kind}{chosen.timeframe} bars, {span}"
+        note.update(clean(" ".join((words, *chosen.missing_context))))
 
     # Reading the words
 

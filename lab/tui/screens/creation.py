@@ -25,7 +25,10 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
         "Squeeze Watcher",
         "Wait for a Bollinger squeeze, then trade the breakout in the direction of the trend. Small risk, few trades.",
     ),
-    ("Range Breaker", "Momentum trader for opening-range breakouts on loud volume in rising markets. Cut losses at the middle of the range."),
+    (
+        "Range Breaker",
+        "Momentum trader for opening-range breakouts on loud volume in rising markets. Cut losses at the middle of the range.",
+    ),
 )
 
 
@@ -67,8 +70,11 @@ class CreationScreen(AgentForm):
     async def action_example(self) -> None:
         if self._own_words and not await self.confirm("Replace what you typed by an example?", yes="Replace", no="Keep mine"):
             return
+        taken = self.data.taken if self.data else frozenset()
         self._example = (self._example + 1) % len(EXAMPLES)
         name, words = EXAMPLES[self._example]
+        if name.casefold() in taken:
+            name = next(numbered for at in range(2, len(taken) + 3) if (numbered := f"{name} {at}").casefold() not in taken)
         self.query_one("#name", Input).value = name
         area = self.query_one("#instructions", TextArea)
         area.text = words
@@ -83,4 +89,4 @@ class CreationScreen(AgentForm):
     def _own_words(self) -> bool:
         """The person typed something of their own."""
         typed = (self.name_typed.strip(), self.instructions_typed.strip())
-        return any(typed) and typed not in EXAMPLES
+        return any(typed) and typed[1] not in (words for _, words in EXAMPLES)

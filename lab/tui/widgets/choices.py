@@ -144,9 +144,9 @@ class Choices(Widget, can_focus=True):
         return rows
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return max(1, len(self._rows(width) if self.has_focus else self._closed(width)))
+        return max(1, len(self._rows(width) if self.has_focus else self._summary(width)))
 
-    def _closed(self, width: int) -> list[Content]:
+    def _summary(self, width: int) -> list[Content]:
         """What is chosen and why."""
         words = ", ".join(clean(word) for word in self.chosen)
         return hang(Content.assemble((words, "bold"), (f"   {self.reason}" if self.reason else "", "$foreground-muted")), width, 2)
@@ -155,7 +155,7 @@ class Choices(Widget, can_focus=True):
         if not self.words:
             return Content.styled("nothing to choose from", "$foreground-muted")
         if not self.has_focus:
-            return Content("\n").join(self._closed(self.size.width))
+            return Content("\n").join(self._summary(self.size.width))
         lines = []
         for row in self._rows(self.size.width):
             parts: list[Content] = []

@@ -73,8 +73,10 @@ class ScriptEditor(Vertical):
     DEFAULT_CSS = """
     ScriptEditor { height: 1fr; }
     ScriptEditor #areas { height: 1fr; }
-    ScriptEditor ScriptArea { width: 1fr; height: 1fr; border: round $surface-lighten-2; padding: 0; scrollbar-size: 1 1; }
-    ScriptEditor ScriptArea:focus { border: round $border; }
+    ScriptEditor ScriptArea {
+        width: 1fr; height: 1fr; border: round $surface-lighten-2; border-title-color: $foreground-muted; padding: 0; scrollbar-size: 1 1;
+    }
+    ScriptEditor ScriptArea:focus { border: round $primary; border-title-color: $primary; }
     ScriptEditor #problems { height: auto; max-height: 5; padding: 0 1; }
     ScriptEditor.narrow #areas { layout: vertical; }
     """

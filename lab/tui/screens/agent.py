@@ -1,0 +1,259 @@
+"""One agent: how it stands, its iterations, versions, knowledge and settings."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.widgets import ContentSwitcher
+
+from lab.agents.views import AgentView, VersionRow
+from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
+from lab.tui.screen import LabScreen
+from lab.tui.screens.ask_line import AskLine
+from lab.tui.text import plural
+from lab.tui.widgets import agent_panes as panes
+from lab.tui.widgets import charts
+from lab.tui.widgets.charts import EquityChart
+from lab.tui.widgets.flow import Flow
+from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.version_tree import Marks
+
+TABS = {"overview": "Overview", "iterations": "Iterations", "versions": "Versions", "knowledge": "Knowledge", "settings": "Settings"}
+
+
+class AgentScreen(LabScreen[AgentView]):
+    """Opened with the agent's id."""
+
+    PLACE = "agent"
+    TITLE = "Agent"
+    ACTIONS = (
+        ITERATE,
+        Action("guide", "w", "With guidance", "Starts an iteration with words of guidance, which outrank the agent's own ideas."),
+        STOP,
+        Action("mark", "space", "Mark", "Marks the version under the cursor; two marked ones can be compared."),
+        Action("compare", "c", "Compare", "Compares the two marked versions, or the one under the cursor with the current one."),
+        Action("make_current", "m", "Make current", "Makes the version under the cursor the one the next iteration runs."),
+        EDIT,
+        DELETE,
+        NEXT_TAB,
+        PREVIOUS_TAB,
+        BACK,
+    )
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    CSS = """
+    AgentScreen #state { padding: 0 1; }
+    AgentScreen #panes { height: 1fr; }
+    AgentScreen #standing { height: auto; layout: vertical; }
+    AgentScreen #standing Flow { margin-bottom: 1; }
+    AgentScreen EquityChart { height: 11; margin-bottom: 1; }
+    AgentScreen.-wide #standing { layout: grid; grid-size: 2; grid-columns: 71 1fr; grid-rows: auto 1fr; height: 100%; }
+    AgentScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
+    AgentScreen LineTable { height: 1fr; }
+    AgentScreen .detail { height: auto; max-height: 8; padding: 0 1; border-top: solid $surface-lighten-2; }
+    """
+
+    def __init__(self, agent_id: int) -> None:
+        super().__init__()
+        self._agent_id = agent_id
+        self._marks = Marks()
+
+    def compose_body(self) -> ComposeResult:
+        switcher = ContentSwitcher(id="panes", initial="overview")
+        yield TabLine(TABS, switcher, "overview")
+        yield Flow(id="state")
+        with switcher:
+            with Reader(id="overview"), Container(id="standing"):
+                yield Flow(id="figures")
+                yield EquityChart()
+                yield Flow(id="analysis")
+            yield LineTable(panes.ITERATION_COLUMNS, empty="No iteration yet: i starts the first one.", id="iterations")
+            with Vertical(id="versions"):
+                yield LineTable(panes.VERSION_COLUMNS, empty="No version yet: the first iteration writes 1.0.", id="version-table")
+                yield Flow(id="version-detail", classes="detail")
+            with Vertical(id="knowledge"):
+                yield LineTable(panes.KNOWLEDGE_COLUMNS, empty="Nothing learned yet: iterations add what they find.", id="knowledge-table")
+                yield Flow(id="knowledge-detail", classes="detail")
+            with Reader(id="settings"):
+                yield Flow(id="settings-text")
+
+    def on_mount(self) -> None:
+        self.query_one(TabLine).focus_pane()
+
+    def load(self) -> AgentView:
+        charts.prepare()
+        return self.lab.agent(self._agent_id)
+
+    def show(self, data: AgentView) -> None:
+        row = data.row
+        self.subtitle = row.name + (f" · v{row.current_version}" if row.current_version else "")
+        self.query_one("#state", Flow).show(panes.state_lines(data))
+        self.query_one("#figures", Flow).show(panes.overview_lines(data))
+        chart = self.query_one(EquityChart)
+        chart.display = row.result is not None
+        if row.result is not None:
+            chart.show(row.result.equity, row.result.starting_equity)
+        self.query_one("#analysis", Flow).show(panes.analysis_lines(data))
+        self.query_one("#iterations", LineTable).set_rows([panes.iteration_row(each) for each in data.iterations])
+        self._marks.keep([version.id for version in data.versions])
+        self._show_versions(data)
+        self.query_one("#knowledge-table", LineTable).set_rows([panes.knowledge_row(each) for each in data.knowledge])
+        self._show_insight()
+        self.query_one("#settings-text", Flow).show(panes.settings_lines(data))
+        tabs = self.query_one(TabLine)
+        for tab, amount in (("iterations", len(data.iterations)), ("versions", len(data.versions)), ("knowledge", len(data.knowledge))):
+            tabs.note(tab, str(amount) if amount else "")
+
+    def _show_versions(self, data: AgentView) -> None:
+        self.query_one("#version-table", LineTable).set_rows(panes.version_rows(data.versions, self._marks.ids))
+        version = self._version()
+        detail = self.query_one("#version-detail", Flow)
+        detail.display = version is not None
+        if version is not None:
+            detail.show(panes.version_lines(version, len(self._marks.ids)))
+
+    def _show_insight(self) -> None:
+        chosen = self.query_one("#knowledge-table", LineTable).cursor_id
+        insight = next((each for each in self.data.knowledge if each.id == chosen), None) if self.data else None
+        detail = self.query_one("#knowledge-detail", Flow)
+        detail.display = insight is not None
+        if insight is not None:
+            detail.show(panes.insight_lines(insight))
+
+    # Where one is
+
+    @property
+    def _tab(self) -> str:
+        return self.query_one(TabLine).active
+
+    def _version(self) -> VersionRow | None:
+        """The version under the cursor."""
+        chosen = self.query_one("#version-table", LineTable).cursor_id
+        return next((version for version in self.data.versions if version.id == chosen), None) if self.data else None
+
+    def _pair(self) -> tuple[int, int] | None:
+        """The two versions to compare, older first."""
+        ids = list(self._marks.ids)
+        if len(ids) < 2 and self.data:
+            here = self._version()
+            other = next((version.id for version in self.data.versions if version.is_current), None) if not ids else ids[0]
+            ids = [each for each in (other, here.id if here else None) if each is not None]
+        return (min(ids), max(ids)) if len(set(ids)) == 2 else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Keys of one tab stay out of the footer of the others.
+        if action == "do" and self.is_mounted and parameters and parameters[0] in ("mark", "compare", "make_current"):
+            return self._tab == "versions"
+        return super().check_action(action, parameters)
+
+    def why_not(self, name: str) -> str | None:
+        data = self.data
+        if data is None:
+            return "The agent is still being read." if name != "back" else None
+        if name in ("iterate", "guide"):
+            if data.row.running_iteration_id is not None:
+                return f"{data.row.name} is iterating already."
+            if data.row.pending_approvals:
+                return f"{data.row.name} waits for your decision first: p opens the approvals."
+        if name == "stop" and data.row.running_iteration_id is None:
+            return "No iteration is running."
+        if name == "mark" and not data.versions:
+            return "There is no version yet."
+        if name == "compare" and self._pair() is None:
+            return "Mark two versions with space, or put the cursor on one that is not current."
+        if name == "make_current":
+            version = self._version()
+            if version is None or version.is_current:
+                return "This version is current already." if version else "There is no version yet."
+        return None
+
+    @on(TabLine.Moved)
+    def _moved_tab(self) -> None:
+        self.refresh_actions()
+
+    @on(LineTable.RowHighlighted)
+    def _moved(self, event: LineTable.RowHighlighted) -> None:
+        if self.data is None:
+            return
+        if event.table.id == "version-table":
+            self._show_versions(self.data)
+        elif event.table.id == "knowledge-table":
+            self._show_insight()
+        self.refresh_actions()
+
+    @on(LineTable.RowSelected)
+    def _selected(self, event: LineTable.RowSelected) -> None:
+        if event.table.id == "iterations":
+            self.lab_app.open("iteration", event.row_id)
+        elif event.table.id == "version-table":
+            self.action_do("compare")
+
+    # What the keys do
+
+    def action_next_tab(self) -> None:
+        self.query_one(TabLine).move(1)
+
+    def action_previous_tab(self) -> None:
+        self.query_one(TabLine).move(-1)
+
+    def action_mark(self) -> None:
+        version = self._version()
+        if version is not None and self.data is not None:
+            self._marks.toggle(version.id)
+            self._show_versions(self.data)
+            self.refresh_actions()
+
+    def action_compare(self) -> None:
+        if pair := self._pair():
+            self.lab_app.open("compare", *pair)
+
+    async def action_make_current(self) -> None:
+        version = self._version()
+        if version is None:
+            return
+        question = f"Make version {version.version} current? The next iteration runs it; no version is lost."
+        if await self.confirm(question, yes="Make current", no="Leave as it is") and await self.attempt(self.lab.make_current, version.id):
+            self.tell(f"Version {version.version} is current.")
+            self.reload()
+
+    async def action_iterate(self) -> None:
+        await self._start("")
+
+    async def action_guide(self) -> None:
+        question = "What should this iteration try or look at? Your words outrank the agent's own ideas."
+        words = await self.app.push_screen_wait(AskLine(question, "such as: try it only in the first hour", "start"))
+        if words is not None:
+            await self._start(words)
+
+    async def _start(self, guidance: str) -> None:
+        if started := await self.attempt(self.lab.start_iteration, self._agent_id, guidance):
+            await self.lab_app.ensure_worker()
+            self.reload()
+            self.lab_app.open("iteration", started.value)
+
+    async def action_stop(self) -> None:
+        running = self.data.row.running_iteration_id if self.data else None
+        if running is None:
+            return
+        if await self.confirm("Stop the running iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
+            await self.attempt(self.lab.cancel_iteration, running)
+            self.reload()
+
+    async def action_edit(self) -> None:
+        from lab.tui.screens.settings import SettingsScreen
+
+        if self.data is not None:
+            await self.app.push_screen_wait(SettingsScreen(self.data))
+            self.reload()
+
+    async def action_delete(self) -> None:
+        if self.data is None:
+            return
+        has = f"{plural(len(self.data.iterations), 'iteration')}, {plural(len(self.data.versions), 'version')} and what it learned"
+        question = f"Delete {self.data.row.name} with its {has}? This can't be undone. The ledger of tried variants stays."
+        if await self.confirm(question, yes="Delete", no="Keep") and await self.attempt(self.lab.delete_agent, self._agent_id):
+            self.tell("Deleted.")
+            self.dismiss(None)
+
+
