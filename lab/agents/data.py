@@ -34,8 +34,7 @@ def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> 
     from lab.market import make_demo_market as make
 
     made = make(BarsCache(workspace.bars), progress)
-    traded = tuple(ticker for ticker in made.tickers if ticker not in (MARKET, VIX))
-    return _keep_universe(workspace, store, DEMO_UNIVERSE, traded, "1m", "demo", True, made.first_session, made.last_session)
+    return _keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
 
 
 def preview_import(path: str) -> ImportPreview:

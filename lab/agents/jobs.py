@@ -205,18 +205,23 @@ def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, 
     """The part of a result that lies in (after, until]: trades by their session, the account by its daily equity."""
     from lab.backtest import sharpe_ratio
 
+    import polars as pl
+
     part = _sessions(trades, after, until)
-    returns = _returns(equity, after, until)
-    grown = (returns + 1.0).cum_prod()
-    peak = grown.cum_max().clip(lower_bound=1.0)
-    drawdown = ((peak - grown) / peak).max() if len(grown) else 0.0
+    days = _sessions(equity, after, until)["equity"].to_list()
+    before = equity.filter(pl.col("session") <= after)["equity"] if after is not None else equity["equity"].clear()
+    start = float(before[-1]) if len(before) else float(equity["starting_equity"][0])
+    peak = fall = 0.0
+    for day in (start, *days):
+        peak = max(peak, day)
+        fall = max(fall, (peak - day) / peak)
     return SpanResult(
-        sessions=len(returns),
+        sessions=len(days),
         trades=part.height,
         win_rate=int((part["pnl"] > 0).sum()) / part.height if part.height else None,
-        sharpe=sharpe_ratio(returns.to_numpy()),
-        total_return=float(grown[-1]) - 1.0 if len(grown) else 0.0,
-        max_drawdown=float(drawdown) if isinstance(drawdown, float) else 0.0,
+        sharpe=sharpe_ratio(_returns(equity, after, until).to_numpy()),
+        total_return=days[-1] / start - 1 if days else 0.0,
+        max_drawdown=fall,
         mean_r=_mean(part["r_multiple"]),
     )
 
@@ -240,8 +245,11 @@ def _returns(equity: pl.DataFrame, after: date | None, until: date | None) -> pl
     """Daily returns of the sessions in (after, until]; the first session's counts from the starting equity."""
     import polars as pl
 
-    daily = equity.with_columns((pl.col("equity") / pl.col("equity").shift(1).fill_null(pl.col("starting_equity")) - 1.0).alias("change"))
-    return _sessions(daily, after, until)["change"]
+    from lab.backtest import daily_returns
+
+    starting = float(equity["starting_equity"][0]) if equity.height else 1.0
+    changes = pl.Series("change", daily_returns(equity, starting))
+    return _sessions(equity.with_columns(changes), after, until)["change"]
 
 
 def _sessions(frame: pl.DataFrame, after: date | None, until: date | None) -> pl.DataFrame:

@@ -117,9 +117,7 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
     if agent_id is not None:
         query = query.where(TradingAgent.id == agent_id)
     agents = session.exec(query).all()
-    counts: dict[int, int] = dict(
-        session.exec(select(AgentIteration.agent_id, func.count()).group_by(col(AgentIteration.agent_id))).all()
-    )
+    counts: dict[int, int] = dict(session.exec(select(AgentIteration.agent_id, func.count()).group_by(col(AgentIteration.agent_id))).all())
     pending: dict[int, int] = dict(
         session.exec(
             select(Proposal.agent_id, func.count()).where(Proposal.state == ProposalState.PENDING).group_by(col(Proposal.agent_id))
@@ -138,7 +136,8 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
         select(func.max(AgentIteration.id)).where(col(AgentIteration.backtest_results).is_not(None)).group_by(col(AgentIteration.agent_id))
     )
     measured = {
-        iteration.agent_id: iteration for iteration in session.exec(select(AgentIteration).where(col(AgentIteration.id).in_(newest_measured)))
+        iteration.agent_id: iteration
+        for iteration in session.exec(select(AgentIteration).where(col(AgentIteration.id).in_(newest_measured)))
     }
     history: dict[int, list[float | None]] = {}
     for owner, sharpe in session.exec(
@@ -183,7 +182,8 @@ def agent_view(session: Session, agent_id: int) -> AgentView:
     universe = session.get_one(Universe, agent.universe_id)
     knowledge = session.exec(
         select(AgentKnowledge, AgentIteration.iteration_number)
-        .join(AgentIteration, isouter=True)
+        .select_from(AgentKnowledge)
+        .join(AgentIteration, isouter=True, onclause=col(AgentKnowledge.learned_from_iteration) == col(AgentIteration.id))
         .where(AgentKnowledge.agent_id == agent_id)
         .order_by(col(AgentKnowledge.status), col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
     )
@@ -204,6 +204,7 @@ def iteration_rows(session: Session, agent_id: int | None = None) -> list[Iterat
     """Iterations, newest first; of all agents or of one."""
     query = (
         select(AgentIteration, TradingAgent.name, AgentStrategy.version)
+        .select_from(AgentIteration)
         .join(TradingAgent)
         .join(AgentStrategy, isouter=True, onclause=col(AgentIteration.strategy_id) == col(AgentStrategy.id))
         .order_by(col(AgentIteration.id).desc())

@@ -52,6 +52,8 @@ Progress = Callable[[float, str], None]
 
 NAME_LENGTH = 60
 INSTRUCTIONS_LENGTH = 4000
+SEED = 20_260_101
+"""Of every bootstrap, so that the same version on the same bars has the same intervals; stored with the iteration."""
 
 
 class Lab:
@@ -224,7 +226,7 @@ class Lab:
             newest = session.exec(select(func.max(AgentIteration.iteration_number)).where(AgentIteration.agent_id == agent_id)).one()
             number = (newest or 0) + 1
             iteration = AgentIteration(
-                agent_id=agent_id, iteration_number=number, universe_id=agent.universe_id, guidance=guidance.strip(), seed=number
+                agent_id=agent_id, iteration_number=number, universe_id=agent.universe_id, guidance=guidance.strip(), seed=SEED
             )
             session.add(iteration)
             session.flush()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from lab.agents.jobs import AccountRules, BarsSlice
 from lab.store.models import Universe
+
+VIX_TIMEFRAME = "1d"
 
 
 def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
     """The bars an iteration may see: the universe's learning span and nothing after it."""
     from lab.market import BarsCache
 
-    context = [ticker for ticker in (universe.market_ticker, universe.vix_ticker) if ticker is not None]
-    fingerprint = BarsCache(bars).fingerprint(
-        [*universe.tickers, *context], universe.timeframe, universe.first_session, universe.learning_until
-    )
+    cache = BarsCache(bars)
+    market = [universe.market_ticker] if universe.market_ticker is not None else []
+    parts = [cache.fingerprint([*universe.tickers, *market], universe.timeframe, universe.first_session, universe.learning_until)]
+    if universe.vix_ticker is not None:
+        parts.append(cache.fingerprint([universe.vix_ticker], VIX_TIMEFRAME, universe.first_session, universe.learning_until))
     return BarsSlice(
         folder=str(bars),
         tickers=tuple(universe.tickers),
@@ -25,7 +29,7 @@ def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
         last=universe.learning_until,
         market_ticker=universe.market_ticker,
         vix_ticker=universe.vix_ticker,
-        fingerprint=fingerprint,
+        fingerprint=parts[0] if len(parts) == 1 else sha256("".join(parts).encode()).hexdigest(),
     )
 
 

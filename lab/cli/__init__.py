@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
 from lab.errors import LabError
 
-if TYPE_CHECKING:
-    import typer
-
-    from lab.agents.service import Lab
-
-
-ABOUT = """A trading laboratory: agents that write strategies, test them on cached bars and learn.
-
-Without a command, lab opens its full-screen program."""
-NO_TERMINAL = "lab: this is a full-screen program and needs a terminal; for scripts there are commands: see `lab --help`."
-NO_TERMINAL_DEMO = (
-    "lab: the demo is a full-screen program and needs a terminal; `lab demo --prepare --keep FOLDER` makes its workspace without one."
-)
-
 
 def main() -> None:
-    """The entry point of `lab`."""
-    arguments = sys.argv[1:]
-    if not arguments:
-        sys.exit(_open_program(None))
-    app = _commands()
+    """The entry point of `lab`. What the commands need is loaded only for a command: the screen comes up sooner without it."""
+    if len(sys.argv) == 1:
+        from lab.cli.program import open_program
+
+        sys.exit(open_program())
+    from lab.cli.commands import app
+
     try:
         app(prog_name="lab")
     except LabError as error:
@@ -38,147 +23,3 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-
-
-def _open_program(home: Path | None) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print(NO_TERMINAL, file=sys.stderr)
-        return 2
-    from lab.settings import Settings
-    from lab.tui.app import LabApp
-
-    app = LabApp(home or Settings().home)
-    app.run()
-    return app.return_code or 0
-
-
-def _commands() -> typer.Typer:
-    import typer
-
-    from lab.cli import demo, listing, run
-
-    app = typer.Typer(
-        name="lab",
-        help=ABOUT,
-        no_args_is_help=False,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    data = typer.Typer(help="Import bars and see what is cached.", no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(data, name="data")
-
-    @app.command("run", epilog='Example: lab run "Create a conservative VWAP scalper for tech stocks" --iterations 3 --approve better')
-    def run_command(
-        instructions: Annotated[str | None, typer.Argument(help="What the new agent shall do, in plain English.")] = None,
-        agent: Annotated[str | None, typer.Option(help="Go on with this agent instead of making a new one.")] = None,
-        name: Annotated[str | None, typer.Option(help="The new agent's name; made from the instructions where it is left out.")] = None,
-        universe: Annotated[str | None, typer.Option(help="What a new agent trades; the newest universe where it is left out.")] = None,
-        iterations: Annotated[int, typer.Option(min=1, max=1000, help="How many learning iterations to run.")] = 1,
-        approve: Annotated[
-            run.Approve,
-            typer.Option(
-                help="better: apply refinements measured as better, discard others. always: apply all. never: leave the decision to you."
-            ),
-        ] = run.Approve.NEVER,
-        guidance: Annotated[str, typer.Option(help="Words for the first iteration; they outrank the agent's own ideas.")] = "",
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document; progress goes to stderr.")] = False,
-    ) -> None:
-        """Create an agent, or continue one, and let it learn."""
-        if (instructions is None) == (agent is None):
-            raise typer.BadParameter("give either the instructions of a new agent or --agent NAME")
-        request = run.RunRequest(instructions, agent, name, universe, iterations, approve, guidance, as_json)
-        _with_lab(lambda lab: run.run(lab, request))
-
-    @app.command("demo", epilog="Example: lab demo")
-    def demo_command(
-        keep: Annotated[Path | None, typer.Option(help="Keep the workspace in this new folder instead of throwing it away.")] = None,
-        prepare: Annotated[bool, typer.Option(help="Only make the workspace; needs --keep and no terminal.")] = False,
-    ) -> None:
-        """Open a throw-away workspace with three agents that have already learned a little."""
-        if prepare and keep is None:
-            raise typer.BadParameter("--prepare needs --keep FOLDER")
-        if not prepare and not (sys.stdin.isatty() and sys.stdout.isatty()):
-            print(NO_TERMINAL_DEMO, file=sys.stderr)
-            raise typer.Exit(2)
-        raise typer.Exit(demo.run(keep, None if prepare else _open_program))
-
-    @app.command("agents", epilog="Example: lab agents --json")
-    def agents_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-        """List the agents."""
-        _with_lab(lambda lab: listing.agents(lab, as_json))
-
-    @app.command("iterations", epilog='Example: lab iterations "VWAP Guardian"')
-    def iterations_command(
-        agent: Annotated[str, typer.Argument(help="The agent's name.")],
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
-        """List an agent's iterations, newest first."""
-        _with_lab(lambda lab: listing.iterations(lab, agent, as_json))
-
-    @app.command("show", epilog="Example: lab show 12")
-    def show_command(
-        iteration: Annotated[int, typer.Argument(help="The iteration's id, as `lab iterations` lists it.")],
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
-        """Show an iteration: its result, analysis, scripts and suggested refinement."""
-        _with_lab(lambda lab: listing.show(lab, iteration, as_json))
-
-    @app.command("worker", epilog="Example: lab worker")
-    def worker_command() -> None:
-        """Run queued iterations until none is left, in this process."""
-        import asyncio
-
-        from lab.settings import Settings
-        from lab.work.worker import run as run_worker
-
-        asyncio.run(run_worker(Settings().home, drain=True))
-
-    @app.command("version", epilog="Example: lab version")
-    def version_command() -> None:
-        """Print the version."""
-        from lab import __version__
-
-        print(f"lab {__version__}")
-
-    @data.command("import", epilog="Example: lab data import bars.csv --name tech --zone America/New_York")
-    def import_command(
-        file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of bars.")],
-        name: Annotated[str | None, typer.Option(help="The universe's name; the file's name where it is left out.")] = None,
-        zone: Annotated[str | None, typer.Option(help="The time zone of the file's times, such as UTC or America/New_York.")] = None,
-        timeframe: Annotated[str | None, typer.Option(help="1m, 5m, 15m, 30m, 1h or 1d, where it is not detected rightly.")] = None,
-        column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS, such as close=Last; may be given more than once.")] = None,
-        tickers: Annotated[str | None, typer.Option(help="Only these tickers, separated by commas.")] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
-        """Import bars from a file and make a universe of their tickers."""
-        _with_lab(lambda lab: listing.import_file(lab, file, name, zone, timeframe, column or [], tickers, as_json))
-
-    @data.command("status", epilog="Example: lab data status")
-    def status_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-        """Show universes and what bars are cached."""
-        _with_lab(lambda lab: listing.data_status(lab, as_json))
-
-    @data.command("demo", epilog="Example: lab data demo")
-    def demo_market_command() -> None:
-        """Make the demo market in this workspace: synthetic bars with documented edges."""
-        _with_lab(listing.make_demo_market)
-
-    return app
-
-
-def _with_lab(action: Callable[[Lab], Any]) -> None:
-    """Run a command on the workspace; a number it returns other than 0 is the exit status."""
-    import typer
-
-    from lab.agents.service import Lab
-    from lab.settings import Settings
-
-    lab = Lab(Settings().home)
-    try:
-        status = action(lab)
-    finally:
-        lab.close()
-    if status:
-        raise typer.Exit(status)

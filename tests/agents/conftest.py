@@ -36,7 +36,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("demo") / "home"
     lab = Lab(home)
     made = make_demo_market(BarsCache(lab.workspace.bars), lambda share, note: None, sessions=SESSIONS)
-    tickers = tuple(ticker for ticker in made.tickers if ticker not in ("SPY", "VIX"))[:8]
+    tickers = made.tickers[:8]
     _keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
     lab.close()
     return home
