@@ -16,6 +16,8 @@ MIN_KEPT = 12
 """A filter that leaves fewer trades than this on the selection part is not worth a trial."""
 MIN_KEPT_SHARE = 0.2
 MIN_SCORE = 1.0
+MIN_SCORES = {"weekday": 2.5}
+"""Where there is rarely a reason for a difference, it has to be the clearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _best(buckets: Sequence[Bucket], write: Writer, deviation: float) -> Filter 
         kept_r, dropped_r = sum(b.total_r for b in inside) / kept, sum(b.total_r for b in outside) / dropped
         score = (kept_r - dropped_r) / (deviation * math.sqrt(1 / kept + 1 / dropped))
         written = write(inside[0].low if i else None, _upper(inside[-1]) if j < len(buckets) else None)
-        if written is not None and score >= MIN_SCORE and (best is None or score > best.score):
+        if written is not None and score >= MIN_SCORES.get(buckets[0].column, MIN_SCORE) and (best is None or score > best.score):
             condition, title = written
             cited = inside if len(inside) <= len(outside) else outside
             best = Filter(buckets[0].column, condition, title, tuple(b.id for b in cited), kept, kept_r, dropped_r, score)

@@ -1,8 +1,8 @@
 """The built-in strategist's refinements: tested together, chosen on one part of the sessions, reported on the other.
 
-What is chosen looks better than it is, so it is chosen by the paired difference on the selection part, in standard
-errors, and has to hold up on the confirmation part, which no idea was drawn from. At most MOST_CONFIRMED are looked at
-there: each look at unseen sessions uses a little of them up.
+What is chosen looks better than it is. So a change must gain clearly in the paired test on the selection part; of those
+that do, the one with the best Sharpe ratio there has to hold up on the confirmation part, which no idea was drawn from.
+At most MOST_CONFIRMED are looked at there: each look at unseen sessions uses a little of them up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def refine(request: ProposalRequest, bench: TestBench) -> RefinementDraft 
 
 
 def _own_choice(request: ProposalRequest, tested: list[tuple[Idea, VariantResult]]) -> RefinementDraft | NoRefinement:
-    ranked = sorted((pair for pair in tested if _worth_it(request, pair[1])), key=lambda pair: -_score(pair[1].selection))
+    ranked = sorted((pair for pair in tested if _worth_it(request, pair[1])), key=lambda pair: -_sharpe(pair[1]))
     if not ranked:
         best = max(tested, key=lambda pair: _score(pair[1].selection))[0].variant.title
         return NoRefinement(
@@ -74,7 +74,13 @@ def _more_trades(request: ProposalRequest, tested: list[tuple[Idea, VariantResul
 def _worth_it(request: ProposalRequest, result: VariantResult) -> bool:
     part = result.results.selection if result.results else None
     enough = part is not None and part.trades >= max(MIN_KEPT, 0.15 * request.current.selection.trades)
-    return enough and _score(result.selection) >= MIN_SELECTION_SCORE
+    gained = _sharpe(result) > (request.current.selection.sharpe or 0.0)
+    return enough and gained and _score(result.selection) >= MIN_SELECTION_SCORE
+
+
+def _sharpe(result: VariantResult) -> float:
+    """On the selection part; 0 where there is none."""
+    return (result.results.selection.sharpe if result.results else None) or 0.0
 
 
 def _score(comparison: Comparison | None) -> float:
@@ -99,11 +105,11 @@ def _found(request: ProposalRequest, idea: Idea, result: VariantResult, tested: 
     pattern = pattern_of(request.scan_script)
     parts = [
         f"I would change one thing about my {pattern}: {idea.variant.title}. {idea.variant.why}",
-        f"Of {_count(tested)} it gained most on the sessions I choose on.",
+        f"Of {_count(tested)} it did best on the sessions I choose on.",
     ]
     if failed:
         parts[-1] = (
-            f"Of {_count(tested)}, {_listed(failed)} gained more on the sessions I choose on but failed on the others; this one held up."
+            f"Of {_count(tested)}, {_listed(failed)} did better on the sessions I choose on but failed on the others; this one held up."
         )
     return " ".join([*parts, _confirmed(result), _misunderstood(request)]).strip()
 
