@@ -178,7 +178,7 @@ class LabApp(App[None]):
                     self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
             else:
                 screen = self._screen_to_refresh()
-                if screen is not None and screen.seen_token != now:
+                if screen is not None and screen.is_mounted and screen.seen_token != now:
                     await screen.refresh_data(now)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)

@@ -190,6 +190,9 @@ class LabScreen(Place[None], Generic[DataT]):
             self.show(data)
         self.refresh_actions()
 
+    def on_mount(self) -> None:
+        self.lab_app.wake()
+
     def on_screen_resume(self) -> None:
         self.lab_app.wake()
 

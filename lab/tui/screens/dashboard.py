@@ -89,7 +89,8 @@ class Dashboard(LabScreen[list[AgentRow]]):
     async def _prepare_chart(self) -> None:
         await asyncio.to_thread(prepare)
         self._charts = True
-        self._describe()
+        if self.is_attached:
+            self._describe()
 
     @property
     def table(self) -> LineTable:

@@ -170,12 +170,12 @@ class ImportFile(LabScreen[None]):
             self.query_one("#name").focus()
             return
         self._problem("")
-        self._progress = Progress()
+        self._progress = progress = Progress()
         plan, making = self.query_one("#plan"), self.query_one("#making")
         plan.display, making.display = False, True
         timer = self.set_interval(0.1, self._look)
         try:
-            report = await asyncio.to_thread(self.lab.import_bars, preview, name, self._progress.report)
+            report = await asyncio.to_thread(self.lab.import_bars, preview, name, progress.report)
         except Stopped:
             return
         except LabError as error:
@@ -185,6 +185,7 @@ class ImportFile(LabScreen[None]):
         else:
             self._show_report(report)
         finally:
+            progress.stop()  # ends the thread too where the screen was left meanwhile
             timer.stop()
             making.display = False
             self._progress = None
@@ -221,10 +222,6 @@ class ImportFile(LabScreen[None]):
         if self._progress is not None:
             self._progress.stop()
         self.dismiss(None)
-
-    def on_unmount(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
 
 def _row(label: str, field: Input | Select[str]) -> Horizontal:

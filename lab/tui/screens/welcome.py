@@ -84,7 +84,7 @@ class Welcome(LabScreen[None]):
 
     def _leave_when_there_is_data(self) -> None:
         state = self.lab_app.state
-        if state is not None and state.has_data and self._progress is None and self.is_current:
+        if state is not None and state.has_data and self._progress is None and self.app.screen is self:
             self.lab_app.open_first("dashboard")
 
     def on_screen_resume(self) -> None:
@@ -99,12 +99,12 @@ class Welcome(LabScreen[None]):
             self.run_worker(self._make_demo(), group="demo")
 
     async def _make_demo(self) -> None:
-        self._progress = Progress()
+        self._progress = progress = Progress()
         self.query_one("#choices").disabled = True
         self.query_one("#making").display = True
         timer = self.set_interval(0.1, self._look)
         try:
-            await asyncio.to_thread(self.lab.make_demo_market, self._progress.report)
+            await asyncio.to_thread(self.lab.make_demo_market, progress.report)
         except Stopped:
             return
         except LabError as error:
@@ -114,6 +114,7 @@ class Welcome(LabScreen[None]):
             self.query_one("#choices").focus()
             return
         finally:
+            progress.stop()  # ends the thread too where the program was left meanwhile
             timer.stop()
             self._progress = None
         self.lab_app.wake()
@@ -124,7 +125,3 @@ class Welcome(LabScreen[None]):
             width = max(10, self.query_one("#bar").content_size.width - 6)
             self.query_one("#bar", Static).update(Content(f"{bar(self._progress.fraction, width)} {self._progress.fraction:4.0%}"))
             self.query_one("#note", Static).update(Content.styled(clean(self._progress.note), "$foreground-muted"))
-
-    def on_unmount(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()

@@ -1,0 +1,130 @@
+"""The dashboard: what it shows of each agent, and every key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.tui.screens.confirm import Confirm
+from lab.tui.screens.dashboard import Dashboard
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import FakeLab
+from tests.tui.test_frame import on_screen
+
+
+def decide_all(fake: FakeLab) -> None:
+    """No proposal waits any more."""
+    fake.proposals.clear()
+    fake.rows = {agent_id: replace(row, pending_approvals=0) for agent_id, row in fake.rows.items()}
+    fake.changed()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_an_agents_standing_is_seen_at_a_glance(make_app: MakeApp, fake: FakeLab, size: tuple[int, int]) -> None:
+    async with make_app(fake).run_test(size=size) as pilot:
+        await pilot.pause(0.3)
+        shown = on_screen(pilot)
+        for words in (
+            "VWAP Guardian", "1.1", "54.3%", "1.24", "no evidence", "1 to approve", "backtest 62%", "SYNTHETIC", "conservative scalper",
+            "44–64% of 94", "-0.4 to 2.9", "+3.1%", "I took 94 trades", "1 iteration running", "2 to approve",
+        ):  # fmt: skip
+            assert words in shown, words
+
+
+async def test_the_detail_follows_the_cursor(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("j", "j")
+        await pilot.pause(0.1)
+        assert "Backtest: 11 of 20 tickers" in on_screen(pilot)
+        assert "Fade exhausted moves" in on_screen(pilot)
+
+
+async def test_an_iteration_starts_with_a_worker_and_shows_at_once(make_app: MakeApp, fake: FakeLab) -> None:
+    decide_all(fake)
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        fake.calls.clear()
+        await pilot.press("i")
+        await pilot.pause(0.3)
+        assert "start_iteration 1" in fake.calls
+        assert "ensure_worker" in fake.calls
+        assert "queued" in on_screen(pilot)
+
+
+async def test_why_a_key_does_nothing_is_said(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("i")
+        await pilot.press("j", "x")
+        await pilot.press("j", "i")
+        said = [str(notice.message) for notice in pilot.app._notifications]
+        assert said == [
+            "VWAP Guardian has a proposal that waits for your decision: p opens it.",
+            "Gap Hunter is not iterating.",
+            "Reversal Artist is iterating already.",
+        ]
+        assert not any(call.startswith("start") for call in fake.calls)
+
+
+async def test_deleting_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("D")
+        await pilot.pause(0.1)
+        assert isinstance(pilot.app.screen, Confirm)
+        assert "Delete VWAP Guardian with its 2 iterations" in on_screen(pilot)
+        await pilot.press("enter", "escape")
+        await pilot.pause(0.1)
+        assert 1 in fake.rows
+        await pilot.press("D", "y")
+        await pilot.pause(0.3)
+        assert 1 not in fake.rows
+        assert "VWAP Guardian" not in on_screen(pilot)
+
+
+async def test_stopping_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("j", "j", "x", "n")
+        await pilot.pause(0.1)
+        assert "cancel_iteration 31" not in fake.calls
+        await pilot.press("x", "y")
+        await pilot.pause(0.3)
+        assert "cancel_iteration 31" in fake.calls
+
+
+@pytest.mark.parametrize(("key", "name"), [("n", "creation"), ("p", "approvals"), ("f", "import_file"), ("enter", "agent")])
+async def test_keys_open_their_screens(make_app: MakeApp, fake: FakeLab, key: str, name: str) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press(key)
+        await pilot.pause(0.2)
+        assert getattr(pilot.app.screen, "PLACE", "") == name
+
+
+async def test_names_and_analyses_are_shown_as_text(make_app: MakeApp, fake: FakeLab) -> None:
+    hostile = "[red]x[/] \x1b[2J[@click=app.quit]y[/]"
+    fake.rows[1] = replace(fake.rows[1], name=hostile, latest_analysis=hostile, universe=hostile, progress_note=hostile)
+    async with make_app(fake).run_test(size=(120, 36)) as pilot:
+        await pilot.pause(0.3)
+        shown = on_screen(pilot)
+        assert "\x1b" not in shown
+        assert shown.count("[red]x[/] ") >= 2
+        await pilot.press("D")
+        await pilot.pause(0.1)
+        assert "Delete [red]x[/]" in on_screen(pilot)
+
+
+async def test_with_data_but_no_agent_the_first_key_is_named(make_app: MakeApp, tmp_path: Path) -> None:
+    lab = FakeLab(tmp_path, running=False)
+    lab.rows.clear()
+    lab.proposals.clear()
+    async with make_app(lab).run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        assert isinstance(pilot.app.screen, Dashboard)
+        assert "No agents yet: n describes" in on_screen(pilot)
+        await pilot.press("i")
+        assert "n makes one" in str(next(iter(pilot.app._notifications)).message)

@@ -1,0 +1,73 @@
+"""In a real pseudo-terminal: how the program ends, and how little it sends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[pexpect.spawn]:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "tests.tui.fake_program", str(tmp_path)],
+        cwd=str(ROOT),
+        dimensions=(24, 80),
+        env={**os.environ, "TERM": "xterm-256color"},
+        timeout=20,
+    )
+    child.expect("VWAP Guardian")
+    settle(child)
+    yield child
+    child.close(force=True)
+
+
+def settle(child: pexpect.spawn, seconds: float = 1.2) -> bytes:
+    """What the program sends until it has been quiet for that long."""
+    sent = b""
+    while True:
+        try:
+            sent += child.read_nonblocking(100_000, timeout=seconds)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return sent
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_program_and_restores_the_terminal(program: pexpect.spawn, number: int) -> None:
+    program.kill(number)
+    start = time.monotonic()
+    program.expect(pexpect.EOF)
+    assert time.monotonic() - start < 3
+    assert b"\x1b[?1049l" in program.before
+    assert b"\x1b[?25h" in program.before
+    program.wait()
+    assert program.exitstatus == 128 + number
+
+
+def test_quitting_restores_the_terminal_with_status_0(program: pexpect.spawn) -> None:
+    program.send("q")
+    program.expect("at the next start")
+    program.send("y")
+    program.expect(pexpect.EOF)
+    assert b"\x1b[?1049l" in program.before
+    program.wait()
+    assert program.exitstatus == 0
+
+
+def test_nothing_is_sent_while_nothing_changes(program: pexpect.spawn) -> None:
+    assert settle(program, 2.0) == b""
+
+
+def test_a_cursor_key_costs_few_bytes(program: pexpect.spawn) -> None:
+    program.send("j")
+    first = settle(program, 0.4)
+    assert 0 < len(first) < 4_000
