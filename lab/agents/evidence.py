@@ -149,6 +149,8 @@ DIMENSIONS: tuple[Dimension, ...] = (
     Dimension("resistance_distance_percent", "distance to resistance", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
     Dimension("relative_volume", "relative volume", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
     Dimension("volume_burst", "volume against the last bars", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
+    Dimension("rsi", "RSI(14)", edges=(20.0, 25.0, 30.0, 40.0, 60.0, 70.0, 75.0, 80.0)),
+    Dimension("vwap_distance_percent", "distance to VWAP", edges=(-1.0, -0.5, 0.0, 0.5, 1.0), unit="%"),
     Dimension("gap_percent", "overnight gap", edges=(-2.0, -1.0, -0.3, 0.3, 1.0, 2.0), unit="%"),
     Dimension("direction", "direction"),
     Dimension("ticker", "ticker"),
@@ -364,7 +366,7 @@ def _range_name(low: float | None, high: float | None, unit: str) -> str:
     if low is None:
         return f"below {high:g}{unit}"
     if high is None:
-        return f"{low:g}{unit} and more"
+        return f"{low:g}{unit} or more"
     return f"{low:g} to {high:g}{unit}"
 
 

@@ -148,9 +148,13 @@ class _Writer:
         if not bad:
             return ""
         first = bad[0]
+        if first.mean_r > 0:
+            return f"It is weakest {_where(first)}: only {first.mean_r:+.2f}R over {first.trades} trades [{first.id}]{_sure(first)}."
         lead = self._pick("hole", "I give it back", "The leak is", "It does not work")
-        cost = f"{first.total_r:+.1f}R in all" if first.total_r < 0 else f"only {first.mean_r:+.2f}R a trade"
-        return f"{lead} {_where(first)}: {first.trades} trades, {first.win_rate:.0%} won, {cost} [{first.id}]{_sure(first)}."
+        return (
+            f"{lead} {_where(first)}: {first.trades} trades, {first.win_rate:.0%} won,"
+            f" {first.total_r:+.1f}R in all [{first.id}]{_sure(first)}."
+        )
 
     def _ticker(self) -> str:
         tickers = [b for b in self.pack.dimension("ticker") if b.trades >= 3]
@@ -158,6 +162,8 @@ class _Writer:
         best = max(tickers, key=lambda b: b.total_r, default=None)
         if best is None or total <= 0 or best.total_r < 0.4 * total:
             return ""
+        if best.total_r >= total:
+            return f"Without {best.name} ({best.total_r:+.1f}R [{best.id}]) nothing would be left; a single name is not an edge."
         return f"Much of it is {best.name} alone, {best.total_r:+.1f}R [{best.id}]; a single name is not an edge."
 
     def _tested(self) -> list[Bucket]:
@@ -207,7 +213,9 @@ class _Writer:
         remark = {
             "stop": "the entry is early or the stop too close for this noise",
             "target": "the target is near enough to be met, perhaps too near",
-            "max bars": "the move I wait for mostly does not come in time",
+            "max bars": "the move is still going when my time is up"
+            if top.mean_r > 0.05
+            else "the move I wait for mostly does not come in time",
             "exit rule": "my own exit rule decides, more than stop or target",
             "flat by": "the close decides for me, so I enter too late in the day or ask for too much",
         }.get(top.name, "")
@@ -310,8 +318,10 @@ def _where(bucket: Bucket) -> str:
         "market.change": f"when the market's day is {name}",
         "support_distance_percent": f"with support {name} away",
         "resistance_distance_percent": f"with resistance {name} away",
-        "relative_volume": f"on relative volume {name}",
-        "volume_burst": f"on a bar volume {name} its recent mean",
+        "relative_volume": f"with volume {name} the usual",
+        "volume_burst": f"with volume {name} that of the bars before",
+        "rsi": f"with RSI {name}",
+        "vwap_distance_percent": f"with VWAP {name} away",
         "gap_percent": f"after a gap of {name}",
         "direction": f"on the {name} side",
     }.get(bucket.column, f"at {bucket.dimension} {name}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lab.agents.builtin.writing import number
+from lab.agents.enrich import EXPRESSIONS
 from lab.agents.evidence import Bucket, EvidencePack
 
 Writer = Callable[[float | None, float | None], tuple[str, str] | None]
@@ -145,9 +146,11 @@ _WRITERS: dict[str, Writer] = {
         {1.0: ("market.volatility <= 1", "not in a volatile market"), 0.0: ("market.volatility == 0", "only in a calm market")},
     ),
     "market.change": _threshold("market.change", "the market's day", " %", 0.25),
-    "support_distance_percent": _threshold("(1 - levels.support / close) * 100", "support distance", " %", 0.25),
-    "resistance_distance_percent": _threshold("(levels.resistance / close - 1) * 100", "resistance distance", " %", 0.25),
-    "relative_volume": _threshold("relative_volume(10)", "relative volume", "x", 0.25),
+    "support_distance_percent": _threshold(EXPRESSIONS["support_distance_percent"], "support distance", " %", 0.25),
+    "resistance_distance_percent": _threshold(EXPRESSIONS["resistance_distance_percent"], "resistance distance", " %", 0.25),
+    "relative_volume": _threshold(EXPRESSIONS["relative_volume"], "relative volume", "x", 0.25),
     "volume_burst": _threshold("volume", "bar volume", "x the recent mean", 0.25, " * sma(volume, 20)"),
-    "gap_percent": _threshold("gap()", "an overnight gap", " %", 0.25),
+    "rsi": _threshold(EXPRESSIONS["rsi"], "RSI(14)", "", 1),
+    "vwap_distance_percent": _threshold(EXPRESSIONS["vwap_distance_percent"], "VWAP distance", " %", 0.1),
+    "gap_percent": _threshold(EXPRESSIONS["gap_percent"], "an overnight gap", " %", 0.25),
 }

@@ -16,7 +16,9 @@ from lab.agents.strategist import ProposalRequest, Variant
 if TYPE_CHECKING:
     from lab.script import Parameter
 
-MOST_FILTERS = 5
+MOST_FILTERS = 4
+MOST_STRICTER = 2
+"""Variants of each kind, so that a few trials go to every kind of change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _loosened(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> It
     for p in scan_parameters:
         for factor in (0.6, 1.5):
             value = moved(p.value, factor, p.low, p.high, p.step)
-            yield idea({p.name: value}, f"{_readable(p.name)} {p.value:g} to {value:g}")
+            yield idea({p.name: value}, f"{_readable(p.name)}: {p.value:g} to {value:g}")
 
 
 def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: EvidencePack) -> Iterator[Idea]:
@@ -146,15 +148,28 @@ def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: Ev
             if timed is not None and timed.trades > 0.4 * pack.trades:
                 order.append((p, 0.7, f"{timed.trades} of {pack.trades} trades run out of time ({timed.id}).", (timed.id,)))
             order += [(p, 1.5, "A further target lets winners run.", ()), (p, 0.7, "A nearer target is met more often.", ())]
-    for p in parameters:
-        if p.script == "scan":
-            order += [(p, 1.35, "A stricter threshold keeps the clearer cases.", ()), (p, 0.7, "A looser threshold finds more cases.", ())]
     order.sort(key=lambda step: not step[3])
+    stricter = [(p, _stricter(request.scan_script, p), "A stricter threshold keeps the clearer cases.", ()) for p in parameters]
+    looser = [(p, 1 / factor, "A looser threshold finds more cases.", ()) for p, factor, _, _ in stricter]
+    thresholds = [step for step in stricter if step[0].script == "scan"]
+    order = [*thresholds[:MOST_STRICTER], *order, *thresholds[MOST_STRICTER:], *(s for s in looser if s[0].script == "scan")]
     for p, factor, why, cited in order:
         value = moved(p.value, factor, p.low, p.high, p.step)
         if value != p.value:
             scan, execution = set_parameters(request.scan_script, request.execution_script, {p.name: value})
-            yield Idea(Variant(scan, execution, f"{_readable(p.name)} {p.value:g} to {value:g}", why), cited)
+            yield Idea(Variant(scan, execution, f"{_readable(p.name)}: {p.value:g} to {value:g}", why), cited)
+
+
+def _stricter(scan: str, parameter: Parameter) -> float:
+    """The factor that lets fewer bars through: by the sign of the comparison that the parameter stands behind."""
+    name, _, nth = parameter.name.partition("_")
+    line = next((text for text in scan.splitlines() if text.partition("=")[0].strip() == parameter.name), "")
+    if not line:
+        line = next((text for text in scan.splitlines() if text.partition("=")[0].strip() == name and nth.isdigit()), "")
+    before = line.split("param(")[int(nth) - 1 if nth.isdigit() and "param(" in line else 0]
+    upper = before.rfind("<") > before.rfind(">")
+    negative = before.rstrip().endswith("-")
+    return 0.7 if upper != negative else 1.35
 
 
 def _exit(exits: dict[str, Bucket], *starts: str) -> Bucket | None:

@@ -40,7 +40,7 @@ def _topic(bucket: Bucket) -> str:
 
 def _says_something(bucket: Bucket) -> bool:
     return (
-        bucket.column not in OUTCOME_COLUMNS
+        bucket.column not in OUTCOME_COLUMNS | {"ticker"}
         and bucket.corrected_p is not None
         and bucket.corrected_p <= NOTABLE_P
         and bucket.r_lift is not None

@@ -89,7 +89,7 @@ def _gap_and_go(s: Setting) -> Scripts:
     gap = s.move(s.pick(1.2, 1.0, 0.8), s.pick(1.2, 1.0, 0.8), s.pick(1.5, 1.2, 0.9))
     gapped = ("gapped", f"gap() > {param(gap, low=0.3, high=5)}")
     strong = {
-        Horizon.MINUTES: 'close > session_open() and time_between("09:35", "10:00")',
+        Horizon.MINUTES: f'close > session_open() and time_between("{_bar_before_0935(s)}", "10:00")',
         Horizon.HOURS: "close > session_open() and minutes_since_open() <= 60",
         Horizon.DAYS: "close > open and close - low > 0.6 * (high - low)",
     }[s.horizon]
@@ -103,7 +103,7 @@ def _gap_and_go(s: Setting) -> Scripts:
         ),
         execution(
             s,
-            stop=_stop(s, 8, 1.5, 1.2),
+            stop=_stop(s, 5, 1.5, 1.2),
             target=_target(s.pick(2.0, 2.5, 3.0)),
             hold_minutes=60,
             hold_hours=10,
@@ -246,9 +246,9 @@ def _trend_pull_back(s: Setting) -> Scripts:
 
 
 def _support_bounce(s: Setting) -> Scripts:
-    near = s.move(1.0, 1.5, 3.0)
+    near = s.move(0.5, 1.5, 3.0)
     level = "levels.support" if "levels" in s.context else f"ago(lowest(low, {s.bars(780, 140, 60)}), {s.bars(60, 7, 5)})"
-    oversold = s.pick(28, 32, 35) if s.intraday else s.pick(35, 40, 45)
+    oversold = s.pick(26, 29, 32) if s.intraday else s.pick(35, 40, 45)
     lines: Lines = [
         ("level", level),
         ("near", f"close > level and close < level * (1 + {param(near, low=near / 10)} / 100)"),
@@ -315,6 +315,11 @@ def _stop(s: Setting, minutes: float, hours: float, days: float, *, sided: bool 
 
 def _target(r: float) -> str:
     return f"close + {param(r, low=0.5, high=5)} * (close - stop)"
+
+
+def _bar_before_0935(s: Setting) -> str:
+    """The start of the bar that completes the first five minutes, or of the first bar where bars are longer."""
+    return f"09:{max(30, 35 - int(s.bar_minutes)):02d}"
 
 
 def _value(s: Setting) -> str:
