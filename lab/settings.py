@@ -20,3 +20,7 @@ class Settings(BaseSettings):
     """The person's own themes and keymap."""
     processes: int = Field(default=2, ge=1, le=64)
     """Processes for backtests."""
+    polygon_url: str = "https://api.polygon.io"
+    """Where Polygon's API is asked; the vendor's new host, https://api.massive.com, speaks the same."""
+    polygon_calls_per_minute: int = Field(default=5, ge=0)
+    """The rate of the Polygon plan: 5 on the free one, 0 for no limit."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
 from sqlmodel import select
 
-from lab.agents.errors import BadAgent
+from lab.agents.errors import BadAgent, BadFetch
 from lab.agents.queries import universe_view
 from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
 from lab.store.database import Store
@@ -25,6 +26,8 @@ LEARNING_SHARE = 0.8
 """The first four fifths of a universe's sessions are the learning span; the rest is the vault."""
 DEMO_UNIVERSE = "Demo market"
 MARKET, VIX = "SPY", "VIX"
+SYNTHETIC_SOURCE = "demo"
+"""What the cache names as the source of the demo market's bars."""
 MOST_PROBLEMS_KEPT = 200
 
 
@@ -81,6 +84,51 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
     )
 
 
+def fetch_bars(
+    workspace: Workspace,
+    store: Store,
+    key: SecretStr,
+    tickers: Sequence[str],
+    timeframe: str,
+    first: date,
+    last: date,
+    universe_name: str,
+    progress: Progress,
+    *,
+    base_url: str,
+    calls_per_minute: int,
+) -> ImportReport:
+    """Fetch split-adjusted bars from Polygon, all tickers or none, and make a universe of them over the sessions from `first` to `last`.
+
+    Raises BadFetch, whose `field` says what to change, and whatever `progress` raises: the person's way to stop.
+    """
+    from lab.market import BarsCache
+    from lab.market.polygon import fetch_bars as fetch
+    from lab.market.polygon_line import PolygonError, PolygonLine
+
+    name = " ".join(universe_name.split())
+    if not name:
+        raise BadFetch("universe", "Give the universe a name.")
+    with store.read() as session:
+        if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
+            raise BadFetch("universe", f"A universe named {name!r} exists already; choose another name.")
+    try:
+        line = PolygonLine(key, base_url, calls_per_minute)
+        outcome = fetch(BarsCache(workspace.bars), line, tickers, timeframe, first, last, progress)
+    except PolygonError as error:
+        raise BadFetch(error.field, str(error)) from None
+    _keep_universe(workspace, store, name, outcome.tickers, timeframe, "polygon", False, outcome.first_session, outcome.last_session)
+    progress(1.0, "done")
+    problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
+    return ImportReport(
+        rows=outcome.rows,
+        tickers=outcome.tickers,
+        timeframe=timeframe,
+        universe=name,
+        problems=tuple(problems[:MOST_PROBLEMS_KEPT]),
+    )
+
+
 def coverage(workspace: Workspace) -> list[CoverageRow]:
     """What is cached, by ticker and timeframe."""
     from lab.market import BarsCache
@@ -127,7 +175,8 @@ def _keep_universe(
 ) -> UniverseView:
     from lab.market import BarsCache, trading_sessions
 
-    cache = BarsCache(workspace.bars)
+    # Real stocks must not be judged by an invented market, nor the other way round.
+    alike = {(row.ticker, row.timeframe) for row in BarsCache(workspace.bars).coverage() if (row.source == SYNTHETIC_SOURCE) == synthetic}
     sessions: list[date] = trading_sessions(first, last)["session"].to_list()
     learning_until = sessions[max(0, int(len(sessions) * LEARNING_SHARE) - 1)]
     with store.write() as session:
@@ -144,8 +193,8 @@ def _keep_universe(
             )
         universe.tickers, universe.timeframe, universe.source, universe.synthetic = list(tickers), timeframe, source, synthetic
         universe.first_session, universe.learning_until, universe.last_session = first, learning_until, last
-        universe.market_ticker = MARKET if cache.has(MARKET, timeframe) else None
-        universe.vix_ticker = VIX if cache.has(VIX, "1d") else None
+        universe.market_ticker = MARKET if (MARKET, timeframe) in alike else None
+        universe.vix_ticker = VIX if (VIX, "1d") in alike else None
         session.add(universe)
         session.flush()
         return universe_view(universe)

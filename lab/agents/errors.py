@@ -21,6 +21,19 @@ class BadAgent(LabError):
         self.field = field
 
 
+class BadFetch(LabError):
+    """Bars could not be fetched. `field` says at which input the sentence belongs: "key", "tickers", "timeframe", "span",
+    "universe", or "" for none of them."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class KeyNotKept(LabError):
+    """A key could not be written to its file."""
+
+
 class CannotIterate(LabError):
     """An iteration can't start now."""
 

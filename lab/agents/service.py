@@ -6,10 +6,12 @@ A screen calls these from a thread. What reads gives snapshots (`lab.agents.view
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
@@ -284,6 +286,26 @@ class Lab:
         from lab.agents.data import import_bars
 
         return import_bars(self.workspace, self.store, preview, universe_name, progress)
+
+    def fetch_bars(
+        self,
+        key: SecretStr,
+        tickers: Sequence[str],
+        timeframe: str,
+        first: date,
+        last: date,
+        universe_name: str,
+        progress: Progress,
+        *,
+        base_url: str,
+        calls_per_minute: int,
+    ) -> ImportReport:
+        """Bars from Polygon, and a universe of them. Raises BadFetch; takes minutes on a slow plan, ended by what `progress` raises."""
+        from lab.agents.data import fetch_bars
+
+        place = (self.workspace, self.store)
+        rate = calls_per_minute
+        return fetch_bars(*place, key, tickers, timeframe, first, last, universe_name, progress, base_url=base_url, calls_per_minute=rate)
 
     # --- the person's own choices
 
