@@ -7,6 +7,9 @@ from lab.market.calendar import trading_sessions
 from lab.market.context import CONTEXT_SCHEMA, load_market
 from lab.market.demo import DEMO_EDGES, DemoOutcome, make_demo_market
 from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, UnreadableFile
+from lab.market.files import FilePlan, inspect_file
+from lab.market.importing import ImportOutcome, import_file
+from lab.market.quality import Problem, ProblemKind
 
 __all__ = [
     "CONTEXT_SCHEMA",
@@ -16,9 +19,15 @@ __all__ = [
     "Coverage",
     "DamagedBars",
     "DemoOutcome",
+    "FilePlan",
+    "ImportOutcome",
     "MarketError",
     "MissingBars",
+    "Problem",
+    "ProblemKind",
     "UnreadableFile",
+    "import_file",
+    "inspect_file",
     "load_market",
     "make_demo_market",
     "trading_sessions",

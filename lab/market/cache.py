@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -90,6 +91,11 @@ class BarsCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._guard = threading.RLock()
+        self._locks_held = 0
+
+    def __reduce__(self) -> tuple[type[BarsCache], tuple[Path]]:
+        return BarsCache, (self.folder,)
 
     # Writing
 
@@ -103,19 +109,14 @@ class BarsCache:
         try:
             with explaining_write_errors(self.folder), self._lock():
                 yield batch
-                old = load_manifest(self.folder)
-                new = Manifest({**old.series, **batch.series})
+                new = Manifest({**load_manifest(self.folder).series, **batch.series})
                 write_durably(self.folder / NAME, dump_manifest(new))
+                self._sweep(new)
         except BaseException:
             for path in batch.new_files:
                 with suppress(OSError):
                     path.unlink()
             raise
-        kept = {file.path for file in new.files()}
-        for file in old.files():
-            if file.path not in kept:
-                with suppress(OSError):
-                    (self.folder / file.path).unlink()
 
     def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[str] = ()) -> None:
         """Make `frame` the series of `ticker` on `timeframe`, replacing what was cached of it (see `CacheBatch.write`)."""
@@ -145,10 +146,15 @@ class BarsCache:
                 parts.append(part.insert_column(0, pl.repeat(ticker, part.height, dtype=pl.String, eager=True).alias("ticker")))
         return pl.concat(parts, rechunk=True) if parts else pl.DataFrame(schema=BARS_SCHEMA)
 
-    def read_series(self, ticker: str, timeframe: str) -> pl.DataFrame:
-        """All cached bars of a ticker as they were written (see `SERIES_SCHEMA`), extended hours included."""
-        series = self._series(load_manifest(self.folder), ticker, timeframe)
-        return pl.concat([self._read_file(ticker, timeframe, file) for file in series.files])
+    def read_undamaged(self, ticker: str, timeframe: str) -> tuple[pl.DataFrame, tuple[int, ...]]:
+        """All cached bars of a ticker (see `SERIES_SCHEMA`), extended hours included, and the years whose file is damaged."""
+        parts, lost = [pl.DataFrame(schema=SERIES_SCHEMA)], []
+        for file in self._series(load_manifest(self.folder), ticker, timeframe).files:
+            try:
+                parts.append(self._read_file(ticker, timeframe, file))
+            except DamagedBars:
+                lost.append(file.year)
+        return pl.concat(parts), tuple(lost)
 
     def has(self, ticker: str, timeframe: str) -> bool:
         """Whether any bars of the ticker are cached on the timeframe."""
@@ -199,6 +205,14 @@ class BarsCache:
         return sentences
 
     # Inside
+
+    def _sweep(self, manifest: Manifest) -> None:
+        """Remove what the manifest does not name: replaced files, and what a killed writer left behind. Call with the lock held."""
+        kept = {self.folder / file.path for file in manifest.files()}
+        for path in self.folder.glob("*/*/*"):
+            if path not in kept and path.suffix in (".parquet", ".tmp"):
+                with suppress(OSError):
+                    path.unlink()
 
     def _series(self, manifest: Manifest, ticker: str, timeframe: str) -> Series:
         try:
@@ -255,13 +269,20 @@ class BarsCache:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        make_folder(self.folder)
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        """One writer at a time over all processes. The same thread may take it again: damage can be found in the middle of a batch."""
+        with self._guard:
+            if self._locks_held:
+                yield
+                return
+            make_folder(self.folder)
+            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._locks_held += 1
+                yield
+            finally:
+                self._locks_held = 0
+                os.close(descriptor)
 
 
 def check_ticker(ticker: str) -> None:

@@ -1,0 +1,214 @@
+"""What is wrong with imported bars: found per ticker, said in a sentence, and put right or left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+import polars as pl
+
+from lab.market.bars import PRICES, RAW_SCHEMA, place_in_sessions
+from lab.market.calendar import ZONE, trading_sessions
+from lab.market.splits import Split, adjust_for_splits, find_splits
+from lab.market.timeframes import DAILY, timeframe_minutes
+
+_BAD_OPEN = 1.4
+"""An open this many times the close, or this small a part of it, on a bar that closes where the one before did."""
+_BAD_RANGE = 1.4
+_BAD_RANGE_DAILY = 2.2
+"""As much for high and low; more for daily bars, which may hold a true panic and its end (the VIX does)."""
+_AGREEMENT = 0.1
+_THIN_SHARE = 0.01
+
+
+class ProblemKind(StrEnum):
+    UNREADABLE_PRICE = "unreadable price"
+    BAD_PRICE = "zero or negative price"
+    DUPLICATE = "duplicate"
+    BAD_OHLC = "bad OHLC"
+    BAD_PRINT = "bad print"
+    NO_VOLUME = "no volume"
+    OUTSIDE_HOURS = "outside regular hours"
+    NO_SESSION = "not a session"
+    MISSING_SESSIONS = "missing sessions"
+    MISSING_BARS = "missing bars"
+    SPLIT = "unadjusted split"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing found in a ticker's bars, with what was done about it."""
+
+    kind: ProblemKind
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class CleanBars:
+    """A ticker's bars as they are kept, and what was found on the way."""
+
+    bars: pl.DataFrame
+    """Columns of `RAW_SCHEMA`, sorted by time, split-adjusted."""
+    problems: tuple[Problem, ...]
+    splits: tuple[Split, ...]
+
+
+def clean_bars(raw: pl.DataFrame, timeframe: str) -> CleanBars:
+    """Check one ticker's bars (see `RAW_SCHEMA`) and put right what can be put right.
+
+    Left out: bars without a price, with a zero or negative one, with a price that jumps away and straight back (a bad print), and
+    all but one of those at the same time. Widened: a high or low that does not hold open and close. Adjusted: what came before an
+    unadjusted split. Only reported: missing bars and sessions, bars outside regular hours.
+    """
+    problems: list[Problem] = []
+
+    def note(kind: ProblemKind, sentence: str) -> None:
+        problems.append(Problem(kind, sentence))
+
+    bars = raw.select(pl.col(name).cast(kind) for name, kind in RAW_SCHEMA.items()).sort("timestamp", maintain_order=True)
+    bars = _without_unreadable(bars, note)
+    bars = _without_duplicates(bars, note)
+    bars = _with_whole_range(bars, note)
+    bars = _without_bad_prints(bars, timeframe, note)
+    if bars.is_empty():
+        return CleanBars(bars, tuple(problems), ())
+    placed = place_in_sessions(bars, timeframe)
+    if placed["timestamp"].is_duplicated().any():
+        # Daily bars of one date, or two bars that both hold the open, fall on one time once they are placed in their session.
+        keep = ~placed["timestamp"].is_duplicated() | placed["timestamp"].is_first_distinct()
+        note(ProblemKind.DUPLICATE, f"{_bars(int((~keep).sum()))} of a session that already had one at that time: left out.")
+        bars, placed = bars.filter(keep), placed.filter(keep)
+    if bars["volume"].sum() == 0:
+        note(ProblemKind.NO_VOLUME, "No volumes: volume filters can't signal, and entries find no volume to fill against.")
+    _report_hours(placed, timeframe, note)
+    _report_gaps(placed, timeframe, note)
+    splits = find_splits(placed)
+    for split in splits:
+        note(ProblemKind.SPLIT, split.sentence)
+    return CleanBars(adjust_for_splits(placed, splits).select(*RAW_SCHEMA), tuple(problems), splits)
+
+
+_Note = Callable[[ProblemKind, str], None]
+
+
+def _without_unreadable(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
+    readable = pl.all_horizontal(pl.col(name).is_finite().fill_null(False) for name in PRICES) & pl.col("timestamp").is_not_null()
+    kept = bars.filter(readable)
+    if kept.height < bars.height:
+        note(ProblemKind.UNREADABLE_PRICE, f"{_bars(bars.height - kept.height)} without a readable time and four prices: left out.")
+    positive = kept.filter(pl.all_horizontal(pl.col(name) > 0 for name in PRICES))
+    if positive.height < kept.height:
+        wrong = kept.filter(pl.any_horizontal(pl.col(name) <= 0 for name in PRICES))
+        note(
+            ProblemKind.BAD_PRICE,
+            f"{_bars(wrong.height)} with a zero or negative price (first {_when(wrong)}): left out.",
+        )
+    volume = pl.col("volume")
+    return positive.with_columns(pl.when(volume.is_finite() & (volume > 0)).then(volume).otherwise(0.0).alias("volume"))
+
+
+def _without_duplicates(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
+    twice = bars.filter(pl.col("timestamp").is_duplicated())
+    if twice.is_empty():
+        return bars
+    by_volume = bars.sort("timestamp", "volume", descending=[False, True], maintain_order=True)
+    kept = by_volume.unique("timestamp", keep="first", maintain_order=True)
+    extra = bars.height - kept.height
+    note(ProblemKind.DUPLICATE, f"{_bars(extra)} at a time that already had one (first {_when(twice)}): the one with most volume was kept.")
+    return kept
+
+
+def _with_whole_range(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
+    top, bottom = pl.max_horizontal(PRICES), pl.min_horizontal(PRICES)
+    wrong = bars.filter((pl.col("high") < top) | (pl.col("low") > bottom))
+    if wrong.is_empty():
+        return bars
+    note(
+        ProblemKind.BAD_OHLC,
+        f"{_bars(wrong.height)} with a high or low that does not hold the other prices (first {_when(wrong)}): the range was widened.",
+    )
+    return bars.with_columns(high=top, low=bottom)
+
+
+def _without_bad_prints(bars: pl.DataFrame, timeframe: str, note: _Note) -> pl.DataFrame:
+    reach = math.log(_BAD_RANGE_DAILY if timeframe == DAILY else _BAD_RANGE)
+    close, before = pl.col("close"), pl.col("close").shift(1)
+    agree = (close / before - 1).abs() < _AGREEMENT
+
+    def distance(name: str) -> pl.Expr:
+        return (pl.col(name) / close).log().abs()
+
+    far = (distance("open") > math.log(_BAD_OPEN)) | (distance("high") > reach) | (distance("low") > reach)
+    bad = (agree & far).fill_null(False)
+    wrong = bars.filter(bad)
+    if wrong.is_empty():
+        return bars
+    found = f"{_bars(wrong.height)} whose price jumps far away and straight back (first {_when(wrong)})"
+    note(ProblemKind.BAD_PRINT, f"{found}: left out as a bad print.")
+    return bars.filter(~bad)
+
+
+def _report_hours(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
+    outside = placed.filter(~pl.col("regular"))
+    if outside.is_empty():
+        return
+    off_days = outside.filter(pl.col("close_minute").is_null())
+    if not off_days.is_empty():
+        note(
+            ProblemKind.NO_SESSION,
+            f"{_bars(off_days.height)} on days without a trading session (first {off_days['session'][0]}): kept, but not traded.",
+        )
+    extended = outside.height - off_days.height
+    if extended and timeframe != DAILY:
+        note(ProblemKind.OUTSIDE_HOURS, f"{_bars(extended)} outside regular hours: kept, but not traded.")
+
+
+def _report_gaps(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
+    regular = placed.filter("regular")
+    if regular.is_empty():
+        return
+    first, last = regular["session"].to_list()[0], regular["session"].to_list()[-1]
+    schedule = trading_sessions(first, last)
+    missing = schedule.join(regular.select("session").unique(), on="session", how="anti")
+    if not missing.is_empty():
+        begin, end, length = _longest_run(schedule["session"].to_list(), set(missing["session"].to_list()))
+        span = f"{begin}" if length == 1 else f"{begin} to {end}"
+        sessions = "session" if missing.height == 1 else "sessions"
+        longest = f"the longest gap {span}" if missing.height > 1 else span
+        note(ProblemKind.MISSING_SESSIONS, f"{missing.height:,} trading {sessions} without bars ({longest}): not filled.")
+    if timeframe == DAILY:
+        return
+    length_minutes = timeframe_minutes(timeframe)
+    present = schedule.join(missing, on="session", how="anti")
+    minutes = present["close_minute"].cast(pl.Int64) - present["open_minute"].cast(pl.Int64)
+    expected = int(((minutes + length_minutes - 1) // length_minutes).sum())
+    share = 1 - regular.height / expected
+    if share > _THIN_SHARE:
+        missing_share = f"{share:.0%} of the regular {timeframe} bars are missing"
+        note(ProblemKind.MISSING_BARS, f"{missing_share} (no trades, or a hole in the file): not filled.")
+
+
+def _longest_run(sessions: list[date], missing: set[date]) -> tuple[date, date, int]:
+    best, length, begin = (sessions[0], sessions[0], 0), 0, sessions[0]
+    for session in sessions:
+        if session not in missing:
+            length = 0
+            continue
+        begin = session if length == 0 else begin
+        length += 1
+        if length > best[2]:
+            best = (begin, session, length)
+    return best
+
+
+def _bars(count: int) -> str:
+    return f"{count:,} bar" if count == 1 else f"{count:,} bars"
+
+
+def _when(bars: pl.DataFrame) -> str:
+    """The time of the first bar as New York shows it."""
+    at = bars.select(pl.col("timestamp").dt.convert_time_zone(ZONE).dt.strftime("%Y-%m-%d %H:%M")).item(0, 0)
+    return str(at).removesuffix(" 00:00") if str(at).endswith(" 00:00") else f"{at} New York"
