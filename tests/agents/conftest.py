@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session
 
+from lab.agents.builtin import BuiltInStrategist
 from lab.agents.loop import run_iteration
 from lab.agents.service import Lab
-from lab.agents.strategist import Strategist
+from lab.agents.strategist import ProposalRequest, RefinementDraft, Strategist, TestBench, Variant
 from lab.agents.views import IterationView
+from lab.script import compile_strategy, set_parameters
 
 SESSIONS = 40
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
@@ -25,6 +27,21 @@ class HeldLease:
 
     def check(self, session: Session) -> None:
         return None
+
+
+class AlwaysProposes(BuiltInStrategist):
+    """The built-in strategist, but it proposes its first untried parameter step, whatever that measured."""
+
+    async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
+        turned_down = {(gone.scan_script, gone.execution_script) for gone in request.discarded}
+        for parameter in compile_strategy(request.scan_script, request.execution_script).parameters:
+            for value in (parameter.low, parameter.high):
+                scan, execution = set_parameters(request.scan_script, request.execution_script, {parameter.name: value})
+                if value != parameter.value and (scan, execution) not in turned_down:
+                    title = f"{parameter.name} to {value:g}"
+                    (result,) = await bench.test([Variant(scan, execution, title, "to see")])
+                    return RefinementDraft(title, "to see", scan, execution, (), result)
+        raise AssertionError("the pattern has no parameter left to step")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +84,7 @@ def learn(threads: Executor) -> Callable[..., IterationView]:
 
     def run(lab: Lab, agent_id: int, strategist: Strategist | None = None, guidance: str = "") -> IterationView:
         iteration_id = lab.start_iteration(agent_id, guidance)
-        asyncio.run(run_iteration(lab.store, iteration_id, threads, HeldLease(), strategist))
+        asyncio.run(run_iteration(lab.store, iteration_id, threads, HeldLease(), strategist or AlwaysProposes()))
         return lab.iteration(iteration_id)
 
     return run

@@ -17,9 +17,10 @@ from lab.agents.errors import AlreadyDecided, BadScript, CannotIterate, Strategi
 from lab.agents.loop import run_iteration
 from lab.agents.outputs import EQUITY, SKIPS, TRADES, read_output
 from lab.agents.service import Lab
-from lab.agents.strategist import Brief, StrategyDraft
+from lab.agents.strategist import Brief, ProposalRequest, RefinementDraft, StrategyDraft, TestBench
 from lab.agents.views import IterationView
 from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Trial
+from tests.agents.conftest import AlwaysProposes
 
 Learn = Callable[..., IterationView]
 STEPS = ["generate", "scan", "enrich", "backtest", "analyse", "propose"]
@@ -30,7 +31,7 @@ def folder(lab: Lab, view: IterationView) -> Path:
 
 
 def test_an_iteration_ends_with_a_result_an_analysis_and_a_proposal_or_the_reason_for_none(lab: Lab, agent_id: int, learn: Learn) -> None:
-    view = learn(lab, agent_id)
+    view = learn(lab, agent_id, BuiltInStrategist())
     assert [(step.step, step.state) for step in view.steps] == [(step, "done") for step in STEPS]
     assert view.row.version == "1.0"
     assert view.result is not None
@@ -85,8 +86,7 @@ def test_a_discarded_proposal_is_not_proposed_again(lab: Lab, agent_id: int, lea
     assert lab.iteration(first.row.id).row.status == "discarded"
     second = learn(lab, agent_id)
     assert second.row.version == "1.0"
-    if second.proposal is not None:
-        assert (second.proposal.new_scan, second.proposal.new_execution) != (first.proposal.new_scan, first.proposal.new_execution)
+    assert (second.proposal.new_scan, second.proposal.new_execution) != (first.proposal.new_scan, first.proposal.new_execution)
 
 
 def test_a_proposal_is_decided_once(lab: Lab, agent_id: int, learn: Learn) -> None:
@@ -107,7 +107,8 @@ def test_an_edit_that_does_not_compile_is_refused_and_the_proposal_stays(lab: La
     with pytest.raises(BadScript, match=r"same as version 1\.0"):
         lab.apply_edited(proposal.id, proposal.old_scan, proposal.old_execution)
     assert [waiting.id for waiting in lab.approvals()] == [proposal.id]
-    assert lab.apply_edited(proposal.id, proposal.new_scan + "\nscore = volume", proposal.new_execution) == "1.1"
+    edited = proposal.new_scan.replace("long  =", "long  = close > 1 and ").replace("long =", "long = close > 1 and ")
+    assert lab.apply_edited(proposal.id, edited, proposal.new_execution) == "1.1"
     assert lab.proposal(proposal.id).state == "edited"
 
 
@@ -118,9 +119,8 @@ def test_an_older_version_can_be_made_current_and_branched_from(lab: Lab, agent_
     assert lab.make_current(old.id) == "1.0"
     again = learn(lab, agent_id)
     assert again.row.version == "1.0"
-    if again.proposal is not None:
-        assert lab.apply(again.proposal.id) == "1.2"
-        assert lab.agent(agent_id).versions[-1].parent_version == "1.0"
+    assert lab.apply(again.proposal.id) == "1.2"
+    assert lab.agent(agent_id).versions[-1].parent_version == "1.0"
 
 
 def test_an_agent_does_not_iterate_twice_at_once_nor_past_a_waiting_proposal(lab: Lab, agent_id: int, learn: Learn) -> None:
@@ -169,9 +169,9 @@ def test_killed_at_any_commit_an_iteration_goes_on_with_nothing_lost_and_nothing
     iteration_id = lab.start_iteration(agent_id)
     deaths = 0
     while True:
-        lease = KilledAt(deaths % 5 + 1)
+        lease = KilledAt(deaths)
         try:
-            asyncio.run(run_iteration(lab.store, iteration_id, threads, lease))
+            asyncio.run(run_iteration(lab.store, iteration_id, threads, lease, BuiltInStrategist()))
             break
         except Killed:
             deaths += 1
@@ -201,7 +201,7 @@ def test_killed_at_any_commit_an_iteration_goes_on_with_nothing_lost_and_nothing
         )
         row = lab.agent(agent_id).row
         twin = undisturbed.create_agent(row.name, row.instructions, row.personality, 1)
-        learn(undisturbed, twin)
+        learn(undisturbed, twin, BuiltInStrategist())
         assert leavings(undisturbed) == interrupted
     finally:
         undisturbed.close()
@@ -242,11 +242,27 @@ def test_every_variant_tried_is_in_the_ledger_and_outlives_its_agent(lab: Lab, a
     assert not folder(lab, view).exists()
 
 
-def test_guidance_in_words_is_kept_with_the_iteration_and_followed(lab: Lab, agent_id: int, learn: Learn) -> None:
-    view = learn(lab, agent_id, guidance="only trade when the market is not falling")
-    assert view.guidance == "only trade when the market is not falling"
-    assert view.proposal is not None
-    assert "market.trend" in view.proposal.new_scan
+class Listener(AlwaysProposes):
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    async def generate(self, brief: Brief) -> StrategyDraft:
+        self.told.append(brief.guidance)
+        return await super().generate(brief)
+
+    async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
+        self.told.append(request.guidance)
+        return await super().propose(request, bench)
+
+
+def test_guidance_in_words_is_kept_with_the_iteration_and_told_to_the_strategist(lab: Lab, agent_id: int, learn: Learn) -> None:
+    listener = Listener()
+    view = learn(lab, agent_id, listener, guidance=" only in the morning ")
+    assert view.guidance == "only in the morning"
+    assert listener.told == ["only in the morning"] * 2
 
 
 def test_stored_trades_name_their_signal_and_reason(lab: Lab, agent_id: int, learn: Learn) -> None:
