@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from lab.agents.errors import NotThere
+from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
+    from lab.settings import Settings
 
 
 def agents(lab: Lab, as_json: bool) -> None:
@@ -132,13 +138,59 @@ def import_file(
         print(f"  {problem}")
 
 
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """What `lab data fetch` was asked for."""
+
+    tickers: tuple[str, ...]
+    timeframe: str
+    first: date
+    last: date | None
+    name: str | None
+    save_key: bool
+    as_json: bool
+
+
+def fetch(lab: Lab, settings: Settings, asked: FetchRequest) -> None:
+    kept = settings.config / FILE
+    key = polygon_key(kept)
+    typed = key is None
+    if key is None:
+        if not sys.stdin.isatty():
+            raise LabError(f"There is no Polygon key: set {VARIABLE}, or run this in a terminal, which asks for it.")
+        key = SecretStr(getpass.getpass("Polygon key (not shown): "))
+    last = asked.last or datetime.now(UTC).date()
+    tickers = [ticker for word in asked.tickers for ticker in word.split(",")]
+    others = f" and {len(tickers) - 1} more" if len(tickers) > 1 else ""
+    name = asked.name or f"{tickers[0]}{others} {asked.timeframe} {asked.first} to {last}"
+    report = lab.fetch_bars(
+        key,
+        tickers,
+        asked.timeframe,
+        asked.first,
+        last,
+        name,
+        _bar,
+        base_url=settings.polygon_url,
+        calls_per_minute=settings.polygon_calls_per_minute,
+    )
+    if typed and asked.save_key:
+        save_polygon_key(kept, key)
+    if asked.as_json:
+        print_json(report)
+        return
+    print(f"Fetched {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
+    for problem in report.problems:
+        print(f"  {problem}")
+
+
 def data_status(lab: Lab, as_json: bool) -> None:
     universes, coverage = lab.state().universes, lab.coverage()
     if as_json:
         print_json({"universes": universes, "coverage": coverage})
         return
     if not universes:
-        print("No bars yet. Import a file: lab data import FILE, or make the demo market: lab data demo")
+        print("No bars yet. Import a file: lab data import FILE, fetch them: lab data fetch AAPL, or make the demo market: lab data demo")
         return
     print_table(
         ("Universe", "Tickers", "Timeframe", "Learning span", "Vault until", "Source"),

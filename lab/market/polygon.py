@@ -138,7 +138,9 @@ def fetch_bars(
 
 def checked_tickers(tickers: Sequence[str]) -> tuple[str, ...]:
     """The tickers without blanks and repeats; PolygonError for none, for one that can't be a ticker, or for no stock."""
-    wanted = tuple(dict.fromkeys(ticker.strip() for ticker in tickers if ticker.strip()))
+    # Capitals matter to Polygon (BACpB is a preferred share), but nothing is listed in small letters alone.
+    words = [ticker.strip() for ticker in tickers if ticker.strip()]
+    wanted = tuple(dict.fromkeys(word.upper() if word.islower() else word for word in words))
     if not wanted:
         raise PolygonError("Name at least one ticker, such as AAPL.", "tickers")
     for ticker in wanted:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["run", "demo", "agents", "iterations", "show", "worker", "version", "data import", "data status", "data demo"]
+COMMANDS = ["run", "demo", "agents", "iterations", "show", "worker", "version", "data import", "data fetch", "data status", "data demo"]
 
 
 @pytest.fixture
