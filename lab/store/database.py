@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Literal, NoReturn, Self
@@ -94,8 +94,8 @@ class Store:
         """What a full integrity check of the database finds, a line each; empty when it is sound. Slow on a large one."""
         if self.workspace is None:
             return ()
-        with self._sentences(), self._engine.connect() as connection:
-            return sqlite.check_integrity(connection.connection.driver_connection, quick=False)
+        with self._sentences(), closing(_connect(self.workspace)) as connection:
+            return sqlite.check_integrity(connection, quick=False)
 
     def close(self) -> None:
         with self._watch_lock:
@@ -149,16 +149,13 @@ class Store:
             raise StoreError(f"The database server at {self._engine.url.host} did not answer as it should: {cause}.") from error
         raise error
 
-    def _look_at_the_file(self, workspace: Workspace, fresh: bool) -> None:
-        with self._engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            if not isinstance(driver, sqlite3.Connection):
-                raise TypeError("SQLite's own driver is needed")
-            if not fresh:
-                found = sqlite.look_over(driver, workspace.database_path)
-                if found:
-                    raise sqlite.damaged(workspace, found[0])
-            sqlite.settle_journal(driver, workspace.database_path)
+    @staticmethod
+    def _look_at_the_file(workspace: Workspace, fresh: bool) -> None:
+        with closing(_connect(workspace)) as connection:
+            found = () if fresh else sqlite.look_over(connection, workspace.database_path)
+            if found:
+                raise sqlite.damaged(workspace, found[0])
+            sqlite.settle_journal(connection, workspace.database_path)
 
 
 def _connect(workspace: Workspace) -> sqlite3.Connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from lab.store.errors import DatabaseBusy, DatabaseDamaged, DatabaseReadOnly, DiskFull, StoreError, disk_full
 from lab.store.workspace import Workspace
@@ -72,9 +71,14 @@ def damaged(workspace: Workspace, why: str) -> DatabaseDamaged:
     return DatabaseDamaged(f"The database {workspace.database_path} is damaged ({why}). {workspace.recovery_advice()}")
 
 
-def check_integrity(connection: Any, quick: bool) -> tuple[str, ...]:
+def check_integrity(connection: sqlite3.Connection, quick: bool) -> tuple[str, ...]:
     """What SQLite finds wrong with the file, at most ten lines; empty when it is sound."""
-    rows = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}(10)").fetchall()
+    try:
+        rows = connection.execute(f"PRAGMA {'quick_check' if quick else 'integrity_check'}(10)").fetchall()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return (str(error),)
     return tuple(row[0] for row in rows if row[0] != "ok")
 
 

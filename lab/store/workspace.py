@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Workspace:
         for folder in (self.home, self.bars, self.results, self.logs, self.backups, self.locks):
             _make_private_folder(folder)
         if not os.access(self.home, os.W_OK | os.X_OK):
-            raise folder_error(PermissionError(13, "Permission denied"), self.home)
+            read_only = os.statvfs(self.home).f_flag & os.ST_RDONLY
+            raise folder_error(OSError(errno.EROFS if read_only else errno.EACCES, "not writable"), self.home)
         return self
 
     def prepare_database(self) -> bool:
