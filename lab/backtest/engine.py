@@ -7,7 +7,7 @@ ties by ticker). A waiting order holds a slot. So nothing is decided by what lie
 
 Size. Shares = the least of: the risk (`risk_percent` of equity, marked to market at the signal's close, over the distance from
 fill to stop), `max_position` of that equity, the room under `max_exposure` and under `buying_power`, both of equity marked at
-the closes before the fill, and the participation cap. Rounded down to whole shares.
+the closes before the fill, and the participation cap. Rounded down to whole shares. An exit always fills whole.
 
 Costs are charged in dollars beside the fill, so a fill's price is always one that was traded in its bar.
 """

@@ -99,7 +99,7 @@ def sharpe_interval(
         ratio: Floats = np.where(flat, 0.0, mean / np.where(flat, 1.0, deviation)) * math.sqrt(SESSIONS_PER_YEAR)
         return ratio
 
-    return _bootstrap(returns, annual, seed, confidence, repetitions)
+    return _bootstrap(returns, annual, seed, confidence, repetitions, _moved(returns))
 
 
 def compare_paired(old: Sequence[float] | Floats, new: Sequence[float] | Floats, seed: int, trades: int | None = None) -> PairedComparison:
@@ -115,7 +115,7 @@ def compare_paired(old: Sequence[float] | Floats, new: Sequence[float] | Floats,
     difference = after - before
     n = len(difference)
     mean = float(difference.mean()) if n else 0.0
-    differing = int((np.abs(difference) > 1e-12).sum())
+    differing = _moved(difference)
 
     def unknown(reason: str) -> PairedComparison:
         return PairedComparison(ComparisonVerdict.NO_EVIDENCE, mean, None, None, n, reason)
@@ -126,7 +126,7 @@ def compare_paired(old: Sequence[float] | Floats, new: Sequence[float] | Floats,
         return unknown(f"one of the two has {trades} trades; below {MIN_TRADES} nothing can be said.")
     if differing < MIN_DIFFERENT_SESSIONS:
         return unknown(f"the two differ on {differing} of {n} sessions; below {MIN_DIFFERENT_SESSIONS} nothing can be said.")
-    low, high = (mean, mean) if _constant(difference) else _bootstrap(difference, _means, seed, 0.95, REPETITIONS)
+    low, high = (mean, mean) if _constant(difference) else _bootstrap(difference, _means, seed, 0.95, REPETITIONS, differing)
     if low > 0:
         verdict, said = ComparisonVerdict.BETTER, "above zero"
     elif high < 0:
@@ -141,6 +141,11 @@ def _means(samples: Floats) -> Floats:
     return means
 
 
+def _moved(values: Floats) -> int:
+    """How many values are not zero: flat days say nothing of what happens on the others."""
+    return int((np.abs(values) > 1e-12).sum())
+
+
 def _constant(values: Floats) -> bool:
     """No variation beyond what rounding makes of equal values."""
     spread = float(values.max() - values.min())
@@ -148,15 +153,25 @@ def _constant(values: Floats) -> bool:
 
 
 def _bootstrap(
-    values: Floats, statistic: Callable[[Floats], Floats], seed: int, confidence: float, repetitions: int
+    values: Floats, statistic: Callable[[Floats], Floats], seed: int, confidence: float, repetitions: int, informed: int
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic over stationary bootstrap samples, one sample a row."""
-    from arch.bootstrap import StationaryBootstrap
+    """Percentile interval of a statistic over stationary bootstrap samples, one sample a row; `informed` values say something.
 
-    bootstrap: Any = StationaryBootstrap(_block_length(values), values, seed=np.random.default_rng(seed))
+    Widened around the estimate for small samples, as Student's interval is against the normal one: blocks of mean length b
+    lose 2b - 1 of n degrees of freedom to the sample's own mean (each autocovariance the blocks keep is biased by -variance / n).
+    """
+    from arch.bootstrap import StationaryBootstrap
+    from scipy.stats import norm, t
+
+    n, block = len(values), _block_length(values)
+    bootstrap: Any = StationaryBootstrap(block, values, seed=np.random.default_rng(seed))
     samples = np.stack([positional[0] for positional, _ in bootstrap.bootstrap(repetitions)])
     low, high = np.quantile(statistic(samples), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    estimate = float(statistic(values[np.newaxis, :])[0])
+    kept = 1 - (2 * block - 1) / n
+    tail = (1 + confidence) / 2
+    factor = float(t.ppf(tail, max(informed * kept, 2)) / norm.ppf(tail)) / math.sqrt(kept)
+    return estimate + (float(low) - estimate) * factor, estimate + (float(high) - estimate) * factor
 
 
 def _block_length(values: Floats) -> float:

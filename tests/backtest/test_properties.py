@@ -14,7 +14,7 @@ from tests.backtest.markets import Planned, Shape, TestPlan, random_market
 from tests.backtest.reference import Reference
 from tests.backtest.test_reference import accounts, costs, plans, seeds, shapes
 
-quickly = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 SAME = ("ticker", "direction", "signal_at", "entry_at", "entry_price", "shares")
 
 

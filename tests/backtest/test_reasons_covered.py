@@ -10,7 +10,7 @@ from tests.backtest.markets import Planned, Shape, TestPlan, random_market
 
 def test_the_random_markets_meet_every_reason_for_a_skip_and_for_an_exit() -> None:
     met: set[str] = set()
-    for seed in range(150):
+    for seed in range(90):
         pick = random.Random(seed)
         market = random_market(seed, Shape(tickers=4, sessions=3, signals=0.3, bad=pick.choice([0.0, 0.05])))
         plan = TestPlan(

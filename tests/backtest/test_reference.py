@@ -66,7 +66,7 @@ def assert_same(result: BacktestResult, outcome: Outcome) -> None:
     assert result.equity["equity"].to_list() == pytest.approx([equity for _, equity in outcome.equity], rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seeds, shapes, plans, accounts, costs)
 def test_every_trade_skip_and_equity_point_is_that_of_the_plain_engine(
     seed: int, shape: Shape, plan: TestPlan, account: Account, cost: Costs
