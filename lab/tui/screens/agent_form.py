@@ -64,6 +64,9 @@ class AgentForm(LabScreen[FormData]):
     AgentForm #universe-note, AgentForm #hint { color: $foreground-muted; height: auto; }
     """
 
+    own_reason = "your choice"
+    """Said of a part that does not follow the words."""
+
     def __init__(self) -> None:
         super().__init__()
         self._detected: DetectedPersonality | None = None
@@ -192,7 +195,7 @@ class AgentForm(LabScreen[FormData]):
             choices.offer(tuple(dict.fromkeys((*PARTS[part], *chosen))), chosen)
             words = self._detected.because.get(part, ())
             if part in self._own:
-                choices.reason = "your choice"
+                choices.reason = self.own_reason
             elif words:
                 choices.reason = "from " + ", ".join(f"“{clean(word)}”" for word in words)
             else:
@@ -219,6 +222,8 @@ class AgentForm(LabScreen[FormData]):
         place = self.query_one(f"#{field}-error", Static)
         place.update(f"✗ {clean(sentence)}" if sentence else "")
         place.set_class(bool(sentence), "shown")
+        if sentence:
+            self.call_after_refresh(place.scroll_visible, animate=False)
 
     def error_fields(self) -> tuple[str, ...]:
         """Fields that can show an error."""

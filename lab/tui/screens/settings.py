@@ -36,6 +36,8 @@ class SettingsScreen(AgentForm):
     SettingsScreen .limit .limit-note { width: 1fr; color: $foreground-muted; padding-left: 2; }
     """
 
+    own_reason = "as set"
+
     def __init__(self, view: AgentView) -> None:
         super().__init__()
         self._view = view

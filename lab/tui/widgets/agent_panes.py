@@ -90,13 +90,13 @@ def overview_lines(view: AgentView) -> list[Line]:
     if len(known) > 1:
         history = Content.assemble((f"{'Sharpe so far':<18}  ", MUTED), sparkline(view.row.sharpe_history, 40))
         lines.append((history, 20))
-    return lines
+    return [*lines, BLANK]
 
 
 def analysis_lines(view: AgentView) -> list[Line]:
     """Its latest analysis, and its instructions."""
     said = [(Content.styled("Latest analysis", "bold"), 0), *lines_of(view.row.latest_analysis), BLANK] if view.row.latest_analysis else []
-    return [*said, (Content.styled("Its instructions", "bold"), 0), *lines_of(view.row.instructions)]
+    return [BLANK, *said, (Content.styled("Its instructions", "bold"), 0), *lines_of(view.row.instructions)]
 
 
 def iteration_row(row: IterationRow) -> Row:

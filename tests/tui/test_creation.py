@@ -1,0 +1,201 @@
+"""Making and changing an agent by keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input, TextArea
+
+from lab.agents.errors import BadAgent
+from lab.agents.views import Personality
+from lab.tui.widgets.choices import Choices
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import REAL_UNIVERSE, FakeLab
+from tests.tui.session import Session, session
+
+WORDS = "an aggressive vwap scalper"
+
+
+async def type_words(s: Session, name: str = "Nimble", words: str = WORDS) -> None:
+    await s.press(*name, "tab")
+    await s.press(*(("space" if key == " " else key) for key in words))
+    await s.until(lambda: "your choice" in s.text() or not words or "from “" in s.text() or "assumed" in s.text(), "words read")
+
+
+def chosen(s: Session, part: str) -> tuple[str, ...]:
+    return s.app.screen.query_one(f"#{part}", Choices).chosen
+
+
+async def test_the_personality_appears_as_one_types_with_the_words_it_was_read_from(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("n")
+        await s.at("creation")
+        await type_words(s)
+        await s.sees("aggressive from “aggressive”")
+        await s.sees("vwap bounce from “vwap”")
+        assert chosen(s, "style") == ("scalper",)
+
+
+async def test_ctrl_g_creates_the_agent_and_opens_it(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("ctrl+g")
+        await s.at("agent")
+        assert [row.name for row in fake.rows.values()][-1] == "Nimble"
+        assert fake.rows[4].personality.risk == "aggressive"
+        await s.sees("Nimble")
+
+
+async def test_every_part_can_be_chosen_and_no_longer_follows_the_words(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("tab")
+        await s.press("left", "space")
+        await s.until(lambda: chosen(s, "risk") == ("balanced",), "balanced chosen")
+        await s.press("down", "right", "space")
+        await s.until(lambda: chosen(s, "style") == ("day trader",), "style chosen")
+        await s.press("tab", "right", "space")
+        await s.until(lambda: len(chosen(s, "focus")) == 2, "a second focus")
+        await s.press("tab", "space")
+        await s.press("shift+tab", "shift+tab", "shift+tab", "shift+tab")
+        await s.press(*"conservative")
+        await s.sees("balanced your choice")
+        await s.press("ctrl+g")
+        await s.at("agent")
+        assert fake.rows[4].personality.risk == "balanced"
+        assert fake.rows[4].personality.style == "day trader"
+        assert len(fake.rows[4].personality.focus) == 2
+
+
+async def test_backspace_goes_back_to_what_was_read(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("tab", "left", "space")
+        await s.until(lambda: chosen(s, "risk") == ("balanced",), "balanced chosen")
+        await s.press("backspace")
+        await s.until(lambda: chosen(s, "risk") == ("aggressive",), "read again")
+
+
+async def test_the_last_focus_cannot_be_let_go(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        s.app.screen.query_one("#focus", Choices).focus()
+        await s.press("space")
+        assert len(chosen(s, "focus")) == 1
+
+
+@pytest.mark.parametrize(("field", "sentence"), [("name", "Give the agent a name."), ("instructions", "These say nothing about trading.")])
+async def test_an_error_stands_at_its_field_and_nothing_typed_is_lost(
+    make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch, field: str, sentence: str
+) -> None:
+    def refuse(*_: object) -> int:
+        raise BadAgent(field, sentence)
+
+    monkeypatch.setattr(fake, "create_agent", refuse)
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("ctrl+g")
+        await s.sees(f"✗ {sentence}")
+        assert s.place == "creation"
+        assert s.app.screen.query_one("#name", Input).value == "Nimble"
+        assert s.app.screen.query_one("#instructions", TextArea).text == WORDS
+        assert s.app.focused is not None
+        assert s.app.focused.id == field
+
+
+async def test_a_name_that_is_taken_is_said_while_it_is_typed(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await s.press(*"gap", "space", *"hunter")
+        await s.sees("exists already")
+        await s.press("2")
+        await s.until(lambda: "exists already" not in s.text(), "error gone")
+
+
+async def test_examples_fill_in_one_after_the_other_and_never_a_taken_name(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await s.press("f2")
+        await s.until(lambda: "VWAP Guardian 2" in s.text(), "first example")
+        await s.press("f2")
+        await s.until(lambda: "Gap Hunter 2" in s.text(), "second example")
+        await s.press("escape")
+        await s.at("dashboard")
+
+
+async def test_leaving_with_own_words_asks(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("escape")
+        await s.at("confirm")
+        await s.press("n")
+        await s.at("creation")
+        assert s.app.screen.query_one("#instructions", TextArea).text == WORDS
+        await s.press("f2")
+        await s.at("confirm")
+        await s.press("n")
+        await s.at("creation")
+        await s.press("escape")
+        await s.at("confirm")
+        await s.press("y")
+        await s.at("dashboard")
+
+
+async def test_the_universe_can_be_chosen(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.universes.append(REAL_UNIVERSE)
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await s.sees("SYNTHETIC 1m bars")
+        s.app.screen.query_one("#universe", Choices).focus()
+        await s.press("right", "space")
+        await s.sees("4 tickers, 1h bars")
+
+
+async def test_without_bars_it_says_what_to_do(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        fake.universes.clear()
+        fake.changed()
+        await s.open("creation")
+        await s.sees("make the demo market or import a file")
+        await s.press("ctrl+g")
+        await s.is_told("There are no bars yet")
+
+
+async def test_settings_are_changed_and_saved(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: dict[str, object] = {}
+
+    def update(agent_id: int, **changes: object) -> None:
+        saved.update(changes, agent_id=agent_id)
+
+    monkeypatch.setattr(fake, "update_agent", update)
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        await s.press("e")
+        await s.at("settings")
+        limit = s.app.screen.query_one("#limit-risk_percent", Input)
+        limit.value = ""
+        await s.press("ctrl+g")
+        await s.sees("must be a number")
+        limit.value = "0.7"
+        s.app.screen.query_one("#risk", Choices).focus()
+        await s.press("right", "space")
+        await s.press("ctrl+g")
+        await s.at("agent")
+        assert saved["agent_id"] == 1
+        assert saved["risk"] == {"risk_percent": 0.7}
+        assert isinstance(saved["personality"], Personality)
+        assert saved["personality"].risk == "balanced"
+
+
+async def test_settings_left_unchanged_ask_nothing(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        await s.press("e")
+        await s.at("settings")
+        await s.press("escape")
+        await s.at("agent")

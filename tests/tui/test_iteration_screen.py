@@ -1,0 +1,293 @@
+"""The iteration screen, the approvals queue and the proposal editor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.agents.errors import AlreadyDecided
+from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.script_editor import ScriptEditor
+from lab.tui.widgets.tabs import TabLine
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import FakeLab
+from tests.tui.session import Session, session
+
+
+async def test_the_results_say_how_uncertain_they_are(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake, (120, 36)) as s:
+        await s.open("iteration", 12)
+        for words in (
+            "SYNTHETIC",
+            "44–64%",
+            "≈ +3.1 points on parent: no evidence",
+            "▲ +0.42 on parent: better",
+            "0.5 bps commission",
+            "The interval of the Sharpe ratio contains",
+            "Where the signals went",
+            "in position",
+            "buy and hold SPY",
+            "deepest",
+        ):
+            await s.sees(words)
+
+
+async def test_the_running_iteration_shows_its_steps_and_moves_on(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 31)
+        await s.sees("▸ backtest")
+        await s.sees("62% Backtest: 11 of 20 tickers")
+        await s.sees("· propose")
+        fake.iterations[31] = replace(fake.iterations[31], progress=0.9, progress_note="Backtest: 18 of 20 tickers")
+        fake.changed()
+        await s.sees("90% Backtest: 18 of 20 tickers")
+        await s.press("a")
+        await s.is_told("There is no proposal to decide on here.")
+
+
+async def test_every_tab_has_its_content(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        for words in ("Bounces before 10:30", "Louder volume, only", "NVDA", "scan script"):
+            await s.press("right")
+            await s.sees(words)
+        await s.press("left")
+        assert s.app.screen.query_one(TabLine).active == "trades"
+        await s.press("down", "down")
+        assert s.app.screen.query_one("#trades", LineTable).cursor == 2
+
+
+async def test_the_refinement_shows_meaning_effect_trials_and_both_diffs(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake, (120, 40)) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right")
+        for words in (
+            "loud: volume filter 3.0 → 4.0",
+            "54.3% → 59.0%",
+            "9 variants tried",
+            "31 sessions it was not chosen on",
+            "- loud = volume > param(3.0",
+            "+ loud = volume > param(4.0",
+            "execution script: unchanged",
+        ):
+            await s.sees(words)
+
+
+async def test_a_applies_and_says_which_version_came_of_it(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("a")
+        await s.is_told("VWAP Guardian is now at version 1.2.")
+        await s.sees("✓ applied")
+        await s.press("a")
+        await s.is_told("already applied")
+        assert fake.calls.count("apply 120") == 1
+
+
+async def test_d_discards_with_a_reason_or_not_at_all(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("d")
+        await s.at("ask_line")
+        await s.press("escape")
+        await s.at("iteration")
+        assert fake.proposals[120].state == "pending"
+        await s.press("d")
+        await s.at("ask_line")
+        await s.press(*"toofew", "enter")
+        await s.at("iteration")
+        await s.until(lambda: "discard 120 toofew" in fake.calls, "discarded")
+        await s.sees("– discarded")
+
+
+async def test_after_a_decision_i_starts_the_next_iteration(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("i")
+        await s.is_told("Decide on the suggestion first")
+        await s.press("a")
+        await s.sees("✓ applied")
+        await s.press("i")
+        await s.sees("VWAP Guardian #3")
+        assert "ensure_worker" in fake.calls
+
+
+async def test_x_stops_it_after_asking(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 31)
+        await s.press("x")
+        await s.at("confirm")
+        await s.press("y")
+        await s.at("iteration")
+        await s.sees("– cancelled")
+
+
+async def test_a_failure_is_explained_where_it_happened(make_app: MakeApp, fake: FakeLab) -> None:
+    view = fake.iterations[31]
+    reason = "The backtest needed more than 2 GB of memory and was stopped. Choose fewer tickers."
+    fake.iterations[31] = replace(view, row=replace(view.row, status="failed", failure=reason), explanation=reason)
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 31)
+        await s.sees("✗ failed")
+        await s.sees(reason)
+        await s.sees("✗ backtest stopped here")
+        await s.sees("i starts the next iteration")
+
+
+async def test_no_proposal_is_explained(make_app: MakeApp, fake: FakeLab) -> None:
+    view = fake.iterations[11]
+    words = "No variant was better on the days it was not chosen on."
+    fake.iterations[11] = replace(view, row=replace(view.row, status="no proposal"), explanation=words)
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 11)
+        await s.sees(words)
+
+
+async def test_text_from_a_model_shows_as_text(make_app: MakeApp, fake: FakeLab) -> None:
+    hostile = "[bold]x[/] [/nope] [@click=app.quit]y[/] \x1b]8;;http://evil\x07z\x1b[2J"
+    view = fake.iterations[12]
+    assert view.proposal is not None
+    fake.proposals[120] = replace(view.proposal, title=hostile, rationale=hostile, changes=(hostile,))
+    fake.iterations[12] = replace(view, analysis=hostile, version_notes=hostile, explanation=hostile, guidance=hostile)
+    async with session(make_app, fake, (120, 36)) as s:
+        await s.open("iteration", 12)
+        for _ in range(5):
+            await s.sees("[bold]x[/] [/nope] [@click=app.quit]y[/] z")
+            assert "\x1b" not in s.text()
+            await s.press("right")
+        await s.open("approvals")
+        await s.sees("[bold]x[/] [/nope]")
+        assert "\x1b" not in s.text()
+
+
+# Approvals
+
+
+def queue(s: Session) -> LineTable:
+    return s.app.screen.query_one(LineTable)
+
+
+async def test_the_next_item_follows_a_decision(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.at("approvals")
+        first = queue(s).cursor_id
+        await s.press("a")
+        await s.until(lambda: len(queue(s).rows) == 1, "one left")
+        assert queue(s).cursor_id != first
+        await s.press("d")
+        await s.at("ask_line")
+        await s.press("enter")
+        await s.sees("Nothing waits for you.")
+        assert {p.state for p in fake.proposals.values()} == {"applied", "discarded"}
+        await s.press("a")
+        await s.is_told("There is no proposal to decide on here.")
+
+
+async def test_the_card_follows_the_cursor_and_scrolls(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("approvals")
+        await s.sees("VWAP Guardian, iteration 2")
+        await s.press("down")
+        await s.sees("Gap Hunter, iteration 1")
+        await s.press("space")
+        await s.sees("execution script: unchanged")
+        await s.press("space")
+        await s.sees("Gap Hunter, iteration 1")
+        await s.press("enter")
+        await s.at("iteration")
+        await s.press("escape")
+        await s.at("approvals")
+
+
+async def test_what_was_decided_elsewhere_says_so_and_moves_on(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(proposal_id: int) -> str:
+        fake._decide(proposal_id, "applied", version="1.2")
+        raise AlreadyDecided("This proposal was applied already, perhaps in another terminal.")
+
+    monkeypatch.setattr(fake, "apply", too_late)
+    async with session(make_app, fake) as s:
+        await s.open("approvals")
+        first = queue(s).cursor_id
+        await s.press("a")
+        await s.is_told("applied already, perhaps in another terminal")
+        await s.until(lambda: len(queue(s).rows) == 1 and queue(s).cursor_id != first, "moved on")
+
+
+async def test_an_item_decided_in_another_terminal_disappears_by_itself(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("approvals")
+        fake.discard(next(iter(fake.proposals)), "")
+        await s.until(lambda: len(queue(s).rows) == 1, "gone")
+
+
+# Editor
+
+
+async def test_scripts_are_checked_as_one_types_and_apply_waits_for_it(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("e")
+        await s.at("editor")
+        await s.sees("✓ Both scripts are right.")
+        await s.press(*"vwop")
+        await s.sees("✗ scan 1:1 There is no function vwop.")
+        await s.press("ctrl+g")
+        await s.is_told("Not yet: 1 error. scan script, line 1")
+        assert fake.proposals[120].state == "pending"
+        await s.press(*["backspace"] * 4)
+        await s.sees("✓ Both scripts are right.")
+        await s.press("#", "ctrl+g")
+        await s.until(lambda: s.place == "editor", "still checking")
+        await s.until(lambda: s.app.screen.query_one(ScriptEditor).settled, "checked")
+        await s.press("ctrl+g")
+        await s.at("iteration")
+        assert fake.proposals[120].state == "edited"
+        await s.is_told("Applied with your edits")
+
+
+async def test_f8_goes_to_the_next_error_across_both_scripts(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("editor", fake.proposals[120])
+        editor = s.app.screen.query_one(ScriptEditor)
+        editor.load("a = 1\nb = vwop()", "stop = vwop()\n")
+        await s.until(lambda: len(editor.problems) == 2, "two errors")
+        await s.press("f8")
+        focused = s.app.focused
+        assert focused is not None
+        assert (focused.id, focused.cursor_location) == ("scan", (1, 4))  # type: ignore[attr-defined]
+        await s.press("f8")
+        focused = s.app.focused
+        assert focused is not None
+        assert (focused.id, focused.cursor_location) == ("execution", (0, 7))  # type: ignore[attr-defined]
+        await s.press("f8")
+        assert s.app.focused is not None
+        assert s.app.focused.id == "scan"
+
+
+async def test_leaving_with_edits_asks_and_f4_takes_them_back(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("editor", fake.proposals[120])
+        await s.sees("✓ Both scripts are right.")
+        await s.press("x", "escape")
+        await s.at("confirm")
+        await s.press("n")
+        await s.at("editor")
+        await s.press("f4")
+        assert s.app.screen.query_one(ScriptEditor).scan == fake.proposals[120].new_scan
+        await s.press("escape")
+        await s.at("dashboard")
+
+
+PLACES = [("agent", 1), ("iteration", 12), ("iteration", 31), ("approvals",), ("creation",), ("compare", 101, 102)]
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("place", PLACES)
+async def test_every_screen_draws_at_every_size(make_app: MakeApp, fake: FakeLab, size: tuple[int, int], place: tuple[object, ...]) -> None:
+    async with session(make_app, fake, size) as s:
+        await s.open(str(place[0]), *place[1:])
+        lines = s.text().split("\n")
+        assert len(lines) == size[1]
+        assert "? Help" in s.text() or "f1 Help" in s.text()
