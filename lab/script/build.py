@@ -37,7 +37,14 @@ def bounded(value: pl.Expr) -> pl.Expr:
     return where(value.is_between(-LARGEST, LARGEST), value)
 
 
-def quotient(top: pl.Expr, bottom: pl.Expr | float) -> pl.Expr:
+def shared(value: pl.Expr, by: float) -> pl.Expr:
+    """`value / by` for a fixed number other than zero."""
+    # Polars divides by a fixed number through its reciprocal, but a single row by true division: the last bit would depend
+    # on how many bars there are. Multiplying is the same on any number of rows.
+    return value * (1.0 / by)
+
+
+def quotient(top: pl.Expr, bottom: pl.Expr) -> pl.Expr:
     """`top / bottom`, missing where the bottom is zero."""
     return bounded(top / bottom)
 

@@ -6,9 +6,10 @@ import ast
 import copy
 from dataclasses import dataclass, field
 
+from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS
-from lab.script.parameters import find_parameters
+from lab.script.parameters import Parameter, find_parameters
 from lab.script.printer import expression_text
 from lab.script.shapes import check_statement, function_body, is_docstring
 from lab.script.source import parse
@@ -67,9 +68,7 @@ def _lines(script: str, text: str) -> _Lines:
     lines = _Lines()
     for marked in find_parameters(source)[0]:
         parameter = marked.parameter
-        lines.bounds[parameter.name] = f"from {parameter.low} to {parameter.high}" + (
-            f" in steps of {parameter.step}" if parameter.step else ""
-        )
+        lines.bounds[parameter.name] = _bounds(parameter)
     for position, statement in enumerate(source.tree.body):
         if position == 0 and is_docstring(statement):
             continue
@@ -81,6 +80,11 @@ def _lines(script: str, text: str) -> _Lines:
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             lines.values[statement.targets[0].id] = _Defaults().visit(copy.deepcopy(statement.value))
     return lines
+
+
+def _bounds(parameter: Parameter) -> str:
+    numbers = ((parameter.low, "from"), (parameter.high, "to"), (parameter.step, "in steps of"))
+    return " ".join(f"{word} {number_text(number)}" for number, word in numbers if number is not None) or "freely"
 
 
 class _Defaults(ast.NodeTransformer):

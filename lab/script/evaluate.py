@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from lab.errors import LabError
-from lab.script.build import bounded, column, row_number, where
+from lab.script.build import bounded, column, row_number, shared, where
 from lab.script.catalogue import CATALOGUE
 from lab.script.entries import Function, Scope, Takes
 from lab.script.fields import FIELDS
@@ -172,7 +172,8 @@ def _expression(node: Node, parts: list[pl.Expr]) -> pl.Expr:
             value = parts[0] * parts[1]
             return bounded(value) if _needs_bounding(node) else value
         case Op.DIVIDE:
-            return bounded(parts[0] / parts[1])
+            divisor = node.parts[1]
+            return bounded(shared(parts[0], divisor.value) if divisor.value else parts[0] / parts[1])
         case Op.POWER:
             return bounded(parts[0].pow(node.parts[1].value or 0.0))
         case Op.CALL:

@@ -242,12 +242,12 @@ def _naming_problem(
         )
     if name in lines or (name in own and own[name].source.script == source.script):
         return source.error(statement, f"`{name}` is given twice", "Give the second one a name of its own")
-    if name in above or name in own:
-        return source.error(statement, f"`{name}` is already a name of the scan script", "Choose another name")
     if source.script == "scan" and name in EXECUTION_RESULTS:
         return source.error(statement, f"`{name}` belongs in the execution script", "Move the line there, or choose another name")
     if source.script == "execution" and name in SCAN_RESULTS:
         return source.error(statement, f"`{name}` belongs in the scan script", "Move the line there, or choose another name")
+    if name in own or (name in above and name not in EXECUTION_RESULTS):
+        return source.error(statement, f"`{name}` is already a name of the scan script", "Choose another name")
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import quotient, row_number, where
+from lab.script.build import quotient, row_number, shared, where
 from lab.script.entries import Category, Function, series, whole
 from lab.script.nodes import Kind
 
@@ -17,7 +17,7 @@ def _seeded(x: pl.Expr, n: int, alpha: float) -> pl.Expr:
     import polars as pl
 
     count = x.is_not_null().cum_sum()
-    start = pl.when(count > n).then(x).when(count == n).then(x.cum_sum() / n).otherwise(None)
+    start = pl.when(count > n).then(x).when(count == n).then(shared(x.cum_sum(), n)).otherwise(None)
     return start.ewm_mean(alpha=alpha, adjust=False, ignore_nulls=True)
 
 
@@ -25,7 +25,7 @@ def _wma(x: pl.Expr, n: int) -> pl.Expr:
     # Weights 1..n as two running sums: the cost does not grow with the window.
     row = row_number().cast(float)
     weighted = (x * row).rolling_sum(n, min_samples=n) - (row - n) * x.rolling_sum(n, min_samples=n)
-    return quotient(weighted, n * (n + 1) / 2)
+    return shared(weighted, n * (n + 1) / 2)
 
 
 def _vwma(x: pl.Expr, n: int) -> pl.Expr:

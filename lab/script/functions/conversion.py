@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import over_each, where
+from lab.script.build import over_each, shared, where
 from lab.script.entries import Category, Function, Scope, fixed, number, series, whole
 from lab.script.nodes import Kind
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _round(x: pl.Expr, digits: int) -> pl.Expr:
     scale = float(10**digits)
-    return (x * scale + 0.5).floor() / scale
+    return shared((x * scale + 0.5).floor(), scale)
 
 
 FUNCTIONS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import as_number, bounded, column, known, quotient, row_number, where
+from lab.script.build import as_number, bounded, column, known, quotient, row_number, shared, where
 from lab.script.entries import Argument, Category, Function, Scope, Takes, condition, fixed, whole
 from lab.script.nodes import Kind
 
@@ -16,7 +16,7 @@ OPEN_MINUTE = 570
 
 
 def _typical() -> pl.Expr:
-    return (column("high") + column("low") + column("close")) / 3.0
+    return shared(column("high") + column("low") + column("close"), 3.0)
 
 
 def _traded() -> tuple[pl.Expr, pl.Expr]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import column, over_each
+from lab.script.build import column, over_each, shared
 from lab.script.entries import Category, Function, Scope, fixed, series, whole
 from lab.script.nodes import Kind
 
@@ -142,7 +142,7 @@ FUNCTIONS = (
         "typical price: (high + low + close) / 3",
         "definition, as in TA-Lib TYPPRICE",
         "sma(typical(), 20)",
-        build=lambda: (column("high") + column("low") + column("close")) / 3.0,
+        build=lambda: shared(column("high") + column("low") + column("close"), 3.0),
         scope=Scope.BAR,
     ),
 )
