@@ -45,7 +45,7 @@ class Executor(concurrent.futures.Executor):
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Has `fn(*args, **kwargs)` done in a process; `fn` must be a module's top-level function.
+        """Has `fn(*args, **kwargs)` done in a process; `fn` must be a top-level function of a module other than `__main__`.
 
         Raises `RuntimeError` after `shutdown`, and the pickling error at once where something can't be sent.
         """
@@ -93,7 +93,11 @@ class Executor(concurrent.futures.Executor):
             return self._start(future, task, attempt + 1)
         if error is not None:
             return self._finish(future, None, self._sentence(error))
-        finished: Finished = pickle.loads(done.result())
+        try:
+            finished: Finished = pickle.loads(done.result())
+        except Exception as broken:
+            # Raised here it would be swallowed, and whoever waits would wait for ever.
+            return self._finish(future, None, TaskFailed(f"The result of the computation could not be read: {broken!r}."))
         if finished.error is not None and finished.trace and not isinstance(finished.error, LabError):
             finished.error.add_note(f"In the process:\n{finished.trace}")
         return self._finish(future, finished.value, finished.error)
@@ -163,6 +167,7 @@ class _Pool:
     def __init__(self, processes: int, limits: Limits) -> None:
         self._limits = limits
         self._pool = ProcessPool(processes, context=KeylessContext(), initializer=confine, initargs=(os.getpid(), limits))
+        self._error: BaseException | None = None
         self._started = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, name="lab-pool", daemon=True)
@@ -171,9 +176,11 @@ class _Pool:
 
     @property
     def sound(self) -> bool:
-        return bool(self._pool.active)
+        return self._error is None and bool(self._pool.active)
 
     def schedule(self, task: bytes) -> Future[bytes]:
+        if self._error is not None:
+            raise self._error
         inner: Future[bytes] = self._pool.schedule(run, args=(task, self._limits), timeout=self._limits.wall_seconds)
         return inner
 
@@ -185,6 +192,8 @@ class _Pool:
     def _live(self) -> None:
         try:
             self._pool.active  # noqa: B018  (asking is what starts it)
+        except (BrokenExecutor, OSError) as error:
+            self._error = BrokenExecutor(str(error.__cause__ or error))
         finally:
             self._started.set()
         self._stop.wait()

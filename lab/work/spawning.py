@@ -42,7 +42,7 @@ class _Popen(popen_spawn_posix.Popen):
         pickled = io.BytesIO()
         set_spawning_popen(self)
         try:
-            reduction.dump(spawn.get_preparation_data(process_obj.name), pickled)
+            reduction.dump(_preparation(process_obj.name), pickled)
             reduction.dump(process_obj, pickled)
         finally:
             set_spawning_popen(None)
@@ -64,6 +64,13 @@ class _Popen(popen_spawn_posix.Popen):
         finally:
             os.close(child_reads)
             os.close(child_writes)
+
+
+def _preparation(name: str) -> dict[str, Any]:
+    """What the child is told before it starts, without the program's main module: tasks are functions of other modules,
+    and the main one may bring the whole interface with it.
+    """
+    return {key: value for key, value in spawn.get_preparation_data(name).items() if not key.startswith("init_main")}
 
 
 def _close(*descriptors: int) -> None:
