@@ -118,7 +118,7 @@ def test_an_unknown_name_is_an_ordinary_attribute_error() -> None:
     import lab.backtest
 
     with pytest.raises(AttributeError, match="nonsense"):
-        _ = lab.backtest.nonsense  # type: ignore[attr-defined]
+        _ = lab.backtest.nonsense
     assert all(hasattr(lab.backtest, name) for name in lab.backtest.__all__)
 
 
