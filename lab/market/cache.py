@@ -78,10 +78,9 @@ class CacheBatch:
         # The digest in the name keeps a new file from ever overwriting one that the manifest still points to.
         path = self._folder / timeframe / quote(ticker, safe="") / f"{year}-{digest[:16]}.parquet"
         if not _has_digest(path, digest):
-            existed = path.exists()
-            write_durably(path, content)
-            if not existed:
+            if not path.exists():
                 self.new_files.append(path)
+            write_durably(path, content)
         first_at, last_at = part["timestamp"][0], part["timestamp"][-1]
         return CachedFile(str(path.relative_to(self._folder)), year, part.height, first_at, last_at, digest)
 
@@ -113,9 +112,7 @@ class BarsCache:
                 write_durably(self.folder / NAME, dump_manifest(new))
                 self._sweep(new)
         except BaseException:
-            for path in batch.new_files:
-                with suppress(OSError):
-                    path.unlink()
+            self._forget(batch.new_files)
             raise
 
     def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[str] = ()) -> None:
@@ -206,10 +203,18 @@ class BarsCache:
 
     # Inside
 
+    def _forget(self, new_files: Sequence[Path]) -> None:
+        # The manifest may already name them, where only making its own name durable failed: then they stay.
+        with suppress(OSError, DamagedBars):
+            named = {self.folder / file.path for file in load_manifest(self.folder).files()}
+            for path in new_files:
+                if path not in named:
+                    path.unlink(missing_ok=True)
+
     def _sweep(self, manifest: Manifest) -> None:
         """Remove what the manifest does not name: replaced files, and what a killed writer left behind. Call with the lock held."""
         kept = {self.folder / file.path for file in manifest.files()}
-        for path in self.folder.glob("*/*/*"):
+        for path in (*self.folder.glob("*/*/*"), *self.folder.glob(".*.tmp")):
             if path not in kept and path.suffix in (".parquet", ".tmp"):
                 with suppress(OSError):
                     path.unlink()

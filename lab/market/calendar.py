@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date
 from functools import lru_cache
 
@@ -20,7 +21,10 @@ def _schedule() -> pl.DataFrame:
     from exchange_calendars.exchange_calendar_xnys import XNYSExchangeCalendar
 
     until = date(date.today().year + _YEARS_AHEAD, 12, 31)
-    schedule = XNYSExchangeCalendar(start=_FIRST_KNOWN.isoformat(), end=until.isoformat()).schedule
+    with warnings.catch_warnings():
+        # It uses what the pandas of tomorrow will drop: for its makers to mend, not for the person to read.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        schedule = XNYSExchangeCalendar(start=_FIRST_KNOWN.isoformat(), end=until.isoformat()).schedule
     nanoseconds = {
         "session": np.asarray(schedule.index.to_numpy(dtype="datetime64[ns]")),
         "open_at": np.asarray(schedule["open"].dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")),
