@@ -68,8 +68,8 @@ FUNCTIONS = (
         "G. Quong and A. Soudack, as in TA-Lib MFI",
         "mfi(14) < 20",
         formula=(
-            "100 * total(typical() * volume if change(typical()) > 0 else 0, n)"
-            " / total(typical() * volume if change(typical()) > 0 or change(typical()) < 0 else 0, n)"
+            "100 * total(typical() * volume * max(sign(change(typical())), 0), n)"
+            " / total(typical() * volume * abs(sign(change(typical()))), n)"
         ),
     ),
     Function(

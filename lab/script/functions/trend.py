@@ -5,8 +5,8 @@ from __future__ import annotations
 from lab.script.entries import Category, Function, series, whole
 from lab.script.nodes import Kind
 
-_PLUS = "(change(high) if change(high) > -change(low) and change(high) > 0 else 0)"
-_MINUS = "(-change(low) if -change(low) > change(high) and -change(low) > 0 else 0)"
+_PLUS = "(max(change(high), 0) if change(high) > -change(low) else 0)"
+_MINUS = "(max(-change(low), 0) if -change(low) > change(high) else 0)"
 _WILDER = "J. Welles Wilder (1978); averages started from a plain mean, so it meets TA-Lib after some bars"
 
 FUNCTIONS = (
