@@ -49,7 +49,7 @@ def enrich_signals(evaluated: pl.DataFrame) -> pl.DataFrame:
         *(pl.lit(None, dtype=pl.Float64).alias(name) for name in CONTEXT_COLUMNS if name.startswith("market.") and name not in has),
     )
     if daily:
-        known = known.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in _TIME_OF_DAY)
+        known = known.with_columns(pl.lit(None, dtype=known.schema[name]).alias(name) for name in _TIME_OF_DAY)
     directions = [d for d in ("long", "short") if f"signal.{d}" in has]
     parts = [
         known.filter(pl.col(f"signal.{d}")).select("ticker", "timestamp", pl.lit(d).alias("direction"), *CONTEXT_COLUMNS)

@@ -111,7 +111,7 @@ FOCUS_CUES = (
     Cue("VWAP bounce", ("vwap", "volume weighted average price")),
     Cue(
         "gap fill",
-        ("gap fill*", "fill* gap*", "fill the gap", "gaps fill", "fade* gap*", "gap fade*", "fade the gap", "closing the gap"),
+        ("gap fill*", "fill* gap*", "fill* the gap*", "gaps fill", "fade* gap*", "gap fade*", "fade the gap", "closing the gap"),
         3,
     ),
     Cue("gap and go", ("gap and go", "gap n go", "gap up momentum", "buy* gap*", "gap continuation"), 3),
@@ -172,6 +172,8 @@ MARKET_CUES = (
 )
 _TRADING_WORDS = (
     "stock*",
+    "bull flag*",
+    "support level*",
     "trade",
     "trades",
     "trader*",
@@ -247,6 +249,9 @@ _LOOSE_TRADING_WORDS = (
     "squeeze*",
 )
 """One of these alone may stand in any sentence ("buy me a sandwich"); two of them speak of trading."""
+MOST_READ = 4000
+"""Characters of a text that are read: the detection runs at every key stroke."""
+
 _NEGATIONS = re.compile(
     r"(?:\b(?:not|no|never|avoid(?:s|ing)?|without|skip(?:s|ping)?|ignor(?:e|es|ing)|nor|neither|except|than|instead\s+of"
     r"|stay(?:s|ing)?\s+away\s+from|hates?|dislikes?)|n['’]t)\b"
@@ -295,7 +300,7 @@ def _compiled(words: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _find(text: str, words: tuple[str, ...]) -> list[re.Match[str]]:
-    return list(_compiled(words).finditer(text))
+    return list(_compiled(words).finditer(text, 0, MOST_READ))
 
 
 def _negated(text: str, start: int) -> bool:

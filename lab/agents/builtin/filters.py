@@ -101,11 +101,15 @@ def _hour(low: float | None, high: float | None) -> tuple[str, str]:
     return f'time_between("{start}", "{end}")', f"only from {start} to {end}"
 
 
-def _weekday(low: float | None, high: float | None) -> tuple[str, str]:
-    days = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-    if low is not None:
-        return f"day_of_week() >= {number(low)}", f"only from {days[int(low) - 1]} on"
-    return f"day_of_week() < {number(high or 6)}", f"only before {days[int(high or 6) - 1] if (high or 6) <= 5 else 'the weekend'}"
+def _weekday(low: float | None, high: float | None) -> tuple[str, str] | None:
+    if low is not None and low in _WEEKDAYS:
+        return f"day_of_week() >= {number(low)}", f"only from {_WEEKDAYS[low]} on"
+    if high is not None and high in _WEEKDAYS:
+        return f"day_of_week() < {number(high)}", f"only before {_WEEKDAYS[high]}"
+    return None
+
+
+_WEEKDAYS = {2.0: "Tuesday", 3.0: "Wednesday", 4.0: "Thursday", 5.0: "Friday"}
 
 
 def _category(from_below: dict[float, tuple[str, str]], from_above: dict[float, tuple[str, str]]) -> Writer:

@@ -222,7 +222,7 @@ def _trend_pull_back(s: Setting) -> Scripts:
         ("fast", f"ema(close, {s.bars(20, 10, 10)})"),
         ("slow", f"sma(close, {s.bars(90, 50, 50)})"),
         ("trend", f"fast > slow and slow > ago(slow, {slope})"),
-        ("dip", f"was(low < fast * (1 - {param(s.move(0.15, 0.4, 1.0), low=0)} / 100), 3)"),
+        ("dip", f"was(low < fast * (1 - {param(s.move(0.15, 0.4, 1.0) * s.pick(1.4, 1.0, 0.7), low=0)} / 100), 3)"),
         ("resume", "crosses_above(close, fast) and close > open"),
     ]
     return Scripts(
@@ -274,13 +274,14 @@ def _high_tight_flag(s: Setting) -> Scripts:
         ("top", f"ago(highest(high, {flag}), 1)"),
         ("flag", f"(top - ago(lowest(low, {flag}), 1)) / close * 100 < {param(run * 0.4)}"),
         ("loud", _loud(s, 1.1)),
+        ("breaks", "loud and crosses_above(close, top)"),
     ]
     return Scripts(
         scan(
             s,
             "High-tight flag: after a steep run and a narrow rest the run goes on",
             lines,
-            long="pole and flag and loud and crosses_above(close, top)" + _between(s, "10:15", "15:15"),
+            long="pole and flag and breaks" + _between(s, "10:15", "15:15"),
             score=f"roc(close, {pole})",
         ),
         execution(s, stop=_stop(s, 5, 2, 2), target=_target(2.5), hold_minutes=90, hold_hours=20, hold_days=15),
