@@ -62,6 +62,10 @@ QUESTIONS: set[str] = set()
 """Places that are modals: a person answers there and can do nothing else, so their keys may mean something of their own."""
 
 
+GENERAL = {"ctrl+g": "finishes what one has written", "space": "works on the row under the cursor"}
+"""Keys with one meaning in general that each place says in its own words."""
+
+
 def register(place: str, actions: tuple[Action, ...], *, question: bool = False) -> list[Binding]:
     """Add a place's actions to the registry and return their bindings for its class."""
     REGISTRY[place] = actions
@@ -84,7 +88,7 @@ def conflicts() -> list[str]:
     meaning: dict[str, tuple[str, str]] = {}
     for place, actions in REGISTRY.items():
         for action in actions if place not in QUESTIONS else ():
-            for key in action.keys.split(","):
+            for key in set(action.keys.split(",")) - GENERAL.keys():
                 name, first_place = meaning.setdefault(key, (action.name, place))
                 if name != action.name:
                     found.append(f"The key {key} means {name} in {first_place} and {action.name} in {place}.")

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.tui.screens.confirm import Confirm
-from lab.tui.screens.dashboard import Dashboard
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
-from tests.tui.test_frame import on_screen
+from tests.tui.seeing import on_screen, said, until
 
 
 def decide_all(fake: FakeLab) -> None:
@@ -24,44 +23,52 @@ def decide_all(fake: FakeLab) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_an_agents_standing_is_seen_at_a_glance(make_app: MakeApp, fake: FakeLab, size: tuple[int, int]) -> None:
     async with make_app(fake).run_test(size=size) as pilot:
-        await pilot.pause(0.3)
-        shown = on_screen(pilot)
+        for words in ("VWAP Guardian", "1.1", "54.3%", "1.24", "no evidence", "1 to approve", "backtest 62%", "SYNTHETIC"):
+            await until(pilot, words)
         for words in (
-            "VWAP Guardian", "1.1", "54.3%", "1.24", "no evidence", "1 to approve", "backtest 62%", "SYNTHETIC", "conservative scalper",
-            "44–64% of 94", "-0.4 to 2.9", "+3.1%", "I took 94 trades", "1 iteration running", "2 to approve",
-        ):  # fmt: skip
-            assert words in shown, words
+            "conservative scalper",
+            "(44–64%) of 94",
+            "(-0.4 to 2.9)",
+            "+3.1%",
+            "I took 94 trades",
+            "1 iteration running",
+            "2 to approve",
+        ):
+            await until(pilot, words)
 
 
 async def test_the_detail_follows_the_cursor(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press("j", "j")
-        await pilot.pause(0.1)
-        assert "Backtest: 11 of 20 tickers" in on_screen(pilot)
+        await until(pilot, "Backtest: 11 of 20 tickers")
         assert "Fade exhausted moves" in on_screen(pilot)
+
+
+async def test_a_wide_terminal_shows_the_equity_chart(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(120, 36)) as pilot:
+        await until(pilot, "Equity of VWAP Guardian")
+        await until(pilot, "drawdown")
 
 
 async def test_an_iteration_starts_with_a_worker_and_shows_at_once(make_app: MakeApp, fake: FakeLab) -> None:
     decide_all(fake)
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
+        await until(pilot, lambda: "ensure_worker" in fake.calls)
         fake.calls.clear()
         await pilot.press("i")
-        await pilot.pause(0.3)
-        assert "start_iteration 1" in fake.calls
-        assert "ensure_worker" in fake.calls
-        assert "queued" in on_screen(pilot)
+        await until(pilot, "queued")
+        await until(pilot, lambda: "ensure_worker" in fake.calls)
+        assert fake.calls.count("start_iteration 1") == 1
 
 
 async def test_why_a_key_does_nothing_is_said(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        await pilot.press("i")
-        await pilot.press("j", "x")
-        await pilot.press("j", "i")
-        said = [str(notice.message) for notice in pilot.app._notifications]
-        assert said == [
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("i", "j", "x", "j", "i")
+        await until(pilot, lambda: len(said(pilot)) == 3)
+        assert said(pilot) == [
             "VWAP Guardian has a proposal that waits for your decision: p opens it.",
             "Gap Hunter is not iterating.",
             "Reversal Artist is iterating already.",
@@ -71,51 +78,49 @@ async def test_why_a_key_does_nothing_is_said(make_app: MakeApp, fake: FakeLab) 
 
 async def test_deleting_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press("D")
-        await pilot.pause(0.1)
-        assert isinstance(pilot.app.screen, Confirm)
-        assert "Delete VWAP Guardian with its 2 iterations" in on_screen(pilot)
+        await until(pilot, "Delete VWAP Guardian with its 2 iterations")
         await pilot.press("enter", "escape")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
         assert 1 in fake.rows
-        await pilot.press("D", "y")
-        await pilot.pause(0.3)
-        assert 1 not in fake.rows
-        assert "VWAP Guardian" not in on_screen(pilot)
+        await pilot.press("D")
+        await until(pilot, "Delete VWAP Guardian")
+        await pilot.press("y")
+        await until(pilot, lambda: 1 not in fake.rows and "VWAP Guardian" not in on_screen(pilot))
 
 
 async def test_stopping_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        await pilot.press("j", "j", "x", "n")
-        await pilot.pause(0.1)
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("j", "j", "x")
+        await until(pilot, "Stop the iteration of Reversal Artist?")
+        await pilot.press("n")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
         assert "cancel_iteration 31" not in fake.calls
-        await pilot.press("x", "y")
-        await pilot.pause(0.3)
-        assert "cancel_iteration 31" in fake.calls
+        await pilot.press("x")
+        await until(pilot, "Stop the iteration")
+        await pilot.press("y")
+        await until(pilot, lambda: "cancel_iteration 31" in fake.calls)
 
 
 @pytest.mark.parametrize(("key", "name"), [("n", "creation"), ("p", "approvals"), ("f", "import_file"), ("enter", "agent")])
 async def test_keys_open_their_screens(make_app: MakeApp, fake: FakeLab, key: str, name: str) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press(key)
-        await pilot.pause(0.2)
-        assert getattr(pilot.app.screen, "PLACE", "") == name
+        await until(pilot, lambda: getattr(pilot.app.screen, "PLACE", "") == name)
 
 
 async def test_names_and_analyses_are_shown_as_text(make_app: MakeApp, fake: FakeLab) -> None:
     hostile = "[red]x[/] \x1b[2J[@click=app.quit]y[/]"
     fake.rows[1] = replace(fake.rows[1], name=hostile, latest_analysis=hostile, universe=hostile, progress_note=hostile)
     async with make_app(fake).run_test(size=(120, 36)) as pilot:
-        await pilot.pause(0.3)
-        shown = on_screen(pilot)
-        assert "\x1b" not in shown
-        assert shown.count("[red]x[/] ") >= 2
+        await until(pilot, "Equity of [red]x[/]")
+        assert "\x1b" not in on_screen(pilot)
+        assert on_screen(pilot).count("[red]x[/] ") >= 3
         await pilot.press("D")
-        await pilot.pause(0.1)
-        assert "Delete [red]x[/]" in on_screen(pilot)
+        await until(pilot, "Delete [red]x[/]")
 
 
 async def test_with_data_but_no_agent_the_first_key_is_named(make_app: MakeApp, tmp_path: Path) -> None:
@@ -123,8 +128,6 @@ async def test_with_data_but_no_agent_the_first_key_is_named(make_app: MakeApp, 
     lab.rows.clear()
     lab.proposals.clear()
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        assert isinstance(pilot.app.screen, Dashboard)
-        assert "No agents yet: n describes" in on_screen(pilot)
+        await until(pilot, "n describes the first one in plain English")
         await pilot.press("i")
-        assert "n makes one" in str(next(iter(pilot.app._notifications)).message)
+        await until(pilot, lambda: any("n makes one" in notice for notice in said(pilot)))

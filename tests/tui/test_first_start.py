@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,9 @@ from lab.agents.views import UniverseView
 from lab.errors import LabError
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.screens.import_file import ImportFile, complete_path
-from lab.tui.screens.welcome import Welcome
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
-from tests.tui.test_frame import on_screen
+from tests.tui.seeing import said, until
 
 
 class SlowDemo(FakeLab):
@@ -42,18 +42,13 @@ class SlowDemo(FakeLab):
 async def test_the_demo_market_is_made_with_a_progress_bar(make_app: MakeApp, tmp_path: Path) -> None:
     lab = SlowDemo(tmp_path)
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        assert isinstance(pilot.app.screen, Welcome)
-        shown = " ".join(on_screen(pilot).split())
-        assert "Polygon is not part of this version" in shown
-        assert "enter Choose" in shown
+        await until(pilot, "Polygon is not part of this version")
+        await until(pilot, "enter Choose")
         await pilot.press("enter", "enter")
-        await pilot.pause(0.3)
-        assert "40%" in on_screen(pilot)
-        assert "Session 48 of 120" in on_screen(pilot)
+        await until(pilot, "40%")
+        await until(pilot, "Session 48 of 120")
         lab.go_on.set()
-        await pilot.pause(0.5)
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
         assert len(lab.universes) == 1
 
 
@@ -61,79 +56,82 @@ async def test_a_demo_market_that_fails_says_why_and_can_be_tried_again(make_app
     lab = SlowDemo(tmp_path, fails=True)
     lab.go_on.set()
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "enter Choose")
         await pilot.press("enter")
-        await pilot.pause(0.3)
-        assert any("disk is full" in str(notice.message) for notice in pilot.app._notifications)
+        await until(pilot, lambda: any("disk is full" in notice for notice in said(pilot)))
         lab.fails = False
+        await until(pilot, "enter Choose")
         await pilot.press("enter")
-        await pilot.pause(0.5)
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
 
 
 async def test_leaving_while_the_demo_market_is_made_stops_it(make_app: MakeApp, tmp_path: Path) -> None:
     lab = SlowDemo(tmp_path)
-    async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+    app = make_app(lab)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "enter Choose")
         await pilot.press("enter")
-        await pilot.pause(0.1)
+        await until(pilot, "40%")
         await pilot.press("q")
-        await pilot.pause(0.1)
-        threading.Timer(0.2, lab.go_on.set).start()
-    lab.go_on.wait(2)
+        await until(pilot, lambda: app._exit)
+    lab.go_on.set()
+    for _ in range(200):
+        if lab.stopped:
+            break
+        await asyncio.sleep(0.05)
+    assert lab.stopped
     assert lab.universes == []
 
 
 async def test_a_file_is_shown_before_anything_is_written_and_can_be_corrected(make_app: MakeApp, tmp_path: Path) -> None:
     lab = FakeLab(tmp_path, empty=True)
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "enter Choose")
         await pilot.press("j", "enter")
-        await pilot.pause(0.2)
-        assert isinstance(pilot.app.screen, ImportFile)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ImportFile) and pilot.app.focused)
         await pilot.press(*"/tmp/bars.csv", "enter")
-        await pilot.pause(0.4)
-        shown = on_screen(pilot)
         for words in ("41,230 rows", "AAPL, BAC, IBM, SPY", "America/New_York", "as they would in New York", "symbol", "1h", "121.56"):
-            assert words in shown, words
+            await until(pilot, words)
         assert not any(call.startswith("import") for call in lab.calls)
-        pilot.app.screen.query_one("#zone", Input).value = "UTC"
-        pilot.app.screen.query_one("#timeframe", Select).value = "30m"
-        pilot.app.screen.query_one("#column-timestamp", Select).value = "open"
-        pilot.app.screen.query_one("#name", Input).value = "my bars"
+        screen = pilot.app.screen
+        screen.query_one("#zone", Input).value = "UTC"
+        screen.query_one("#timeframe", Select).value = "30m"
+        screen.query_one("#column-timestamp", Select).value = "open"
+        screen.query_one("#name", Input).value = "my bars"
+        await until(pilot, lambda: screen.query_one("#go").has_focus)
         await pilot.press("enter")
-        await pilot.pause(0.4)
+        await until(pilot, "2 unadjusted splits")
         assert "import_bars my bars UTC 30m open" in lab.calls
-        assert "2 unadjusted splits" in " ".join(on_screen(pilot).split())
+        await until(pilot, lambda: screen.query_one("#done").has_focus)
         await pilot.press("enter")
-        await pilot.pause(0.6)
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
 
 
 async def test_a_file_that_cannot_be_imported_says_why_where_one_types(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press("f")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ImportFile) and pilot.app.focused)
         await pilot.press("enter")
-        await pilot.pause(0.1)
-        assert "Type the path of a file first." in on_screen(pilot)
+        await until(pilot, "Type the path of a file first.")
         await pilot.press(*"/missing", "enter")
-        await pilot.pause(0.2)
-        assert "There is no file /missing." in on_screen(pilot)
+        await until(pilot, "There is no file /missing.")
         await pilot.press("escape")
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
 
 
 async def test_an_import_without_a_name_is_asked_for_one(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        await pilot.press("f", *"/tmp/bars.csv", "enter")
-        await pilot.pause(0.4)
-        pilot.app.screen.query_one("#name", Input).value = " "
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ImportFile) and pilot.app.focused)
+        await pilot.press(*"/tmp/bars.csv", "enter")
+        await until(pilot, "41,230 rows")
+        screen = pilot.app.screen
+        screen.query_one("#name", Input).value = " "
+        await until(pilot, lambda: screen.query_one("#go").has_focus)
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert "Give the universe a name" in on_screen(pilot)
+        await until(pilot, "Give the universe a name")
         assert not any(call.startswith("import") for call in fake.calls)
 
 

@@ -7,21 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from lab.errors import LabError
 from lab.tui.app import LabApp
 from lab.tui.screens.dashboard import Dashboard
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
-
-
-def on_screen(pilot: Pilot[None]) -> str:
-    """The whole screen as text."""
-    width, height = pilot.app.size
-    return "\n".join("".join(segment.text for segment in strip) for strip in pilot.app.screen._compositor.render_strips())[
-        : (width + 1) * height
-    ]
+from tests.tui.seeing import on_screen, said, until
 
 
 async def test_a_workspace_that_cannot_be_opened_says_why_and_ends_with_status_1(tmp_path: Path) -> None:
@@ -30,73 +22,70 @@ async def test_a_workspace_that_cannot_be_opened_says_why_and_ends_with_status_1
 
     app = LabApp(tmp_path, refuse, lambda _: None, tmp_path)  # type: ignore[arg-type,return-value]
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.1)
-        shown = " ".join(on_screen(pilot).split())
-        assert "read-only" in shown
+        await until(pilot, "read-only")
         await pilot.press("q")
+        await until(pilot, lambda: app._exit)
     assert app.return_code == 1
 
 
 async def test_a_terminal_too_small_says_so_and_comes_back_when_it_grows(make_app: MakeApp, fake: FakeLab) -> None:
-    async with make_app(fake).run_test(size=(40, 10)) as pilot:
-        await pilot.pause(0.2)
-        assert "40x10" in on_screen(pilot)
-        assert "60x20" in on_screen(pilot)
+    app = make_app(fake)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await until(pilot, lambda: any(isinstance(screen, Dashboard) for screen in app.screen_stack))
+        await until(pilot, "This terminal is 40x10. lab needs 60x20")
         await pilot.press("i")
         assert not any(call.startswith("start") for call in fake.calls)
         await pilot.resize_terminal(80, 24)
-        await pilot.pause(0.1)
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, "VWAP Guardian")
         await pilot.resize_terminal(50, 30)
-        await pilot.pause(0.1)
-        assert "50x30" in on_screen(pilot)
+        await until(pilot, "50x30")
 
 
 async def test_sixty_by_twenty_is_still_readable(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(60, 20)) as pilot:
-        await pilot.pause(0.2)
         for words in ("VWAP Guardian", "Sharpe", "SYNTHETIC", "? Help", "q Quit"):
-            assert words in on_screen(pilot)
+            await until(pilot, words)
 
 
 async def test_nothing_is_read_or_drawn_while_nothing_changes(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(100, 30)) as pilot:
-        await pilot.pause(0.3)
+        await until(pilot, "I took 94")
+        await pilot.pause(0.6)
         reads = fake.calls.count("agents")
         screen = pilot.app.screen
         assert isinstance(screen, Dashboard)
-        shown = []
+        shown: list[object] = []
         screen.show = shown.append  # type: ignore[method-assign,assignment]
-        await pilot.pause(0.7)
+        await pilot.pause(0.8)
         assert fake.calls.count("agents") == reads
         fake.changed()
-        await pilot.pause(0.7)
-        assert fake.calls.count("agents") == reads + 1
+        await until(pilot, lambda: fake.calls.count("agents") == reads + 1)
+        await pilot.pause(0.1)
         assert shown == []
 
 
-async def test_a_change_made_elsewhere_shows_within_a_second(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_a_change_made_elsewhere_shows(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "Gap Hunter")
         fake.delete_agent(2)
-        await pilot.pause(0.8)
-        assert "Gap Hunter" not in on_screen(pilot)
+        await until(pilot, lambda: "Gap Hunter" not in on_screen(pilot))
 
 
 async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: MakeApp, fake: FakeLab) -> None:
     app = make_app(fake)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
+        await until(pilot, lambda: "ensure_worker" in fake.calls)
         fake.calls.clear()
         await pilot.press("q")
-        await pilot.pause(0.1)
-        assert "1 iteration is running" in on_screen(pilot)
+        await until(pilot, "1 iteration is running. It goes on in the background")
         await pilot.press("n")
-        await pilot.pause(0.1)
-        assert isinstance(app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(app.screen, Dashboard))
         assert "ensure_worker" not in fake.calls
-        await pilot.press("q", "y")
-        await pilot.pause(0.1)
+        await pilot.press("q")
+        await until(pilot, "1 iteration is running")
+        await pilot.press("y")
+        await until(pilot, lambda: app._exit)
     assert "ensure_worker" in fake.calls
     assert not app.return_code
 
@@ -104,50 +93,46 @@ async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: 
 async def test_quitting_an_idle_laboratory_does_not_ask(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app(FakeLab(tmp_path, running=False))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press("q")
-        await pilot.pause(0.1)
-    assert app._exit
+        await until(pilot, lambda: app._exit)
 
 
 async def test_unfinished_iterations_get_a_worker_at_the_start(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        assert fake.calls.count("ensure_worker") == 1
+        await until(pilot, lambda: fake.calls.count("ensure_worker") == 1)
     idle = FakeLab(tmp_path, running=False)
     async with make_app(idle).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
+        await pilot.pause(0.1)
         assert "ensure_worker" not in idle.calls
 
 
 async def test_what_was_interrupted_is_told_at_the_start(make_app: MakeApp, fake: FakeLab) -> None:
     fake.notices = ("Iteration 1 of Reversal Artist was interrupted in its step “backtest”; it goes on.",)
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.3)
-        assert any("Reversal Artist was interrupted" in str(notice.message) for notice in pilot.app._notifications)
+        await until(pilot, lambda: any("Reversal Artist was interrupted" in notice for notice in said(pilot)))
 
 
 async def test_help_lists_the_keys_of_the_place(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(100, 40)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         await pilot.press("question_mark")
-        await pilot.pause(0.1)
-        shown = on_screen(pilot)
         for words in ("Keys: Agents", "Starts a learning iteration", "One row down", "Finds any action"):
-            assert words in shown
+            await until(pilot, words)
         await pilot.press("escape")
-        assert isinstance(pilot.app.screen, Dashboard)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
 
 
 async def test_the_palette_offers_every_action_with_its_key(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(100, 40)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         commands = {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}
         assert {"New agent  (n)", "Import file  (f)", "Approvals  (p)", "Quit  (q)", "Theme: paper"} <= commands
-        await pilot.press("ctrl+p")
-        await pilot.press(*"theme: paper", "enter")
-        await pilot.pause(0.3)
-        assert pilot.app.theme == "paper"
+        await pilot.press("ctrl+p", *"theme: paper")
+        await until(pilot, "Changes the colours and remembers it.")
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.theme == "paper")
 
 
 async def test_a_crash_writes_a_log_without_local_variables(
@@ -161,9 +146,10 @@ async def test_a_crash_writes_a_log_without_local_variables(
 
     async def crash() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause(0.1)
+            await until(pilot, "VWAP Guardian")
             app.call_later(break_down)
-            await pilot.pause(0.2)
+            for _ in range(100):
+                await pilot.pause(0.05)
 
     with pytest.raises(ValueError, match="broke"):
         await crash()
@@ -171,8 +157,8 @@ async def test_a_crash_writes_a_log_without_local_variables(
     log = (tmp_path / "logs" / "lab.log").read_text()
     assert "broke with" in log
     assert "very-secret" not in log.replace('"very-secret"', "")
-    printed = capsys.readouterr().err
-    assert "lab.log" in " ".join(printed.split()).replace(" ", "")
+    printed = "".join(capsys.readouterr().err.split())
+    assert "lab.log" in printed
     assert "very-secret" not in printed
 
 

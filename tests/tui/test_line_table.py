@@ -117,7 +117,7 @@ async def test_narrow_columns_shrink_then_hide_the_least_important_first() -> No
 async def test_an_empty_table_says_what_to_do() -> None:
     async with Host().run_test(size=(60, 12)) as pilot:
         table = pilot.app.query_one(LineTable)
-        assert line(table, 0).strip() == "Nothing here yet."
+        assert line(table, 1).strip() == "Nothing here yet."
         await pilot.press("j", "enter", "G")
         assert pilot.app.seen == []  # type: ignore[attr-defined]
 

@@ -12,6 +12,8 @@ from lab.tui.app import SCREENS, LabApp
 from lab.tui.themes import DEFAULT, ThemeError, load_theme, load_themes, own_folder
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
+from tests.tui.seeing import said, until
+from tests.tui.test_dashboard import decide_all
 
 
 def test_three_themes_come_with_the_program_one_of_them_light(tmp_path: Path) -> None:
@@ -50,16 +52,14 @@ async def test_the_persons_theme_can_be_chosen_and_is_remembered(make_app: MakeA
     (folder / "mine.toml").write_text('name = "mine"\nprimary = "#ff0000"\n')
     (folder / "bad.toml").write_text("primary = 1")
     async with make_app(fake).run_test(size=(100, 30)) as pilot:
-        await pilot.pause(0.2)
+        await until(pilot, "VWAP Guardian")
         app = pilot.app
         assert isinstance(app, LabApp)
-        assert any("bad.toml" in str(notice.message) for notice in app._notifications)
+        await until(pilot, lambda: any("bad.toml" in notice for notice in said(pilot)))
         app.choose_theme("mine")
-        await app.workers.wait_for_complete([w for w in app.workers if w.group == "preference"])
-        assert fake.preferences["theme"] == "mine"
+        await until(pilot, lambda: fake.preferences.get("theme") == "mine")
     async with make_app(fake).run_test(size=(100, 30)) as pilot:
-        await pilot.pause(0.2)
-        assert pilot.app.theme == "mine"
+        await until(pilot, lambda: pilot.app.theme == "mine")
 
 
 def test_a_key_means_the_same_everywhere() -> None:
@@ -92,15 +92,9 @@ def test_a_bad_keymap_is_named_with_what_is_wrong(tmp_path: Path, content: str, 
 async def test_the_persons_keymap_changes_key_footer_and_help(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "keymap.toml").write_text('[keys]\niterate = "r"\nfly = "z"\n')
-    fake.proposals.clear()
-    for agent_id, row in list(fake.rows.items()):
-        fake.rows[agent_id] = type(row)(**{**{name: getattr(row, name) for name in row.__slots__}, "pending_approvals": 0})
+    decide_all(fake)
     async with make_app(fake).run_test(size=(120, 30)) as pilot:
-        await pilot.pause(0.2)
-        app = pilot.app
-        assert isinstance(app, LabApp)
-        assert app.key_of("iterate") == "r"
-        assert any("fly" in str(notice.message) for notice in app._notifications)
+        await until(pilot, "r Iterate")
+        await until(pilot, lambda: any("fly" in notice for notice in said(pilot)))
         await pilot.press("r")
-        await pilot.pause(0.1)
-        assert "start_iteration 1" in fake.calls
+        await until(pilot, lambda: "start_iteration 1" in fake.calls)

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.markup import escape
 from textual.widgets import Static
 
 from lab.agents.views import AgentRow
@@ -49,6 +50,15 @@ COLUMNS = (
     Column("Sharpe so far", least=13, most=13, keep=0),
 )
 
+EMPTY = """\
+No agents yet.
+
+n  describes the first one in plain English, such as
+   “a conservative VWAP scalper for tech stocks”.
+
+It writes a strategy, tests it on the cached bars, explains the
+result and proposes a change. Nothing changes until you approve it."""
+
 
 class Dashboard(LabScreen[list[AgentRow]]):
     """Agents in a table; beside it, where there is room, the one under the cursor."""
@@ -56,16 +66,19 @@ class Dashboard(LabScreen[list[AgentRow]]):
     PLACE = "dashboard"
     TITLE = "Agents"
     ACTIONS = (NEW_AGENT, ITERATE, STOP, IMPORT, DELETE)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (120, "-wider"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
-    Dashboard #agents { width: 1fr; height: 1fr; }
-    Dashboard #detail { width: 42; height: 1fr; padding: 0 1; border-left: solid $panel; }
+    Dashboard #left { width: 1fr; height: 1fr; }
+    Dashboard #agents { height: auto; max-height: 60%; }
+    Dashboard #chart { height: 1fr; max-height: 24; display: none; margin-top: 1; padding: 0 1; border-top: solid $panel;
+        border-title-color: $foreground-muted; }
+    Dashboard #detail { width: 38; height: 1fr; padding: 0 1; border-left: solid $panel; }
+    Dashboard.-wider #detail { width: 44; }
     Dashboard.-widest #detail { width: 64; }
-    Dashboard #chart { height: 12; margin-top: 1; display: none; }
     Dashboard #analysis { height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
     Dashboard.-narrow #split { layout: vertical; }
+    Dashboard.-narrow #agents { height: 1fr; max-height: 100%; }
     Dashboard.-narrow #detail { width: 100%; height: 45%; border-left: none; border-top: solid $panel; }
-    Dashboard.-narrow #chart { display: none; }
     Dashboard.-narrow #analysis { margin-top: 0; }
     """
 
@@ -73,15 +86,20 @@ class Dashboard(LabScreen[list[AgentRow]]):
         super().__init__()
         self._charts = False
         """Charts can be drawn: their library is imported, which takes too long for the event loop."""
+        self.table = LineTable(COLUMNS, empty=EMPTY, id="agents")
+        self._chart = EquityChart(id="chart")
+        self._facts = Static(id="facts")
+        self._words = Static(id="words")
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="split"):
-            yield LineTable(COLUMNS, empty="No agents yet: n describes the first one in plain English.", id="agents")
+            with Vertical(id="left"):
+                yield self.table
+                yield self._chart
             with Vertical(id="detail"):
-                yield Static(id="facts")
-                yield EquityChart(drawdown=False, id="chart")
-                with VerticalScroll(id="analysis", can_focus=False):
-                    yield Static(id="words")
+                yield self._facts
+                with VerticalScroll(id="analysis"):
+                    yield self._words
 
     def on_mount(self) -> None:
         self.run_worker(self._prepare_chart(), group="chart")
@@ -89,12 +107,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
     async def _prepare_chart(self) -> None:
         await asyncio.to_thread(prepare)
         self._charts = True
-        if self.is_attached:
-            self._describe()
-
-    @property
-    def table(self) -> LineTable:
-        return self.query_one("#agents", LineTable)
+        self._describe()
 
     @property
     def selected(self) -> AgentRow | None:
@@ -133,19 +146,20 @@ class Dashboard(LabScreen[list[AgentRow]]):
         self.lab_app.open("agent", cast(int, event.row_id))
 
     def _describe(self) -> None:
+        if not self._words.is_attached:
+            return
         agent = self.selected
         self.query_one("#detail").display = agent is not None
+        wide = not self.has_class("-narrow")
+        self._chart.display = self._charts and wide and agent is not None and agent.result is not None
         if agent is None:
             return
-        chart = self.query_one("#chart", EquityChart)
-        room = self.query_one("#facts").content_size.width or self.size.width - 3
-        wide = not self.has_class("-narrow")
-        chart.display = self._charts and wide and agent.result is not None and self.size.height >= 30
-        if agent.result is not None and chart.display:
-            chart.show(agent.result.equity, agent.result.starting_equity)
-        self.query_one("#facts", Static).update(_facts(agent, room, line=not chart.display))
-        words = safe(agent.latest_analysis) if agent.latest_analysis else safe(agent.instructions, Tone.MUTED)
-        self.query_one("#words", Static).update(words)
+        if agent.result is not None and self._chart.display:
+            self._chart.border_title = f"Equity of {escape(clean(agent.name))}"
+            self._chart.show(agent.result.equity, agent.result.starting_equity)
+        room = self._facts.content_size.width or self.size.width - 3
+        self._facts.update(_facts(agent, room, line=not self._chart.display))
+        self._words.update(safe(agent.latest_analysis) if agent.latest_analysis else safe(agent.instructions, Tone.MUTED))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)
@@ -212,20 +226,31 @@ def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
     who, measured = agent.personality, agent.result
     name = safe(agent.name, Tone.STRONG, lines=False)
     market = Content.assemble(safe(agent.universe, Tone.MUTED, lines=False), toned("  SYNTHETIC", Tone.WARN) if agent.synthetic else "")
-    parts: list[Content | str] = [name, " " * max(2, width - name.cell_length - market.cell_length), market]
+    apart = width - name.cell_length - market.cell_length
+    parts: list[Content | str] = [name, " " * apart if apart > 1 else "\n", market]
     parts.append(safe(f"\n{who.risk} {who.style} · {', '.join(who.focus)}", Tone.MUTED))
     if agent.running_iteration_id is not None and agent.progress_note:
         parts.append(safe(f"\n{bar(agent.progress, 8)} {agent.progress_note}", Tone.ACCENT))
     if measured:
         figures = [
             ("Return", signed_percent(measured.total_return), f"to {dollars(measured.final_equity)}", sign_tone(measured.total_return)),
-            ("Sharpe", number(measured.sharpe), number_interval(measured.sharpe_interval), sign_tone(measured.sharpe)),
-            ("Win", percent(measured.win_rate), f"{percent_interval(measured.win_rate_interval)} of {count(measured.trades)}", Tone.PLAIN),
+            (
+                "Sharpe",
+                number(measured.sharpe),
+                f"({number_interval(measured.sharpe_interval)})" if measured.sharpe_interval else "",
+                sign_tone(measured.sharpe),
+            ),
+            (
+                "Win rate",
+                percent(measured.win_rate),
+                f"({percent_interval(measured.win_rate_interval)}) of {count(measured.trades)}",
+                Tone.PLAIN,
+            ),
         ]
         parts.append("\n")
-        apart = "   " if width > 70 else "\n"
+        between = "   " if width > 70 else "\n"
         for place, (label, value, beside, tone) in enumerate(figures):
-            parts += [apart if place else "", toned(f"{label} ", Tone.MUTED), toned(value, tone), toned(f" {beside}", Tone.MUTED)]
+            parts += [between if place else "", toned(f"{label} ", Tone.MUTED), toned(value, tone), toned(f" {beside}", Tone.MUTED)]
         if line:
             parts.append("\n" + sparkline(thin([value for _, value in measured.equity], width), width))
         parts += [safe(f"\n{measured.verdict}: ", Tone.STRONG), safe(measured.verdict_reason, Tone.MUTED)]

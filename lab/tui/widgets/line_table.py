@@ -97,7 +97,7 @@ class LineTable(ScrollView, can_focus=True):
     def __init__(
         self, columns: Sequence[Column], *, empty: str = "", header: bool = True, id: str | None = None, classes: str | None = None
     ) -> None:
-        """`empty` is our own words, shown where there are no rows."""
+        """`empty` is our own words, in lines, shown where there are no rows."""
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self.empty = empty
@@ -107,6 +107,7 @@ class LineTable(ScrollView, can_focus=True):
         self._index: dict[Hashable, int] = {}
         self._widths: list[int] = []
         self._strips: dict[tuple[int, bool, bool], Strip] = {}
+        self.virtual_size = self._whole()
 
     @property
     def cursor_id(self) -> Hashable | None:
@@ -119,7 +120,7 @@ class LineTable(ScrollView, can_focus=True):
         self.rows = tuple(rows)
         self._index = {row_id: line for line, (row_id, _) in enumerate(self.rows)}
         self.cursor = self._index.get(before, min(self.cursor, max(0, len(self.rows) - 1)))
-        self.virtual_size = Size(0, len(self.rows) + self.header)
+        self.virtual_size = self._whole()
         if self._layout() or len(old) != len(self.rows):
             self._strips.clear()
             self.refresh()
@@ -130,6 +131,9 @@ class LineTable(ScrollView, can_focus=True):
         if self.cursor_id != before and self.rows:
             self._show_cursor()
             self.post_message(self.RowHighlighted(self, self.cursor_id))
+
+    def _whole(self) -> Size:
+        return Size(0, len(self.rows) + self.header if self.rows else self.empty.count("\n") + 3)
 
     def move_to(self, row_id: Hashable) -> None:
         """Put the cursor on a row by its id; nothing happens where there is no such row."""
@@ -144,12 +148,14 @@ class LineTable(ScrollView, can_focus=True):
             min(column.most, max([column.least, cell_len(column.label), *(cell_len(row[n]) for row in cells)]))
             for n, column in enumerate(self.columns)
         ]
-        shown = set(range(len(self.columns)))
-        order = sorted(shown, key=lambda n: (self.columns[n].keep, -n))
-        for n in order:
-            if sum(min(natural[m], max(self.columns[m].least, 1)) + GAP for m in shown) - GAP <= room or len(shown) == 1:
-                break
-            shown.discard(n)
+        order = sorted(range(len(self.columns)), key=lambda n: (self.columns[n].keep, -n))
+        shown: set[int] = set()
+        used = -GAP
+        for n in reversed(order):
+            needed = min(natural[n], self.columns[n].least) + GAP
+            if used + needed <= room or not shown:
+                shown.add(n)
+                used += needed
         widths = [natural[n] if n in shown else 0 for n in range(len(self.columns))]
         excess = sum(widths[n] + GAP for n in shown) - GAP - room
         for n in order:
@@ -171,8 +177,8 @@ class LineTable(ScrollView, can_focus=True):
         header = y < self.header and bool(self.rows)
         line = y - self.header + (0 if header else round(self.scroll_y))
         if not self.rows and not header:
-            middle = y == 0
-            return self._plain(f" {self.empty}" if middle else "", Tone.MUTED, width)
+            words = self.empty.split("\n")
+            return self._plain(f" {words[y - 1]}" if 0 < y <= len(words) else "", Tone.MUTED, width)
         if not header and line >= len(self.rows):
             return Strip.blank(width, self.rich_style)
         key = (-1 if header else line, line == self.cursor and not header, self.has_focus)
