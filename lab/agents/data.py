@@ -100,15 +100,15 @@ def fetch_bars(
 ) -> ImportReport:
     """Fetch split-adjusted bars from Polygon, all tickers or none, and make a universe of them over the sessions from `first` to `last`.
 
-    Raises BadFetch, whose `field` says what to change, and whatever `progress` raises: the person's way to stop.
+    An empty `universe_name` is made from what is asked for. Raises BadFetch, whose `field` says what to change, and whatever
+    `progress` raises: the person's way to stop.
     """
     from lab.market import BarsCache
     from lab.market.polygon import fetch_bars as fetch
     from lab.market.polygon_line import PolygonError, PolygonLine
 
-    name = " ".join(universe_name.split())
-    if not name:
-        raise BadFetch("universe", "Give the universe a name.")
+    others = f" and {len(tickers) - 1} more" if len(tickers) > 1 else ""
+    name = " ".join(universe_name.split()) or f"{''.join(tickers[:1])}{others} {timeframe} {first} to {last}"
     with store.read() as session:
         if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
             raise BadFetch("universe", f"A universe named {name!r} exists already; choose another name.")

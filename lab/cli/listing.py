@@ -161,15 +161,13 @@ def fetch(lab: Lab, settings: Settings, asked: FetchRequest) -> None:
         key = SecretStr(getpass.getpass("Polygon key (not shown): "))
     last = asked.last or datetime.now(UTC).date()
     tickers = [ticker for word in asked.tickers for ticker in word.split(",")]
-    others = f" and {len(tickers) - 1} more" if len(tickers) > 1 else ""
-    name = asked.name or f"{tickers[0]}{others} {asked.timeframe} {asked.first} to {last}"
     report = lab.fetch_bars(
         key,
         tickers,
         asked.timeframe,
         asked.first,
         last,
-        name,
+        asked.name or "",
         _bar,
         base_url=settings.polygon_url,
         calls_per_minute=settings.polygon_calls_per_minute,
