@@ -95,7 +95,10 @@ class IterationScreen(DecidingScreen[IterationData]):
     def load(self) -> IterationData:
         view = self.lab.iteration(self._iteration_id)
         charts.prepare()
-        return IterationData(view, tuple(self.lab.trades(self._iteration_id)) if view.result else ())
+        # Trades never change once the backtest has stored them, and there may be thousands.
+        if self.data is None or self.data.view.result is None:
+            return IterationData(view, tuple(self.lab.trades(self._iteration_id)) if view.result else ())
+        return IterationData(view, self.data.trades)
 
     def show(self, data: IterationData) -> None:
         view, row = data.view, data.view.row
@@ -110,7 +113,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         self.query_one("#analysis-text", Flow).show(_analysis(view))
         self._show_refinement(view)
         self.query_one(TradesTable).show(data.trades)
-        self.query_one(TabLine).note("trades", f"{len(data.trades)}" if data.trades else "")
+        self.query_one(TabLine).note("trades", f"{len(data.trades):,}" if data.trades else "")
         self.query_one("#scripts-text", Flow).show(_scripts(view))
 
     def _show_results(self, view: IterationView) -> None:

@@ -9,6 +9,7 @@ from textual.content import Content
 from lab.agents.views import AgentView, IterationRow, KnowledgeRow, VersionRow
 from lab.tui.text import (
     TONE_STYLES,
+    UNKNOWN,
     Tone,
     ago,
     bar,
@@ -20,11 +21,10 @@ from lab.tui.text import (
     plural,
     signed_percent,
     sparkline,
-    verdict_mark,
 )
 from lab.tui.widgets.flow import BLANK, Line, lines_of
 from lab.tui.widgets.line_table import Cell, Column, Row
-from lab.tui.widgets.result import figures
+from lab.tui.widgets.result import figures, standing_mark
 from lab.tui.widgets.status import status_cell, status_words
 from lab.tui.widgets.version_tree import tree_rows
 
@@ -52,7 +52,7 @@ VERSION_COLUMNS = (
 )
 KNOWLEDGE_COLUMNS = (
     Column("Confidence", least=10, most=12, keep=8),
-    Column("Kind", least=6, most=14, keep=4),
+    Column("Kind", least=12, most=14, keep=4),
     Column("Insight", least=20, most=200, keep=9, grow=True),
     Column("From", least=4, most=6, right=True, keep=3),
 )
@@ -86,6 +86,11 @@ def overview_lines(view: AgentView) -> list[Line]:
             _quiet("i starts a learning iteration: the agent writes a strategy, tests it, explains the result and proposes a change."),
         ]
     lines = figures(view.row.result, None, None, "parent")
+    source = next((row for row in view.iterations if row.trades is not None), None)
+    if source is not None:
+        measured = f"of version {clean(source.version or UNKNOWN)}, iteration {source.number}"
+        pending = "" if source.version == view.row.current_version else f"; {clean(view.row.current_version or '')} is not measured yet"
+        lines.insert(0, (Content.assemble(("Newest result ", "bold"), (measured + pending, MUTED)), 2))
     known = [value for value in view.row.sharpe_history if value is not None]
     if len(known) > 1:
         history = Content.assemble((f"{'Sharpe so far':<18}  ", MUTED), sparkline(view.row.sharpe_history, 40))
@@ -100,7 +105,7 @@ def analysis_lines(view: AgentView) -> list[Line]:
 
 
 def iteration_row(row: IterationRow) -> Row:
-    mark, tone = verdict_mark(row.verdict)
+    mark, tone = standing_mark(row.verdict)
     verdict = clean(row.failure) if row.failure else f"{mark} {clean(row.verdict)}" if row.verdict else ""
     return (
         row.id,

@@ -7,6 +7,7 @@ from textual.content import Content
 from lab.agents.views import Change, ResultSummary
 from lab.tui.text import (
     TONE_STYLES,
+    Tone,
     bar,
     clean,
     dollars,
@@ -22,6 +23,11 @@ from lab.tui.widgets.flow import Line
 Part = str | tuple[str, str]
 _LABEL = 11
 _VALUE = 7
+
+
+def standing_mark(verdict: str) -> tuple[str, Tone]:
+    """The sign before the verdict on a single version: promising, no edge seen, no verdict yet."""
+    return {"promising": ("✓", Tone.GOOD), "no edge seen": ("≈", Tone.MUTED)}.get(verdict, ("·", Tone.MUTED))
 
 
 def change_parts(change: Change | None, parent: str, as_percent: bool) -> list[Part]:
@@ -48,7 +54,7 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
     rate = f"{percent_interval(result.win_rate_interval):<13}" if result.win_rate_interval else ""
     ratio = f"{number_interval(result.sharpe_interval):<13}" if result.sharpe_interval else ""
     rivals = ", ".join(f"{clean(name)} {signed_percent(value)}" for name, value in result.benchmarks.items())
-    mark, tone = verdict_mark(result.verdict)
+    mark, tone = standing_mark(result.verdict)
     traded = f"{result.trades:,} traded, {result.signals - result.trades:,} skipped; {result.wins:,} won"
     verdict = Content.assemble(
         (f"{'Verdict':<{_LABEL}}", muted),

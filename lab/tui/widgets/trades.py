@@ -31,10 +31,18 @@ class TradesTable(LineTable):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(COLUMNS, empty="No trades yet: they appear when the backtest has finished.", id=id)
+        self._shown: Sequence[TradeRow] = ()
 
     def show(self, trades: Sequence[TradeRow]) -> None:
         """Show these trades."""
+        if trades is self._shown:
+            return
+        self._shown = trades
         self.set_rows([_row(at, trade) for at, trade in enumerate(trades)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # A trade opens nothing, so the footer must not offer it.
+        return False if action == "select" else super().check_action(action, parameters)
 
 
 def _row(at: int, trade: TradeRow) -> Row:
