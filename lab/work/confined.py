@@ -22,13 +22,12 @@ from typing import Any
 from lab.errors import LabError
 from lab.work.errors import TaskFailed, TaskTooLarge
 
-NICENESS = 10
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one task may use before its process is ended."""
+    """What one task may use before its process is ended, and how politely."""
 
     memory_bytes: int = 4 * 1024**3
     """Address space of the process, libraries included."""
@@ -36,6 +35,8 @@ class Limits:
     """Processor time."""
     wall_seconds: float = 600.0
     """Time on the clock, waiting for a free process not included."""
+    niceness: int = 10
+    """How far the process stands back behind the interface, which has 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def confine(parent_pid: int, limits: Limits) -> None:
     _die_with_parent(parent_pid)
     # The pool's own handler only runs between two instructions of Python, which a long computation never reaches.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(max(0, NICENESS - os.nice(0)))
+    os.nice(max(0, limits.niceness - os.nice(0)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _lower(resource.RLIMIT_AS, limits.memory_bytes)
 

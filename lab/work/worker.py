@@ -20,6 +20,7 @@ from lab.store.errors import DatabaseBusy, DiskFull, StoreError
 from lab.store.models import UNFINISHED
 from lab.store.workspace import FILE_MODE, Workspace
 from lab.work import queue
+from lab.work.confined import Limits
 from lab.work.errors import IterationCancelled, LeaseLost
 from lab.work.executor import Executor
 from lab.work.heart import Heart
@@ -53,6 +54,7 @@ async def run(
     *,
     run_iteration: RunIteration = _learning_loop,
     processes: int = 2,
+    limits: Limits | None = None,
     at_once: int = AT_ONCE,
     idle_seconds: float = IDLE_SECONDS,
     stop: asyncio.Event | None = None,
@@ -66,7 +68,7 @@ async def run(
     """
     workspace = Workspace(home)
     store = await asyncio.to_thread(Store, workspace)
-    executor = Executor(processes)
+    executor = Executor(processes, limits)
     try:
         with _logging_to(workspace.logs / "worker.log"):
             worker = _Worker(store, executor, run_iteration, at_once, stop or asyncio.Event())

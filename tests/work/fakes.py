@@ -13,8 +13,12 @@ from sqlmodel import col, select, update
 from lab.store.database import Store
 from lab.store.models import STEPS, AgentIteration, IterationStatus, IterationStep, TradingAgent, Universe
 from lab.store.workspace import Workspace
+from lab.work.confined import Limits
 from lab.work.executor import Executor
 from lab.work.queue import Lease
+
+EAGER = Limits(niceness=0)
+"""On a busy machine a polite process of a test could wait for minutes."""
 
 
 def add_iterations(home: Path, *per_agent: int) -> list[int]:

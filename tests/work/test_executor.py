@@ -21,7 +21,7 @@ from tests.work import tasks
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Executor]:
-    executor = Executor(1, Limits(memory_bytes=2 * 1024**3, cpu_seconds=1, wall_seconds=2.0))
+    executor = Executor(1, Limits(memory_bytes=2 * 1024**3, niceness=0))
     yield executor
     executor.shutdown(cancel_futures=True)
 
@@ -70,7 +70,8 @@ def test_the_person_s_own_settings_of_names_that_look_like_keys_are_kept_out() -
 
 
 def test_it_computes_at_low_priority_without_the_interface_and_without_core_files(pool: Executor) -> None:
-    assert pool.submit(tasks.niceness).result() >= 10
+    with Executor(1) as executor:
+        assert executor.submit(tasks.niceness).result() >= 10
     assert not pool.submit(tasks.loaded).result() & {"textual", "sqlmodel", "sqlalchemy", "anthropic"}
     assert pool.submit(tasks.core_limit).result() == (0, 0)
 
@@ -83,19 +84,16 @@ def test_too_much_memory_is_said_so_in_python_and_in_polars_and_the_pool_goes_on
     assert pool.submit(tasks.divide, 1).result() == 1
 
 
-def test_a_task_that_sleeps_past_its_time_is_ended_and_the_pool_goes_on(pool: Executor) -> None:
-    with pytest.raises(TaskTookTooLong, match="longer than 2 s"):
-        pool.submit(tasks.sleep, 30).result()
-    assert pool.submit(tasks.divide, 1).result() == 1
+def test_a_task_that_sleeps_past_its_time_is_ended_and_the_pool_goes_on() -> None:
+    with Executor(1, Limits(wall_seconds=1.0, niceness=0)) as executor:
+        with pytest.raises(TaskTookTooLong, match="longer than 1 s"):
+            executor.submit(tasks.sleep, 30).result()
+        assert executor.submit(tasks.divide, 1).result() == 1
 
 
 def test_processor_time_is_limited_by_itself() -> None:
-    executor = Executor(1, Limits(cpu_seconds=1, wall_seconds=60))
-    try:
-        with pytest.raises(TaskTookTooLong, match="1 s of processor time"):
-            executor.submit(tasks.spin).result()
-    finally:
-        executor.shutdown()
+    with Executor(1, Limits(cpu_seconds=1, niceness=0)) as executor, pytest.raises(TaskTookTooLong, match="1 s of processor time"):
+        executor.submit(tasks.spin).result()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +124,7 @@ def test_what_can_not_be_sent_back_is_said_and_does_not_break_the_pool(pool: Exe
 
 
 def test_cancelling_ends_a_running_task_at_once(pool: Executor, tmp_path: Path) -> None:
-    future = pool.submit(tasks.mark_and_sleep, tmp_path / "pid", 1.9)
+    future = pool.submit(tasks.mark_and_sleep, tmp_path / "pid", 60)
     pid = wait_for_file(tmp_path / "pid")
     assert future.cancel()
     pool.submit(tasks.divide, 1).result()
@@ -136,7 +134,7 @@ def test_cancelling_ends_a_running_task_at_once(pool: Executor, tmp_path: Path) 
 def test_cancelling_the_await_of_a_task_ends_the_task(pool: Executor, tmp_path: Path) -> None:
     async def main() -> int:
         waiting = asyncio.create_task(
-            asyncio.wait_for(asyncio.get_running_loop().run_in_executor(pool, tasks.mark_and_sleep, tmp_path / "pid", 1.9), 60)
+            asyncio.wait_for(asyncio.get_running_loop().run_in_executor(pool, tasks.mark_and_sleep, tmp_path / "pid", 60), 60)
         )
         pid = await asyncio.to_thread(wait_for_file, tmp_path / "pid")
         waiting.cancel()
@@ -155,7 +153,7 @@ def test_after_shutdown_no_process_is_left_and_nothing_is_taken(tmp_path: Path) 
     pid = wait_for_file(tmp_path / "pid")
     started = time.monotonic()
     executor.shutdown(cancel_futures=True)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert not running(pid)
     with pytest.raises(RuntimeError, match="shut down"):
         executor.submit(tasks.divide, 1)

@@ -23,7 +23,7 @@ from lab.store.workspace import Workspace
 from lab.work import worker
 from lab.work.executor import Executor
 from lab.work.queue import Lease, claim, release
-from tests.work.fakes import add_iterations, iteration, long_loop, short_loop, statuses, steps_done
+from tests.work.fakes import EAGER, add_iterations, iteration, long_loop, short_loop, statuses, steps_done
 
 Loop = Callable[[Store, int, Executor, Lease], Awaitable[None]]
 
@@ -36,7 +36,7 @@ from tests.work import fakes
 async def main():
     stop = asyncio.Event()
     worker.stop_on_signals(stop)
-    await worker.run(Path(sys.argv[1]), drain=True, run_iteration=getattr(fakes, sys.argv[2]), stop=stop, processes=1)
+    await worker.run(Path(sys.argv[1]), drain=True, run_iteration=getattr(fakes, sys.argv[2]), stop=stop, processes=1, limits=fakes.EAGER)
 
 if __name__ == "__main__":
     asyncio.run(main())
@@ -50,10 +50,10 @@ def start_worker(home: Path, loop: str) -> subprocess.Popen[bytes]:
 
 
 def drain(home: Path, loop: Loop) -> int:
-    return asyncio.run(worker.run(home, drain=True, run_iteration=loop, processes=1))
+    return asyncio.run(worker.run(home, drain=True, run_iteration=loop, processes=1, limits=EAGER))
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -193,19 +193,19 @@ def test_a_full_disk_ends_the_worker_with_a_sentence_and_leaves_the_iteration_to
 
 def test_a_cancelled_iteration_stops_within_seconds_though_its_backtest_takes_a_minute(home: Path) -> None:
     ids = add_iterations(home, 1)
-    started = time.monotonic()
 
-    async def main() -> None:
-        work = asyncio.create_task(worker.run(home, drain=True, run_iteration=long_loop, processes=1))
+    async def main() -> float:
+        work = asyncio.create_task(worker.run(home, drain=True, run_iteration=long_loop, processes=1, limits=EAGER))
         await asyncio.to_thread(wait_until, lambda: (ids[0], "enrich") in steps_done(home))
         with Store(Workspace(home)) as store, store.write() as session:
             session.exec(
                 update(AgentIteration).where(col(AgentIteration.id) == ids[0]).values(iteration_status=IterationStatus.CANCELLED)
             )
+        cancelled = time.monotonic()
         await work
+        return time.monotonic() - cancelled
 
-    asyncio.run(main())
-    assert time.monotonic() - started < 8
+    assert asyncio.run(main()) < 20
     assert statuses(home) == ["cancelled"]
     assert (ids[0], "backtest") not in steps_done(home)
 
@@ -219,7 +219,7 @@ def test_killed_with_its_pool_at_work_it_leaves_no_process_and_the_next_one_goes
     assert len(pool) >= 2
     first.send_signal(signal.SIGKILL)
     first.wait()
-    wait_until(lambda: all(gone(pid) for pid in pool), seconds=2)
+    wait_until(lambda: all(gone(pid) for pid in pool), seconds=5)
 
     before = steps_done(home)
     with Store(Workspace(home)) as store:
@@ -237,7 +237,7 @@ def test_told_to_stop_it_gives_back_what_it_runs_and_ends_its_processes(home: Pa
     wait_until(lambda: (number, "enrich") in steps_done(home))
     pool = children(first.pid)
     first.terminate()
-    assert first.wait(timeout=5) == 0
+    assert first.wait(timeout=30) == 0
     assert all(gone(pid) for pid in pool)
     with Store(Workspace(home)) as store:
         assert iteration(store, number).lease_owner is None
@@ -247,7 +247,7 @@ def test_told_to_stop_it_gives_back_what_it_runs_and_ends_its_processes(home: Pa
 def test_two_workers_share_the_queue_and_nothing_is_done_twice(home: Path) -> None:
     add_iterations(home, *[1] * 5)
     workers = [start_worker(home, "short_loop") for _ in range(2)]
-    assert [process.wait(timeout=30) for process in workers] == [0, 0]
+    assert [process.wait(timeout=60) for process in workers] == [0, 0]
     assert statuses(home) == ["no proposal"] * 5
     assert len(steps_done(home)) == len(set(steps_done(home))) == 5 * len(STEPS)
 
