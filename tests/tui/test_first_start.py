@@ -42,7 +42,6 @@ class SlowDemo(FakeLab):
 async def test_the_demo_market_is_made_with_a_progress_bar(make_app: MakeApp, tmp_path: Path) -> None:
     lab = SlowDemo(tmp_path)
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
-        await until(pilot, "Polygon is not part of this version")
         await until(pilot, "enter Choose")
         await pilot.press("enter", "enter")
         await until(pilot, "40%")
