@@ -15,6 +15,8 @@ class Cue:
     choice: str
     words: tuple[str, ...]
     weight: int = 1
+    negated: bool = False
+    """Speaks for the choice where the words stand under a negation: "skip falling markets"."""
 
 
 RISK_CUES = (
@@ -114,7 +116,7 @@ FOCUS_CUES = (
         ("gap fill*", "fill* gap*", "fill* the gap*", "gaps fill", "fade* gap*", "gap fade*", "fade the gap", "closing the gap"),
         3,
     ),
-    Cue("gap and go", ("gap and go", "gap n go", "gap up momentum", "buy* gap*", "gap continuation"), 3),
+    Cue("gap and go", ("gap and go", "gap n go", "gap up*", "gaps up", "gapping up", "buy* gap*", "gap continuation"), 3),
     Cue("gap and go", ("gap*", "gapper*")),
     Cue(
         "opening-range breakout",
@@ -137,6 +139,9 @@ FOCUS_CUES = (
         "support bounce",
         (
             "at support",
+            "near support",
+            "into support",
+            "to support",
             "support bounce*",
             "bounce* off support",
             "support level*",
@@ -145,7 +150,7 @@ FOCUS_CUES = (
             "off support",
             "key level*",
         ),
-        3,
+        4,
     ),
     Cue("support bounce", ("support", "bottoms", "levels")),
     Cue("high-tight flag", ("high tight flag*", "bull flag*", "flag*", "pennant*"), 3),
@@ -154,21 +159,47 @@ FOCUS_CUES = (
     Cue("RSI-2 reversal", ("mean reversion", "mean reverting", "reversal*", "contrarian", "sell offs", "selloff*")),
     Cue("gap and go", ("momentum",)),
 )
+FALLING_MARKET = (
+    "downtrend*",
+    "down trend*",
+    "down market*",
+    "bear market*",
+    "bearish",
+    "falling market*",
+    "weak market*",
+    "market is down",
+    "market is falling",
+    "falling stocks",
+)
+VOLATILE_MARKET = ("volatile", "high volatility", "high vix", "wild", "panic*", "fast market*", "fast moving")
 MARKET_CUES = (
     Cue(
         "rising market",
-        ("uptrend*", "up trend*", "bull market*", "bullish", "rising market*", "strong market*", "when the market is up", "rising stocks"),
+        (
+            "uptrend*",
+            "up trend*",
+            "up market*",
+            "bull market*",
+            "bullish",
+            "rising market*",
+            "strong market*",
+            "market is up",
+            "market is rising",
+            "rising stocks",
+        ),
     ),
-    Cue("falling market", ("downtrend*", "down trend*", "bear market*", "bearish", "falling market*", "weak market*", "falling stocks")),
+    Cue("rising market", FALLING_MARKET, negated=True),
+    Cue("falling market", FALLING_MARKET),
     Cue("sideways market", ("sideways", "range bound", "ranging", "choppy", "flat market*", "range trad*")),
     Cue("calm market", ("calm", "quiet", "low volatility", "low vix", "stable")),
-    Cue("volatile market", ("volatile", "high volatility", "volatility", "high vix", "wild", "panic*", "fast market*", "fast moving")),
+    Cue("calm market", VOLATILE_MARKET, negated=True),
+    Cue("volatile market", VOLATILE_MARKET),
     Cue(
         "liquid stocks",
         ("liquid", "high volume", "large cap*", "big cap*", "mega cap*", "blue chip*", "heavily traded", "s&p 500", "big names"),
     ),
     Cue("technology stocks", ("tech", "technology", "semiconductor*", "software", "nasdaq", "faang", "chip stocks", "ai stocks")),
-    Cue("gapping stocks", ("gapper*", "gap up*", "gapping", "gap* stocks", "earnings gap*", "gap and go")),
+    Cue("gapping stocks", ("gapper*", "gap up*", "gaps up", "gapping", "gap* stocks", "earnings gap*", "gap and go")),
 )
 _TRADING_WORDS = (
     "stock*",
@@ -274,7 +305,7 @@ def weigh(text: str, cues: Sequence[Cue]) -> dict[str, tuple[int, tuple[str, ...
     """Choice -> (weight of the words that speak for it, those words as written)."""
     found: dict[str, tuple[int, tuple[str, ...]]] = {}
     for cue in cues:
-        words = tuple(dict.fromkeys(mentions(text, cue.words)))
+        words = tuple(dict.fromkeys(mentions(text, cue.words, negated=cue.negated)))
         if words:
             weight, earlier = found.get(cue.choice, (0, ()))
             found[cue.choice] = (weight + cue.weight * len(words), tuple(dict.fromkeys((*earlier, *words))))

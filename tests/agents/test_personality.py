@@ -50,6 +50,12 @@ def test_what_is_negated_is_not_chosen(text: str, unwanted: str) -> None:
     assert unwanted not in named
 
 
+def test_a_market_to_be_skipped_names_the_one_that_is_wanted() -> None:
+    assert detect("Day trade gaps up, skip falling markets").personality.markets == ("rising market", "gapping stocks")
+    assert detect("Scalp stocks, avoid volatile markets").personality.markets == ("calm market",)
+    assert detect("Short falling stocks").personality.markets == ("falling market",)
+
+
 def test_a_negation_ends_with_its_clause() -> None:
     assert detect("Not a day trader, but aggressive: buys momentum").personality.risk == "aggressive"
     assert detect("not only conservative stocks").personality.risk == "conservative"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.agents.words import mentions
+from lab.agents.words import FALLING_MARKET, VOLATILE_MARKET, mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +109,27 @@ _MEANINGS: tuple[_Meaning, ...] = (
         needs="market",
     ),
     _Meaning(
-        ("falling market*", "downtrend*", "market is down", "market is falling", "bear market*", "weak market*"),
+        FALLING_MARKET,
         "only when the market is not falling",
         "market.trend >= 0",
         negated=True,
         needs="market",
     ),
     _Meaning(
-        ("falling market*", "downtrend*", "market is down", "market is falling", "bear market*", "weak market*"),
+        FALLING_MARKET,
         "only when the market is not rising",
         "market.trend <= 0",
         needs="market",
     ),
     _Meaning(("calm", "quiet market*", "low volatility"), "not in a volatile market", "market.volatility <= 1", needs="market"),
     _Meaning(
-        ("volatile", "high volatility", "wild", "panic*"),
+        VOLATILE_MARKET,
         "not in a volatile market",
         "market.volatility <= 1",
         negated=True,
         needs="market",
     ),
-    _Meaning(("volatile", "high volatility"), "not in a calm market", "market.volatility >= 1", needs="market"),
+    _Meaning(VOLATILE_MARKET, "not in a calm market", "market.volatility >= 1", needs="market"),
     _Meaning(
         ("at support", "near support", "close to support", "support"),
         "only near support",
