@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.markup import escape
+from textual.timer import Timer
 from textual.widgets import Static
 
 from lab.agents.views import AgentRow
@@ -50,6 +51,7 @@ COLUMNS = (
     Column("Sharpe so far", least=13, most=13, keep=0),
 )
 
+REST_SECONDS = 0.12
 EMPTY = """\
 No agents yet.
 
@@ -86,6 +88,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
         super().__init__()
         self._charts = False
         """Charts can be drawn: their library is imported, which takes too long for the event loop."""
+        self._resting: Timer | None = None
         self.table = LineTable(COLUMNS, empty=EMPTY, id="agents")
         self._chart = EquityChart(id="chart")
         self._facts = Static(id="facts")
@@ -138,6 +141,12 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     @on(LineTable.RowHighlighted, "#agents")
     def _moved(self) -> None:
+        """Describe the agent once the cursor rests: while it runs over a list, only the table is drawn."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(REST_SECONDS, self._rested)
+
+    def _rested(self) -> None:
         self._describe()
         self.refresh_actions()
 

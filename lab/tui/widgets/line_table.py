@@ -220,7 +220,7 @@ class LineTable(ScrollView, can_focus=True):
             segments.append(Segment(blank + text if self.columns[n].right else text + blank, style))
             used += room
         segments.append(Segment(" " * max(0, width - used), base))
-        return Strip(segments).adjust_cell_length(width, base)
+        return Strip(segments).adjust_cell_length(width, base).simplify()
 
     def _forget(self, line: int) -> None:
         for cursor in (False, True):
