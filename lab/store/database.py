@@ -30,7 +30,7 @@ _session_open: ContextVar[str] = ContextVar("lab_session_open", default="")
 class Store:
     """The database of a workspace, opened, checked and at the newest schema.
 
-    `place` is a `Workspace` (SQLite, the default) or a database URL. Opening raises a `StoreError` whose text says
+    `place` is a `Workspace` (SQLite, the default) or the URL of a PostgreSQL database. Opening raises a `StoreError` whose text says
     what a person can do: a read-only folder, a full disk, a damaged file, a database of a newer lab.
     Safe to share between threads, not between processes: each process opens its own.
     """
@@ -45,7 +45,7 @@ class Store:
             self._engine = _sqlite_engine(self.workspace)
         else:
             fresh = False
-            self._engine = create_engine(make_url(str(place)), pool_pre_ping=True)
+            self._engine = _server_engine(str(place))
         event.listen(self._engine, "begin", _begin)
         self._reader = self._engine.execution_options(**{_MODE: "read"})
         self._writer = self._engine.execution_options(**{_MODE: "write"})
@@ -167,6 +167,18 @@ def _connect(workspace: Workspace) -> sqlite3.Connection:
 def _sqlite_engine(workspace: Workspace) -> Engine:
     # A connection is only ever used by one thread at a time: the pool sees to it.
     return create_engine("sqlite://", creator=lambda: _connect(workspace), poolclass=QueuePool, pool_size=8, max_overflow=-1)
+
+
+def _server_engine(address: str) -> Engine:
+    try:
+        url = make_url(address)
+        if url.get_backend_name() == "postgresql":
+            return create_engine(url, pool_pre_ping=True)
+    except exc.ArgumentError as error:
+        raise StoreError("The database URL can't be read: it looks like postgresql+psycopg://user@host/database.") from error
+    except ModuleNotFoundError as error:
+        raise StoreError(f"PostgreSQL needs the Python package {error.name}, which is not installed here: install it.") from error
+    raise StoreError(f"A database URL has to be PostgreSQL's, not {url.get_backend_name()}'s; SQLite needs only the workspace folder.")
 
 
 def _begin(connection: Connection) -> None:

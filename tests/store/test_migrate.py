@@ -199,9 +199,13 @@ def test_a_week_of_daily_backups_is_kept_and_others_are_never_removed(home: Path
     assert names[-1].endswith("before-0002.sqlite3")
 
 
-def test_a_database_url_is_taken_in_place_of_a_folder(tmp_path: Path) -> None:
-    with Store(f"sqlite:///{tmp_path / 'by_url.sqlite3'}") as store:
-        with store.write() as session:
-            session.add(Preference(key="theme", value="paper"))
-        with store.read() as session:
-            assert session.get_one(Preference, "theme").value == "paper"
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite:///lab.sqlite3", "has to be PostgreSQL's, not sqlite's"),
+        ("not a url", "can't be read: it looks like postgresql"),
+    ],
+)
+def test_a_database_url_of_the_wrong_kind_gets_a_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence):
+        Store(url)

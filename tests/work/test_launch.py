@@ -47,6 +47,7 @@ def test_many_asking_at_once_start_one_worker_of_its_own_session(home: Path) -> 
     assert pid == worker_pid(home)
     assert os.getsid(pid) == pid
     assert ensure_worker(home) == pid
+    assert {path.stat().st_mode & 0o777 for path in home.rglob("*") if path.is_file()} == {0o600}
 
 
 @pytest.mark.usefixtures("ended")

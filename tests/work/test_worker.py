@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -261,3 +262,19 @@ def test_a_drained_worker_leaves_a_backup_that_is_a_whole_database(home: Path) -
     copy.mkdir()
     (copy / "lab.sqlite3").write_bytes(backup.read_bytes())
     assert statuses(copy) == ["no proposal"]
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_it_loses_nothing_and_does_nothing_twice(home: Path) -> None:
+    add_iterations(home, *[4] * 4)
+    moments = random.Random(7)
+    for _ in range(20):
+        process = start_worker(home, "short_loop")
+        time.sleep(moments.uniform(0.5, 2.5))
+        process.kill()
+        process.wait()
+    drain(home, short_loop)
+    assert statuses(home) == ["no proposal"] * 16
+    assert len(steps_done(home)) == len(set(steps_done(home))) == 16 * len(STEPS)
+    with Store(Workspace(home)) as store:
+        assert store.problems() == ()
