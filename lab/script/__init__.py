@@ -1,4 +1,11 @@
-"""The strategy language: a script can only compute, and only from the past."""
+"""The strategy language: a script can only compute, and only from the past.
+
+What is missing stays missing: arithmetic with a missing value, a division by zero, a window that is not full or has a gap in it, and a
+session function before it has what it needs all give a missing value. A comparison with a missing value is neither true nor false, and so
+is its `not`; wherever a condition is acted on (a signal, an exit, a named line's column) that counts as false. So missing data never makes
+a signal, whichever way a script asks. `a if c else b` is missing where `c` is. `nz(x, 0)` is the one way to say otherwise, and bars in
+warm-up give no signal even then.
+"""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from lab.script.place import Cascade, OwnFunction, Place
 from lab.script.shapes import function_body
 from lab.script.source import Source
 
-MAX_STEPS = 20_000
+MAX_STEPS = 8_000
 """How many expressions a strategy may unfold into while functions are written out."""
-MAX_EXPRESSIONS = 1_500
+MAX_EXPRESSIONS = 800
 """How many distinct expressions may remain."""
 
 _ARITHMETIC: dict[type[ast.operator], Op] = {ast.Add: Op.ADD, ast.Sub: Op.SUBTRACT, ast.Mult: Op.MULTIPLY, ast.Div: Op.DIVIDE}
@@ -32,6 +32,8 @@ class Checker:
     def __init__(self, graph: Graph, parameters: Mapping[tuple[str, int, int], float]) -> None:
         self.graph = graph
         self.steps = 0
+        self.too_large = False
+        """Said once: every later line would only repeat it."""
         self._parameters = parameters
         """(script, line, column) of each `param` call -> its bound value."""
         self._calls: dict[tuple[object, ...], Node] = {}
@@ -40,6 +42,9 @@ class Checker:
         """The node of an expression that `check_expression` found of the right form."""
         self.steps += 1
         if self.steps > MAX_STEPS or len(self.graph.nodes) > MAX_EXPRESSIONS:
+            if self.too_large:
+                raise Cascade
+            self.too_large = True
             raise place.source.error(node, "the script is too large once its functions are written out", "Use fewer or simpler functions")
         match node:
             case ast.Name():

@@ -26,6 +26,7 @@ class Parameter:
     low: float | None
     high: float | None
     step: float | None
+    """As written; 1 where none is and only whole numbers fit, such as a window."""
 
     @property
     def whole(self) -> bool:

@@ -22,6 +22,7 @@ from lab.script.source import Source, error_at, parse
 DIRECTIONS = ("long", "short")
 SCAN_RESULTS = ("long", "short", "score")
 EXECUTION_RESULTS = ("entry", "stop", "target", "exit", "max_bars", "flat_by", "risk")
+MAX_PARAMETERS = 30
 _RESERVED = {*FIELDS, *NAMESPACES, *CATALOGUE, "param", "side", "news", "on", "of", "rank_across"}
 _LONG_EXAMPLE = "long = close > vwap() and volume > 2 * sma(volume, 20)"
 
@@ -39,7 +40,8 @@ class CheckedPair:
     """Direction -> each named line of the execution script, with `side` of that direction."""
     order: str = "at_open"
     order_bars: int = 1
-    execution_source: Source | None = None
+    steps: int = 0
+    """How many expressions were looked at: what a further check would cost."""
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -71,8 +73,8 @@ def check_pair(scan: str, execution: str | None, values: Mapping[str, float] | N
         return _finished(pair)
     execution_source = next((source for source in sources if source.script == "execution"), None)
     if execution_source is not None:
-        pair.execution_source = execution_source
         _check_execution(pair, checker, execution_source, lines, own, used)
+    pair.steps = checker.steps
     if execution is not None and not pair.errors:
         for name, function in own.items():
             if name not in used:
@@ -104,6 +106,11 @@ def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str
     marked, errors = find_parameters(source)
     pair.errors += errors
     taken = {parameter.name for parameter in pair.parameters}
+    room = max(0, MAX_PARAMETERS - len(taken))
+    if len(marked) > room:
+        last = marked[room].call
+        message = f"the script has more than {MAX_PARAMETERS} parameters"
+        pair.errors.append(source.error(last, message, "Write plain numbers where nothing should vary"))
     for found in marked:
         parameter = found.parameter
         if parameter.name in taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.script.catalogue import nearest
+from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS
 from lab.script.nodes import Node, Op, canonical, reachable
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 DEFAULT_RISK_PERCENT = 0.5
+_MAX_TRIAL_STEPS = 20_000
+"""What trying the bounds of all parameters may cost: far more than a script of usual size needs, and well below a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,47 @@ class Strategy:
 
 def check(scan: str, execution: str) -> tuple[ScriptError, ...]:
     """Every mistake found in the two scripts, in reading order; empty when they are fine. Never raises on any text."""
-    return tuple(check_pair(scan, execution).errors)
+    pair = check_pair(scan, execution)
+    return tuple(pair.errors) or _range_errors(scan, execution, pair)
+
+
+def _range_errors(scan: str, execution: str, pair: CheckedPair) -> tuple[ScriptError, ...]:
+    """Parameters whose own bounds or step allow a value that the script can't have."""
+    errors: list[ScriptError] = []
+    if 3 * len(pair.parameters) * pair.steps > _MAX_TRIAL_STEPS:
+        return ()
+    for parameter in pair.parameters:
+        stepped = None if parameter.step is None else parameter.value + parameter.step
+        if stepped is not None and parameter.high is not None and stepped > parameter.high:
+            stepped = None
+        for word, value in (("low", parameter.low), ("high", parameter.high), ("step", stepped)):
+            if value is None or value == parameter.value:
+                continue
+            wrong = check_pair(scan, execution, {parameter.name: value}).errors
+            if wrong:
+                first = wrong[0]
+                message = f"the {word} of the parameter `{parameter.name}` allows {number_text(value)}, but {first.message}"
+                errors.append(
+                    ScriptError(message, script=first.script, line=first.line, column=first.column, source_line=first.source_line)
+                )
+                break
+    return tuple(errors)
+
+
+def _with_steps(scan: str, execution: str, pair: CheckedPair) -> tuple[Parameter, ...]:
+    if len(pair.parameters) * pair.steps > _MAX_TRIAL_STEPS:
+        return tuple(pair.parameters)
+    return tuple(_with_step(scan, execution, parameter) for parameter in pair.parameters)
+
+
+def _with_step(scan: str, execution: str, parameter: Parameter) -> Parameter:
+    """The parameter, with a step of 1 where none is given and only whole numbers fit."""
+    if parameter.step is not None or parameter.value != int(parameter.value):
+        return parameter
+    between = parameter.value + (0.5 if parameter.high is None or parameter.value < parameter.high else -0.5)
+    if not check_pair(scan, execution, {parameter.name: between}).errors:
+        return parameter
+    return dataclasses.replace(parameter, step=1.0)
 
 
 def check_scan(scan: str) -> tuple[ScriptError, ...]:
@@ -118,7 +162,7 @@ def _compiled(scan: str, execution: str, params: tuple[tuple[str, float], ...]) 
         scan_text=scan,
         execution_text=execution,
         script_hash=hashlib.sha256(text.encode()).hexdigest(),
-        parameters=tuple(pair.parameters),
+        parameters=_with_steps(scan, execution, pair),
         warm_up_bars=max(node.warm_up_bars for node in signals),
         warm_up_sessions=max(node.warm_up_sessions for node in signals),
         required_context=frozenset(FIELDS[name].namespace for name in fields) - {""},

@@ -108,6 +108,12 @@ def test_parameters_are_named_by_their_line_and_bound_from_outside() -> None:
             compile_strategy(scan, execution, wrong)
 
 
+def test_a_parameter_that_must_be_whole_has_a_step_of_one() -> None:
+    strategy = strategy_of("x = sma(close, param(20, low=5, high=50)) * param(2, low=1, high=3)")
+    assert [(parameter.step, parameter.whole) for parameter in strategy.parameters] == [(1.0, True), (None, False)]
+    assert not strategy.evaluate(make_bars()).is_empty()
+
+
 def test_side_turns_one_execution_script_round_for_shorts() -> None:
     scan = "long = close > open\nshort = close < open"
     execution = "entry = limit(close - side * 0.1, bars=3)\nstop = low - 1 if side > 0 else high + 1\nexit = close * side < 0"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lab.script import check
@@ -256,7 +258,17 @@ def test_no_attempt_to_look_ahead_compiles(attempt: str) -> None:
 def test_functions_that_call_each_other_many_times_over_are_stopped() -> None:
     doubling = ["def f0(x): return x + close"] + [f"def f{i}(x): return f{i - 1}(x) + f{i - 1}(x + 1)" for i in range(1, 40)]
     errors = check("\n".join([*doubling, "long = f39(close) > 0"]), EXECUTION)
-    assert "too large once its functions are written out" in str(errors[0])
+    assert ["too large once its functions are written out" in str(error) for error in errors] == [True]
+
+
+def test_checking_a_script_made_to_be_slow_stays_quick() -> None:
+    heavy = "+".join(f"adx({n})*param({n}.0,low=1,high=99)" for n in range(2, 30))
+    nested = "def f(x): return adx(5) + macd_signal(x) + zscore(x) * " + "*".join(["rsi(x, 3)"] * 30)
+    wide = "\n".join([nested, *(f"x{n} = f(close * {n}.5) * param({n}.0, low=1, high=99)" for n in range(2, 30)), "long = x2 > 1"])
+    for scan in (f"long = {heavy} > 1", wide):
+        started = time.perf_counter()
+        check(scan, EXECUTION)
+        assert time.perf_counter() - started < 1.5
 
 
 MISTAKES = (
@@ -307,6 +319,15 @@ MISTAKES = (
     ("long = close > param(volume)", "the default of a parameter must be a number written out."),
     ("long = close > param(3, low=4, high=5)", "the default of a parameter must lie between its low and high."),
     ("long = close > param(3, low=5, high=4)", "`low` of a parameter must be below its `high`."),
+    (
+        "long = close > sma(close, param(20, low=0))",
+        "the low of the parameter `long` allows 0, but `n` of sma must be from 1 to 5000, not 0.",
+    ),
+    ("long = close > sma(close, param(20, step=2.5))", "the step of the parameter `long` allows 22.5, but `n` of sma must be a whole"),
+    (
+        f"long = {' + '.join(['param(1)'] * 31)} > close",
+        "the script has more than 30 parameters. Write plain numbers where",
+    ),
     ("long = close > param(3, min=1)", "`param` has no argument `min`. It takes low=, high= and step=."),
     ("def f(x): return x\nlong = close > open", "the function `f` is never used. Use it or take it out."),
     ("long = close > open − 1", "the character U+2212 is not allowed. Write - instead."),
