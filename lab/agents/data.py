@@ -37,7 +37,7 @@ def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> 
     from lab.market import make_demo_market as make
 
     made = make(BarsCache(workspace.bars), progress)
-    return _keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
+    return keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
 
 
 def preview_import(path: str) -> ImportPreview:
@@ -73,7 +73,7 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
             raise BadAgent("universe", f"A universe named {name!r} exists already; choose another name.")
     outcome = import_file(BarsCache(workspace.bars), _corrected(preview), progress)
     traded = tuple(ticker for ticker in outcome.tickers if ticker != VIX)
-    _keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
+    keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
     return ImportReport(
         rows=outcome.rows,
@@ -117,7 +117,7 @@ def fetch_bars(
         outcome = fetch(BarsCache(workspace.bars), line, tickers, timeframe, first, last, progress)
     except PolygonError as error:
         raise BadFetch(error.field, str(error)) from None
-    _keep_universe(workspace, store, name, outcome.tickers, timeframe, "polygon", False, outcome.first_session, outcome.last_session)
+    keep_universe(workspace, store, name, outcome.tickers, timeframe, "polygon", False, outcome.first_session, outcome.last_session)
     progress(1.0, "done")
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
     return ImportReport(
@@ -162,7 +162,7 @@ def _corrected(preview: ImportPreview) -> FilePlan:
     )
 
 
-def _keep_universe(
+def keep_universe(
     workspace: Workspace,
     store: Store,
     name: str,

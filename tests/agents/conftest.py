@@ -47,14 +47,14 @@ class AlwaysProposes(BuiltInStrategist):
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a short demo market; copied by the tests, never changed."""
-    from lab.agents.data import _keep_universe
+    from lab.agents.data import keep_universe
     from lab.market import BarsCache, make_demo_market
 
     home = tmp_path_factory.mktemp("demo") / "home"
     lab = Lab(home)
     made = make_demo_market(BarsCache(lab.workspace.bars), lambda share, note: None, sessions=SESSIONS)
     tickers = made.tickers[:8]
-    _keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
+    keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
     lab.close()
     return home
 

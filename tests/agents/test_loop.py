@@ -185,10 +185,10 @@ def test_killed_at_any_commit_an_iteration_goes_on_with_nothing_lost_and_nothing
 
         shutil.rmtree(undisturbed.workspace.bars, ignore_errors=True)
         shutil.copytree(lab.workspace.bars, undisturbed.workspace.bars)
-        from lab.agents.data import _keep_universe
+        from lab.agents.data import keep_universe
 
         universe = lab.state().universes[0]
-        _keep_universe(
+        keep_universe(
             undisturbed.workspace,
             undisturbed.store,
             universe.name,
