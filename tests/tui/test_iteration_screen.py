@@ -188,13 +188,13 @@ async def test_the_next_item_follows_a_decision(make_app: MakeApp, fake: FakeLab
 async def test_the_card_follows_the_cursor_and_scrolls(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("approvals")
-        await s.sees("VWAP Guardian, iteration 2")
+        await s.sees("VWAP Guardian #2 · v1.1")
         await s.press("down")
-        await s.sees("Gap Hunter, iteration 1")
+        await s.sees("Gap Hunter #1 · v1.0")
         await s.press("space")
         await s.sees("execution script: unchanged")
         await s.press("space")
-        await s.sees("Gap Hunter, iteration 1")
+        await s.sees("Gap Hunter #1 · v1.0")
         await s.press("enter")
         await s.at("iteration")
         await s.press("escape")

@@ -11,6 +11,7 @@ from lab.agents.views import AgentView, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
 from lab.tui.screen import LabScreen
 from lab.tui.screens.ask_line import AskLine
+from lab.tui.screens.settings import SettingsScreen
 from lab.tui.text import plural
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
@@ -65,7 +66,7 @@ class AgentScreen(LabScreen[AgentView]):
         with switcher:
             with Reader(id="overview"), Container(id="standing"):
                 yield Flow(id="figures")
-                yield EquityChart()
+                yield EquityChart(shown=False)
                 yield Flow(id="analysis")
             yield LineTable(panes.ITERATION_COLUMNS, empty="No iteration yet: i starts the first one.", id="iterations")
             with Vertical(id="versions"):
@@ -240,8 +241,6 @@ class AgentScreen(LabScreen[AgentView]):
             self.reload()
 
     async def action_edit(self) -> None:
-        from lab.tui.screens.settings import SettingsScreen
-
         if self.data is not None:
             await self.app.push_screen_wait(SettingsScreen(self.data))
             self.reload()

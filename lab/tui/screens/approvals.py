@@ -106,7 +106,7 @@ class ApprovalsScreen(DecidingScreen[list[ProposalView]]):
         proposal = self.proposal()
         if proposal is None:
             return
-        about = f"{proposal.agent}, iteration {proposal.iteration_number}, refines version {proposal.parent_version} on {proposal.universe}"
+        about = f"{proposal.agent} #{proposal.iteration_number} · v{proposal.parent_version} · {proposal.universe}"
         origin = Content.assemble((clean(about), "$foreground-muted"), (" SYNTHETIC" if proposal.synthetic else "", "bold $text-warning"))
         self.query_one("#heading", Flow).show([*heading(proposal), (origin, 2)])
         self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))

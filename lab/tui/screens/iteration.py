@@ -74,7 +74,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         with switcher:
             with Reader(id="results"), Container(id="measured"):
                 yield Flow(id="figures")
-                yield EquityChart()
+                yield EquityChart(shown=False)
                 yield Flow(id="funnel")
             with Reader(id="analysis"):
                 yield Flow(id="analysis-text")

@@ -189,8 +189,10 @@ class EquityChart(Widget):
     EquityChart { height: 1fr; min-height: 4; }
     """
 
-    def __init__(self, *, drawdown: bool = True, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, *, drawdown: bool = True, shown: bool = True, id: str | None = None) -> None:
+        """`shown` False leaves its place empty until `display` is set."""
+        super().__init__(id=id)
+        self.display = shown
         self._drawdown = drawdown
         self._equity: tuple[tuple[date, float], ...] = ()
         self._starting_equity = 0.0

@@ -40,7 +40,7 @@ class ScriptArea(TextArea):
     """One script: line numbers, light highlighting, error lines underlined."""
 
     def __init__(self, text: str, *, id: str, title: str) -> None:
-        super().__init__(text, id=id, show_line_numbers=True, tab_behavior="focus", soft_wrap=False)
+        super().__init__(text, id=id, show_line_numbers=True, tab_behavior="focus", soft_wrap=True)
         self._wrong_lines: frozenset[int] = frozenset()
         self.highlight_cursor_line = False
         self.border_title = title
