@@ -203,9 +203,9 @@ def span_results(trades: pl.DataFrame, equity: pl.DataFrame) -> SpanResults:
 
 def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, until: date | None) -> SpanResult:
     """The part of a result that lies in (after, until]: trades by their session, the account by its daily equity."""
-    from lab.backtest import sharpe_ratio
-
     import polars as pl
+
+    from lab.backtest import sharpe_ratio
 
     part = _sessions(trades, after, until)
     days = _sessions(equity, after, until)["equity"].to_list()

@@ -63,9 +63,7 @@ def summarise(
     )
 
 
-def verdict_of(
-    trades: int, sharpe: float | None, interval: Interval | None, returns: pl.Series, trials: TrialsSoFar
-) -> tuple[str, str]:
+def verdict_of(trades: int, sharpe: float | None, interval: Interval | None, returns: pl.Series, trials: TrialsSoFar) -> tuple[str, str]:
     """One word for a result on its learning span, and why. The vault alone could say more than "promising".
 
     The probability that the true Sharpe ratio is above the best that luck would show in so many trials is the deflated
