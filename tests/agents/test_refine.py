@@ -10,10 +10,13 @@ from lab.agents.builtin import BuiltInStrategist
 from lab.agents.builtin.edits import moved, narrow
 from lab.agents.builtin.filters import condition_for, filters
 from lab.agents.builtin.ideas import ideas
+from lab.agents.builtin.insights import change_topic
 from lab.agents.builtin.wishes import wishes
 from lab.agents.evidence import DIMENSIONS, Dimension, build_evidence
 from lab.agents.strategist import (
     DiscardedProposal,
+    Insight,
+    KnowledgeType,
     NoRefinement,
     ProposalRequest,
     RefinementDraft,
@@ -126,6 +129,13 @@ def test_a_discarded_proposal_never_comes_again_unchanged() -> None:
     second = draft(made_request(discarded=(gone,)), bench)
     again = compile_strategy(second.scan_script, second.execution_script).script_hash
     assert again != compile_strategy(first.scan_script, first.execution_script).script_hash
+
+
+def test_what_hurt_before_is_not_tried_again_unasked() -> None:
+    first = ideas(made_request())[0].variant
+    topic = change_topic(describe_changes(SCAN, EXECUTION, first.scan_script, first.execution_script))
+    hurt = Insight(1, KnowledgeType.FAILURE, "VWAP bounce", "made it worse", 0.8, {"topic": topic, "effect": -1e-4})
+    assert first.scan_script not in {i.variant.scan_script for i in ideas(made_request(knowledge=(hurt,)))}
 
 
 def test_every_idea_discarded_ends_without_a_proposal() -> None:

@@ -10,12 +10,10 @@ import hashlib
 from dataclasses import dataclass
 
 from lab.agents.builtin import insights
+from lab.agents.builtin.insights import NOTABLE_P
 from lab.agents.builtin.patterns import pattern_of
 from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, OUTCOME_COLUMNS, Bucket, EvidencePack, Figure
 from lab.agents.strategist import Analysis, AnalysisRequest, Verdict
-
-NOTABLE_P = 0.10
-"""Corrected p-value below which a bucket is spoken of as different."""
 
 
 def analyse(request: AnalysisRequest) -> Analysis:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from lab.agents.builtin.edits import moved, narrow
 from lab.agents.builtin.filters import MIN_KEPT, filters
+from lab.agents.builtin.insights import change_topic
 from lab.agents.builtin.setting import Horizon, horizon_of
 from lab.agents.builtin.wishes import Wish, wishes
 from lab.agents.evidence import Bucket, EvidencePack
-from lab.agents.strategist import ProposalRequest, Variant
+from lab.agents.strategist import KnowledgeType, ProposalRequest, Variant
 
 if TYPE_CHECKING:
     from lab.script import Parameter
@@ -32,7 +33,8 @@ class Idea:
 
 
 def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
-    """Distinct ideas that compile, differ from the version itself and were not discarded; at most `max_variants`, best first."""
+    """Distinct ideas that compile, differ from the version itself, were not discarded and are not known to have hurt before;
+    at most `max_variants`, best first. What the person asks for is tried again even where it hurt."""
     from lab.script import ScriptError, compile_strategy
 
     current = compile_strategy(request.scan_script, request.execution_script)
@@ -43,12 +45,22 @@ def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
             script_hash = compile_strategy(idea.variant.scan_script, idea.variant.execution_script).script_hash
         except ScriptError:
             continue
-        if script_hash not in refused:
+        if script_hash not in refused and (idea.wished or not _hurt_before(request, idea)):
             refused.add(script_hash)
             kept.append(idea)
         if len(kept) == request.max_variants:
             break
     return tuple(kept)
+
+
+def _hurt_before(request: ProposalRequest, idea: Idea) -> bool:
+    from lab.script import describe_changes
+
+    harmful = {i.supporting_data.get("topic") for i in request.knowledge if i.knowledge_type == KnowledgeType.FAILURE}
+    if not harmful:
+        return False
+    changes = describe_changes(request.scan_script, request.execution_script, idea.variant.scan_script, idea.variant.execution_script)
+    return change_topic(changes) in harmful
 
 
 def _discarded_hashes(request: ProposalRequest) -> Iterator[str]:
@@ -70,9 +82,9 @@ def _all(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterato
     for found in filters(pack)[:MOST_FILTERS]:
         why = (
             f"Trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops {found.dropped_mean_r:+.2f}R"
-            f" ({', '.join(found.evidence_ids)})."
+            f" [{', '.join(found.evidence_ids)}]."
         )
-        scan = narrow(request.scan_script, found.condition)
+        scan = _narrowed(request.scan_script, found.condition)
         yield Idea(Variant(scan, request.execution_script, found.title, why), found.evidence_ids)
     yield from _steps(request, parameters, pack)
 
@@ -96,8 +108,8 @@ def _with_wish(request: ProposalRequest, wish: Wish, parameters: tuple[Parameter
     from lab.script import set_parameters
 
     if wish.condition:
-        return narrow(scan, wish.condition), execution
-    if wish.parameter == "risk":
+        return _narrowed(scan, wish.condition), execution
+    if wish.parameter == "risk" and not any(p.name.startswith("execution.risk") for p in parameters):
         return scan, _risk(execution, wish.factor)
     if wish.parameter == "threshold":
         chosen = [p for p in parameters if p.script == "scan"]
@@ -142,11 +154,11 @@ def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: Ev
     for p in parameters:
         if p.name.startswith("execution.stop"):
             if stopped is not None and stopped.trades > 0.5 * pack.trades:
-                order.append((p, 1.4, f"{stopped.trades} of {pack.trades} trades end at the stop ({stopped.id}).", (stopped.id,)))
+                order.append((p, 1.4, f"{stopped.trades} of {pack.trades} trades end at the stop [{stopped.id}].", (stopped.id,)))
             order += [(p, 0.7, "A closer stop makes the same move worth more R.", ()), (p, 1.4, "A wider stop survives more noise.", ())]
         elif p.name.startswith("execution.target"):
             if timed is not None and timed.trades > 0.4 * pack.trades:
-                order.append((p, 0.7, f"{timed.trades} of {pack.trades} trades run out of time ({timed.id}).", (timed.id,)))
+                order.append((p, 0.7, f"{timed.trades} of {pack.trades} trades run out of time [{timed.id}].", (timed.id,)))
             order += [(p, 1.5, "A further target lets winners run.", ()), (p, 0.7, "A nearer target is met more often.", ())]
     order.sort(key=lambda step: not step[3])
     stricter = [(p, _stricter(request.scan_script, p), "A stricter threshold keeps the clearer cases.", ()) for p in parameters]
@@ -160,9 +172,19 @@ def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: Ev
             yield Idea(Variant(scan, execution, f"{_readable(p.name)}: {p.value:g} to {value:g}", why), cited)
 
 
+def _narrowed(scan: str, condition: str) -> str:
+    """The scan with the condition; unchanged, and so dropped as no idea, where it has no room left for one."""
+    from lab.script import ScriptError
+
+    try:
+        return narrow(scan, condition)
+    except ScriptError:
+        return scan
+
+
 def _stricter(scan: str, parameter: Parameter) -> float:
     """The factor that lets fewer bars through: by the sign of the comparison that the parameter stands behind."""
-    name, _, nth = parameter.name.partition("_")
+    name, _, nth = parameter.name.rpartition("_")
     line = next((text for text in scan.splitlines() if text.partition("=")[0].strip() == parameter.name), "")
     if not line:
         line = next((text for text in scan.splitlines() if text.partition("=")[0].strip() == name and nth.isdigit()), "")

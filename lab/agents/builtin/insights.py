@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.agents.builtin.patterns import pattern_of
 from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, OUTCOME_COLUMNS, Bucket, EvidencePack
 from lab.agents.strategist import AnalysisRequest, Insight, InsightDraft, KnowledgeType, Verdict
 
 NOTABLE_P = 0.10
+"""Corrected p-value up to which a bucket is spoken of as different."""
 MOST_BUCKETS = 4
 
 
@@ -32,6 +35,11 @@ def bucket_of(insight: Insight, pack: EvidencePack) -> Bucket | None:
     """The bucket of today's pack that an insight speaks of, or None."""
     topic = str(insight.supporting_data.get("topic", ""))
     return next((b for b in pack.buckets if _topic(b) == topic), None)
+
+
+def change_topic(changes: Sequence[str]) -> str:
+    """The topic of insights about one change of the scripts, from its semantic diff."""
+    return f"change:{'; '.join(changes)}"
 
 
 def _topic(bucket: Bucket) -> str:
@@ -115,7 +123,7 @@ def _from_parent(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
             confidence=0.75,
             evidence_ids=(moved.id,) if moved else (),
             supporting_data={
-                "topic": f"change:{change}",
+                "topic": change_topic(parent.changes),
                 "effect": parent.comparison.mean_difference,
                 "n": parent.comparison.sessions,
                 "low": parent.comparison.low,

@@ -131,7 +131,7 @@ def _confirmed(result: VariantResult) -> str:
     if test.verdict is Verdict.WORSE:
         return f"On sessions it was not chosen on it is worse: {basis}, {trades}. I would not do it."
     said = f"On sessions it was not chosen on it made {basis}, {trades}"
-    return f"{said}: the right way, but that much can be luck." if test.mean_difference > 0 else f"{said}: no evidence that it helps."
+    return f"{said}: that much can be luck." if test.mean_difference > 0 else f"{said}: no evidence that it helps."
 
 
 def _misunderstood(request: ProposalRequest) -> str:
