@@ -141,7 +141,9 @@ def _kind(path: Path) -> tuple[FileKind, str]:
 
 def _separator(path: Path, head: bytes) -> str:
     lines = [line for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()]
-    if len(head) == _HEAD_BYTES:
+    if not lines:
+        raise UnreadableFile(f"{path.name} is empty: there is nothing to import.")
+    if len(head) == _HEAD_BYTES and len(lines) > 1:
         lines = lines[:-1]
     best = max(_SEPARATORS, key=lambda one: lines[0].count(one))
     fields = [len(row) for row in csv.reader(lines[:50], delimiter=best)]

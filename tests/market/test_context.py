@@ -78,6 +78,7 @@ def test_daily_and_hourly_context_is_causal_too(cache: BarsCache, tmp_path: Path
     assert whole["levels.support"].null_count() < whole.height / 2
 
 
+@pytest.mark.xdist_group("demo market")
 def test_demo_context_is_causal(demo: tuple[BarsCache, DemoOutcome], demo_frame: pl.DataFrame) -> None:
     cache, made = demo
     last = date(2024, 11, 29)
