@@ -241,8 +241,14 @@ def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
     if agent.running_iteration_id is not None and agent.progress_note:
         parts.append(safe(f"\n{bar(agent.progress, 8)} {agent.progress_note}", Tone.ACCENT))
     if measured:
+        side_by_side = width > 70
         figures = [
-            ("Return", signed_percent(measured.total_return), f"to {dollars(measured.final_equity)}", sign_tone(measured.total_return)),
+            (
+                "Return",
+                signed_percent(measured.total_return),
+                "" if side_by_side else f"to {dollars(measured.final_equity)}",
+                sign_tone(measured.total_return),
+            ),
             (
                 "Sharpe",
                 number(measured.sharpe),
@@ -257,10 +263,14 @@ def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
             ),
         ]
         parts.append("\n")
-        between = "   " if width > 70 else "\n"
         for place, (label, value, beside, tone) in enumerate(figures):
-            parts += [between if place else "", toned(f"{label} ", Tone.MUTED), toned(value, tone), toned(f" {beside}", Tone.MUTED)]
+            parts += [
+                ("   " if side_by_side else "\n") if place else "",
+                toned(f"{label} ", Tone.MUTED),
+                toned(value, tone),
+                toned(f" {beside}" if beside else "", Tone.MUTED),
+            ]
         if line:
-            parts.append("\n" + sparkline(thin([value for _, value in measured.equity], width), width))
+            parts.append(Content.styled("\n" + sparkline(thin([value for _, value in measured.equity], width), width), "$primary"))
         parts += [safe(f"\n{measured.verdict}: ", Tone.STRONG), safe(measured.verdict_reason, Tone.MUTED)]
     return Content.assemble(*parts)

@@ -68,9 +68,11 @@ class ImportFile(LabScreen[None]):
     ImportFile #hint { color: $text-muted; }
     ImportFile #problem { color: $text-error; display: none; }
     ImportFile #plan, ImportFile #making, ImportFile #report { display: none; height: 1fr; margin-top: 1; scrollbar-size-vertical: 1; }
+    ImportFile #fields { height: 1fr; scrollbar-size-vertical: 1; }
+    ImportFile #list { height: 1fr; margin: 1 0; scrollbar-size-vertical: 1; }
     ImportFile #found { height: auto; margin-bottom: 1; }
     ImportFile ItemGrid { height: auto; grid-gutter: 0 3; margin-bottom: 1; }
-    ImportFile #sample { height: auto; color: $text-muted; margin-top: 1; }
+    ImportFile #sample { height: auto; color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ImportFile #go { margin-top: 1; }
     """
 
@@ -89,12 +91,16 @@ class ImportFile(LabScreen[None]):
             id="hint",
         )
         yield Static(id="problem")
-        yield VerticalScroll(id="plan", can_focus=False)
+        with Vertical(id="plan"):
+            yield VerticalScroll(id="fields", can_focus=False)
+            yield Button("Import", id="go", variant="primary", compact=True)
         with Vertical(id="making"):
             yield Static(id="bar")
             yield Static(id="note")
-        with VerticalScroll(id="report", can_focus=False):
+        with Vertical(id="report"):
             yield Static(id="outcome")
+            with VerticalScroll(id="list"):
+                yield Static(id="problems")
             yield Button("Done", id="done", variant="primary", compact=True)
 
     @on(Input.Submitted, "#path")
@@ -127,21 +133,26 @@ class ImportFile(LabScreen[None]):
 
     async def _show_plan(self, preview: ImportPreview) -> None:
         self.query_one("#hint").display = False
-        plan = self.query_one("#plan", VerticalScroll)
-        plan.display = True
-        await plan.remove_children()
+        self.query_one("#plan").display = True
+        fields = self.query_one("#fields", VerticalScroll)
+        await fields.remove_children()
         tickers = ", ".join(preview.tickers[:8]) + (f" and {len(preview.tickers) - 8} more" if len(preview.tickers) > 8 else "")
-        await plan.mount(
+        await fields.mount(
             Static(Content.assemble((f"{preview.rows:,} rows", "bold"), " of ", safe(tickers or "one ticker")), id="found"),
             ItemGrid(*[self._column_row(preview, role) for role in ROLES], min_column_width=28),
             _row("Time zone", Input(clean(preview.time_zone), id="zone", compact=True)),
             Label(safe(preview.time_zone_reason), classes="why"),
             _row("Timeframe", _select(list(dict.fromkeys((*TIMEFRAMES, preview.timeframe))), preview.timeframe, "timeframe", blank=False)),
-            _row("Call it", Input(clean(Path(preview.path).stem), id="name", compact=True)),
+            _row("Call it", Input(self._free_name(preview), id="name", compact=True)),
             Static(_sample(preview), id="sample"),
-            Button("Import", id="go", variant="primary", compact=True),
         )
-        plan.query_one("#go").focus()
+        self.query_one("#go").focus()
+
+    def _free_name(self, preview: ImportPreview) -> str:
+        """The file's name, with a number where a universe is called that already."""
+        taken = {universe.name for universe in self.lab_app.state.universes} if self.lab_app.state else set()
+        stem = clean(Path(preview.path).name.partition(".")[0]) or "bars"
+        return next(name for name in (stem, *(f"{stem} {n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
     def _column_row(self, preview: ImportPreview, role: str) -> Horizontal:
         return _row(
@@ -200,17 +211,11 @@ class ImportFile(LabScreen[None]):
     def _show_report(self, report: ImportReport) -> None:
         self.query_one("#path").disabled = True
         self.query_one("#report").display = True
-        tickers = plural(len(report.tickers), "ticker")
-        parts: list[Content | str] = [
-            toned("✓ ", T.GOOD),
-            safe(f"{report.rows:,} rows of {tickers} ({report.timeframe}) are in the cache as the universe {report.universe}.\n"),
-        ]
-        if report.problems:
-            parts.append(toned(f"\n{plural(len(report.problems), 'thing')} to know about these bars\n", T.STRONG))
-            parts += [safe(f"· {problem}\n") for problem in report.problems]
-        else:
-            parts.append(toned("\nNo gaps, duplicates, impossible prices or unadjusted splits were found.\n", T.MUTED))
-        self.query_one("#outcome", Static).update(Content.assemble(*parts))
+        done = f"{report.rows:,} rows of {plural(len(report.tickers), 'ticker')} ({report.timeframe}) are in the cache as the universe "
+        known = f"\n\n{plural(len(report.problems), 'thing')} to know about these bars" if report.problems else ""
+        name = safe(report.universe, T.STRONG, lines=False)
+        self.query_one("#outcome", Static).update(Content.assemble(toned("✓ ", T.GOOD), safe(done), name, ".", toned(known, T.STRONG)))
+        self.query_one("#problems", Static).update(_problems(report))
         self.query_one("#done").focus()
 
     @on(Button.Pressed, "#done")
@@ -234,8 +239,26 @@ def _select(options: list[str], value: str | None, name: str, *, blank: bool) ->
     return Select(choices, value=chosen, prompt="none", allow_blank=blank or value not in options, id=name, compact=True)
 
 
+def _problems(report: ImportReport) -> Content:
+    """The report's sentences under their tickers."""
+    if not report.problems:
+        return toned("No gaps, duplicates, impossible prices or unadjusted splits were found.", T.MUTED)
+    parts: list[Content] = []
+    last = ""
+    for problem in report.problems:
+        ticker, _, sentence = problem.partition(": ")
+        if ticker in report.tickers:
+            if ticker != last:
+                parts.append(safe(f"{ticker}\n", T.ACCENT))
+                last = ticker
+            parts.append(safe(f"  · {sentence}\n", lines=True))
+        else:
+            parts.append(safe(f"· {problem}\n"))
+    return Content("").join(parts).rstrip()
+
+
 def _sample(preview: ImportPreview) -> Content:
-    rows = [tuple(clean(cell) for cell in row) for row in (preview.file_columns, *preview.sample)]
+    rows = [tuple(clean(cell) for cell in row) for row in (preview.file_columns, *preview.sample[:3])]
     widths = [min(24, max(len(row[n]) for row in rows if n < len(row))) for n in range(len(preview.file_columns))]
     lines = ["  ".join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows]
     return Content("First rows of the file\n" + "\n".join(lines))

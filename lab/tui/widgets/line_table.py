@@ -58,11 +58,11 @@ class LineTable(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     LineTable {
         background: $background; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
-        & > .line-table--header { color: $text-muted; text-style: bold; }
+        & > .line-table--header { color: $foreground-muted; text-style: bold; }
         & > .line-table--cursor { background: $panel; }
         &:focus > .line-table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
         & > .line-table--strong { text-style: bold; }
-        & > .line-table--muted { color: $text-muted; }
+        & > .line-table--muted { color: $foreground-muted; }
         & > .line-table--good { color: $text-success; }
         & > .line-table--bad { color: $text-error; }
         & > .line-table--warn { color: $text-warning; }
