@@ -156,9 +156,9 @@ def test_markup_in_a_script_shows_as_text(text: str) -> None:
 
 
 def test_a_problem_is_listed_with_its_place_and_what_would_be_right() -> None:
-    listed = problem_list([ScriptProblem("scan", 3, 8, "there is no function smaa", "Did you mean sma?")]).plain
-    assert listed == "✗ scan 3:8 there is no function smaa Did you mean sma?"
-    assert "right" in problem_list(()).plain
+    listed = plain(problem_list([ScriptProblem("scan", 3, 8, "there is no function smaa", "Did you mean sma?")]))
+    assert listed == "✗ scan 3:8 there is no function smaa. Did you mean sma?"
+    assert "right" in plain(problem_list(()))
 
 
 STEPS = (StepView("generate", "done", 0.1, ""), StepView("scan", "running", None, ""), StepView("enrich", "waiting", None, ""))

@@ -11,7 +11,7 @@ from lab.agents.views import ProposalView
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.text import clean, plural
-from lab.tui.widgets.script_editor import ScriptEditor
+from lab.tui.widgets.script_editor import ScriptEditor, sentence
 
 
 class EditorScreen(LabScreen[None]):
@@ -57,7 +57,7 @@ class EditorScreen(LabScreen[None]):
         if name == "apply_edited" and self.is_mounted:
             if problems := self._editor.problems:
                 first = problems[0]
-                return f"Not yet: {plural(len(problems), 'error')}. {first.script} script, line {first.line}: {clean(first.message)}"
+                return f"Not yet: {plural(len(problems), 'error')}. {first.script} script, line {first.line}: {sentence(first.message)}"
             if not self._editor.settled:
                 return "The scripts are still being checked; try again in a moment."
         if name == "next_error" and self.is_mounted and not self._editor.problems:

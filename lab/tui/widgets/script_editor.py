@@ -14,16 +14,17 @@ from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 from textual.worker import Worker, WorkerState
 
 from lab.agents.views import ScriptProblem
 from lab.errors import LabError
 from lab.tui.text import clean
+from lab.tui.widgets.flow import Flow, Line
 
 CHECK_DELAY_SECONDS = 0.25
 Check = Callable[[str, str], Sequence[ScriptProblem]]
@@ -77,7 +78,7 @@ class ScriptEditor(Vertical):
         width: 1fr; height: 1fr; border: round $surface-lighten-2; border-title-color: $foreground-muted; padding: 0; scrollbar-size: 1 1;
     }
     ScriptEditor ScriptArea:focus { border: round $primary; border-title-color: $primary; }
-    ScriptEditor #problems { height: auto; max-height: 5; padding: 0 1; }
+    ScriptEditor #problem-box { height: auto; max-height: 5; min-height: 1; padding: 0 1; scrollbar-size-vertical: 1; }
     ScriptEditor.narrow #areas { layout: vertical; }
     """
     @dataclass
@@ -98,7 +99,8 @@ class ScriptEditor(Vertical):
         with Horizontal(id="areas"):
             yield ScriptArea(self._scan, id="scan", title="scan script: when to trade")
             yield ScriptArea(self._execution, id="execution", title="execution script: entry, stop, exit")
-        yield Static("checking…", id="problems")
+        with VerticalScroll(id="problem-box", can_focus=False):
+            yield Flow(id="problems")
 
     def on_mount(self) -> None:
         self._start_check()
@@ -150,7 +152,7 @@ class ScriptEditor(Vertical):
         if event.state is WorkerState.ERROR:
             error = event.worker.error
             reason = str(error) if isinstance(error, LabError) else f"the check itself failed ({type(error).__name__})"
-            self.query_one("#problems", Static).update(Content.styled(f"✗ Not checked: {clean(reason)}", "$text-error"))
+            self.query_one("#problems", Flow).show([(Content.styled(f"✗ Not checked: {clean(reason)}", "$text-error"), 2)])
         elif event.state is WorkerState.SUCCESS and event.worker.result is not None:
             scan, execution, problems = event.worker.result
             if (scan, execution) == (self.scan, self.execution):
@@ -161,7 +163,7 @@ class ScriptEditor(Vertical):
         for script in ("scan", "execution"):
             lines = frozenset(problem.line for problem in problems if problem.script == script)
             self.query_one(f"#{script}", ScriptArea).mark(lines)
-        self.query_one("#problems", Static).update(problem_list(problems))
+        self.query_one("#problems", Flow).show(problem_list(problems))
         self.post_message(self.Checked(problems))
 
     def action_next_problem(self) -> None:
@@ -181,15 +183,20 @@ class ScriptEditor(Vertical):
         area.move_cursor((max(0, target.line - 1), max(0, target.column - 1)))
 
 
-def problem_list(problems: Sequence[ScriptProblem]) -> Content:
+def problem_list(problems: Sequence[ScriptProblem]) -> list[Line]:
     """Every problem on a line with its place, and what would be right; a tick where there is none."""
     if not problems:
-        return Content.styled("✓ Both scripts are right.", "$text-success")
-    parts: list[str | tuple[str, str]] = []
-    for at, problem in enumerate(problems):
-        parts.append(("\n✗ " if at else "✗ ", "$text-error"))
-        parts.append((f"{problem.script} {problem.line}:{problem.column} ", "bold $text-error"))
-        parts.append(clean(problem.message))
-        if problem.suggestion:
-            parts.append((f" {clean(problem.suggestion)}", "$foreground-muted"))
-    return Content.assemble(*parts)
+        return [(Content.styled("✓ Both scripts are right.", "$text-success"), 0)]
+    lines: list[Line] = []
+    for problem in problems:
+        place = f"✗ {problem.script} {problem.line}:{problem.column} "
+        hint = f" {sentence(problem.suggestion)}" if problem.suggestion else ""
+        parts = ((place, "bold $text-error"), sentence(problem.message), (hint, "$foreground-muted"))
+        lines.append((Content.assemble(*parts), 2))
+    return lines
+
+
+def sentence(words: str) -> str:
+    """Cleaned words with a full stop, unless they end with a sign of their own."""
+    words = clean(words).strip()
+    return words if words.endswith((".", "!", "?", "…", ":")) else words + "."
