@@ -8,7 +8,7 @@ import time
 
 from lab.script import check, compile_strategy
 from tests.script.bars import make_bars
-from tests.script.test_fuzz import random_scan
+from tests.script.calls import COMPUTED, call_of
 from tests.script.test_meaning import EXECUTION_SCRIPT, SCAN
 
 
@@ -24,13 +24,9 @@ def test_checking_scripts_does_not_load_the_data_libraries() -> None:
 
 
 def test_a_thirty_line_script_is_checked_while_one_types() -> None:
-    lines = [
-        line
-        for seed in range(12)
-        for line in random_scan(seed).replace("x", f"v{seed}x").splitlines()
-        if not line.startswith(("long", "short"))
-    ]
-    scan = "\n".join([*(line for line in lines if "max" not in line)][:29]) + "\nlong = close > open"
+    lines = [f"line{position} = {call_of(function)}" for position, function in enumerate(COMPUTED[:29])]
+    scan = "\n".join([*lines, "long = line1 > line2 and line3 > line4"])
+    assert check(scan, EXECUTION_SCRIPT) == ()
     best = 1.0
     for attempt in range(5):
         started = time.perf_counter()
