@@ -9,12 +9,12 @@ decides on them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from lab.agents.dimensions import DIMENSIONS, OUTCOME_COLUMNS, Group, cut
 from lab.agents.views import Interval, ResultSummary
 
 if TYPE_CHECKING:
@@ -121,43 +121,6 @@ class EvidencePack:
     def ids(self) -> frozenset[str]:
         """Every id that may be cited."""
         return frozenset(e.id for part in (self.figures, self.funnel, self.buckets, self.best, self.worst) for e in part)
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """How one context column is cut into buckets."""
-
-    column: str
-    title: str
-    edges: tuple[float, ...] = ()
-    """Inner edges of numeric buckets; empty for categories."""
-    names: tuple[tuple[float, str], ...] = ()
-    """Values of a numeric category with their words; others are shown as they are."""
-    unit: str = ""
-
-
-_HOURS = tuple((float(h), f"{h}:00 to {h + 1}:00") for h in range(24))
-_WEEKDAYS = tuple(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), start=1))
-
-DIMENSIONS: tuple[Dimension, ...] = (
-    Dimension("hour", "hour of day", names=_HOURS),
-    Dimension("weekday", "weekday", names=tuple((float(n), name) for n, name in _WEEKDAYS)),
-    Dimension("market.trend", "market trend", names=((-1.0, "down"), (0.0, "flat"), (1.0, "up"))),
-    Dimension("market.volatility", "market volatility", names=((0.0, "low"), (1.0, "normal"), (2.0, "high"))),
-    Dimension("market.change", "market on the day", edges=(-0.5, 0.0, 0.5), unit="%"),
-    Dimension("support_distance_percent", "distance to support", edges=(0.25, 0.5, 1.0, 2.0, 4.0), unit="%"),
-    Dimension("resistance_distance_percent", "distance to resistance", edges=(0.5, 1.0, 2.0, 4.0), unit="%"),
-    Dimension("relative_volume", "relative volume", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
-    Dimension("volume_burst", "volume against the last bars", edges=(0.75, 1.0, 1.5, 2.0, 3.0), unit="x"),
-    Dimension("rsi", "RSI(14)", edges=(20.0, 25.0, 30.0, 40.0, 60.0, 70.0, 75.0, 80.0)),
-    Dimension("vwap_distance_percent", "distance to VWAP", edges=(-1.0, -0.5, 0.0, 0.5, 1.0), unit="%"),
-    Dimension("gap_percent", "overnight gap", edges=(-2.0, -1.0, -0.3, 0.3, 1.0, 2.0), unit="%"),
-    Dimension("direction", "direction"),
-    Dimension("ticker", "ticker"),
-    Dimension("exit_reason", "exit"),
-)
-OUTCOME_COLUMNS = frozenset({"exit_reason"})
-"""Known only after the trade: explained, but no filter can be made of them, and no test means anything."""
 
 
 def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *, prefix: str = "E") -> EvidencePack:
@@ -283,15 +246,6 @@ def _funnel(summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
     return tuple(Figure(ids.next(), name, float(count), None, "count") for name, count in rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    dimension: Dimension
-    name: str
-    low: float | None
-    high: float | None
-    inside: Sequence[bool]
-
-
 def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
     from lab.backtest import wilson_interval
 
@@ -299,7 +253,7 @@ def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
         return ()
     r = [float(x) for x in trades["r_multiple"].to_list()]
     won = [x > 0 for x in trades["pnl"].to_list()]
-    groups = [g for d in DIMENSIONS if d.column in trades.columns for g in _cut(d, trades[d.column].to_list())]
+    groups = [g for d in DIMENSIONS if d.column in trades.columns for g in cut(d, trades[d.column].to_list())]
     p_values = [_p_value(g, r) for g in groups]
     corrected = _correct(p_values)
     made: list[Bucket] = []
@@ -333,44 +287,7 @@ def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
     return tuple(made)
 
 
-def _cut(dimension: Dimension, values: Sequence[object]) -> Iterable[_Group]:
-    """The groups of one dimension in natural order. A dimension in which all trades are alike says nothing and is left out."""
-    known = [v for v in values if v is not None and not (isinstance(v, float) and math.isnan(v))]
-    if not known:
-        return
-    groups: list[_Group] = []
-    if dimension.edges:
-        bounds = (None, *dimension.edges, None)
-        for low, high in pairwise(bounds):
-            inside = [_within(v, low, high) for v in values]
-            groups.append(_Group(dimension, _range_name(low, high, dimension.unit), low, high, inside))
-    else:
-        words = dict(dimension.names)
-        for value in sorted(set(known), key=lambda v: (isinstance(v, str), v)):
-            inside = [v == value for v in values]
-            number = float(value) if isinstance(value, (int, float)) else None
-            name = words.get(number, f"{number:g}") if number is not None else str(value)
-            groups.append(_Group(dimension, name, number, number, inside))
-    groups = [g for g in groups if any(g.inside)]
-    if len(groups) > 1:
-        yield from groups
-
-
-def _within(value: object, low: float | None, high: float | None) -> bool:
-    if not isinstance(value, (int, float)) or math.isnan(value):
-        return False
-    return (low is None or value >= low) and (high is None or value < high)
-
-
-def _range_name(low: float | None, high: float | None, unit: str) -> str:
-    if low is None:
-        return f"below {high:g}{unit}"
-    if high is None:
-        return f"{low:g}{unit} or more"
-    return f"{low:g} to {high:g}{unit}"
-
-
-def _p_value(group: _Group, r: Sequence[float]) -> float | None:
+def _p_value(group: Group, r: Sequence[float]) -> float | None:
     from scipy import stats
 
     inside = [x for x, take in zip(r, group.inside, strict=True) if take]

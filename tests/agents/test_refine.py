@@ -12,7 +12,8 @@ from lab.agents.builtin.filters import condition_for, filters
 from lab.agents.builtin.ideas import ideas
 from lab.agents.builtin.insights import change_topic
 from lab.agents.builtin.wishes import wishes
-from lab.agents.evidence import DIMENSIONS, Dimension, build_evidence
+from lab.agents.dimensions import DIMENSIONS, Dimension
+from lab.agents.evidence import build_evidence
 from lab.agents.strategist import (
     DiscardedProposal,
     Insight,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from lab.agents.builtin import insights
 from lab.agents.builtin.insights import NOTABLE_P
 from lab.agents.builtin.patterns import pattern_of
-from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, OUTCOME_COLUMNS, Bucket, EvidencePack, Figure
+from lab.agents.dimensions import OUTCOME_COLUMNS
+from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, Bucket, EvidencePack, Figure
 from lab.agents.strategist import Analysis, AnalysisRequest, Verdict
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.agents.builtin.patterns import pattern_of
-from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, OUTCOME_COLUMNS, Bucket, EvidencePack
+from lab.agents.dimensions import OUTCOME_COLUMNS
+from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, Bucket, EvidencePack
 from lab.agents.strategist import AnalysisRequest, Insight, InsightDraft, KnowledgeType, Verdict
 
 NOTABLE_P = 0.10
