@@ -6,7 +6,7 @@ from lab.market.cache import BarsCache, Coverage
 from lab.market.calendar import trading_sessions
 from lab.market.context import CONTEXT_SCHEMA, load_market
 from lab.market.demo import DEMO_EDGES, DemoOutcome, make_demo_market
-from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, UnreadableFile
+from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars, UnreadableFile
 from lab.market.files import FilePlan, inspect_file
 from lab.market.importing import ImportOutcome, import_file
 from lab.market.quality import Problem, ProblemKind
@@ -23,6 +23,7 @@ __all__ = [
     "ImportOutcome",
     "MarketError",
     "MissingBars",
+    "MixedBars",
     "Problem",
     "ProblemKind",
     "UnreadableFile",

@@ -25,6 +25,12 @@ SERIES_SCHEMA: dict[str, pl.DataType] = {
 }
 """What the cache keeps of a ticker: the raw columns and the bar's place in its New York session."""
 
+CONTEXT_DAYS = 430
+"""How many calendar days before a session its context may look back: 292 sessions of the market, with room for holidays."""
+
+SYNTHETIC_SOURCE = "demo"
+"""The source of bars that nobody ever traded."""
+
 BARS_SCHEMA: dict[str, pl.DataType] = {"ticker": pl.String(), **{k: v for k, v in SERIES_SCHEMA.items() if k != "regular"}}
 """What is read from the cache, regular hours only, sorted by ticker and timestamp."""
 

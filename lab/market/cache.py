@@ -11,17 +11,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 
-from lab.market.bars import BARS_SCHEMA, SERIES_SCHEMA, place_in_sessions
+from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA, SYNTHETIC_SOURCE, place_in_sessions
 from lab.market.durable import explaining_write_errors, make_folder, write_durably
-from lab.market.errors import DamagedBars, MarketError, MissingBars
+from lab.market.errors import DamagedBars, MarketError, MissingBars, MixedBars
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, dump_manifest, load_manifest
-from lab.market.timeframes import timeframe_minutes
+from lab.market.timeframes import DAILY, timeframe_minutes
 
 _TICKER = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.:^=_/-]{0,31}")
 _SET_ASIDE = "damaged"
@@ -43,10 +43,11 @@ class Coverage:
 class CacheBatch:
     """Series written together: all of them appear in the cache when the batch ends, or none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cached: Manifest, new_files: list[Path]) -> None:
         self._folder = folder
+        self._cached = cached
+        self._new_files = new_files
         self.series: dict[tuple[str, str], Series] = {}
-        self.new_files: list[Path] = []
 
     def write(
         self,
@@ -65,10 +66,21 @@ class CacheBatch:
         check_ticker(ticker)
         if frame.is_empty():
             raise MarketError(f"There are no bars of {ticker} to write.")
+        self._check_not_mixed(ticker, timeframe, source)
         placed = place_in_sessions(frame, timeframe, schedule)
         years = placed.group_by(pl.col("session").dt.year().alias("year"), maintain_order=True).__iter__()
         files = tuple(self._write_year(ticker, timeframe, int(str(key[0])), part) for key, part in years)
         self.series[ticker, timeframe] = Series(ticker, timeframe, source, tuple(problems), files)
+
+    def _check_not_mixed(self, ticker: str, timeframe: str, source: str) -> None:
+        old = self._cached.series.get((ticker, timeframe))
+        if old is None or (old.source == SYNTHETIC_SOURCE) == (source == SYNTHETIC_SOURCE):
+            return
+        there = "the demo market's synthetic" if old.source == SYNTHETIC_SOURCE else "your own"
+        raise MixedBars(
+            f"This workspace holds {there} {timeframe} bars of {ticker}, which must not be mixed with others of that name. "
+            "Use a workspace of its own for them: set LAB_HOME to a new folder. Nothing was changed."
+        )
 
     def _write_year(self, ticker: str, timeframe: str, year: int, part: pl.DataFrame) -> CachedFile:
         buffer = io.BytesIO()
@@ -79,7 +91,7 @@ class CacheBatch:
         path = self._folder / timeframe / quote(ticker, safe="") / f"{year}-{digest[:16]}.parquet"
         if not _has_digest(path, digest):
             if not path.exists():
-                self.new_files.append(path)
+                self._new_files.append(path)
             write_durably(path, content)
         first_at, last_at = part["timestamp"][0], part["timestamp"][-1]
         return CachedFile(str(path.relative_to(self._folder)), year, part.height, first_at, last_at, digest)
@@ -102,17 +114,19 @@ class BarsCache:
     def batch(self) -> Iterator[CacheBatch]:
         """Write several series as one: nothing of them is in the cache before the `with` block has ended well.
 
-        Raises `CacheUnwritable` when the disk is full or the folder can't be written; what was cached before stays as it was.
+        Raises `CacheUnwritable` when the disk is full or the folder can't be written, and `MixedBars` when real bars would replace
+        synthetic ones or the other way round; what was cached before stays as it was.
         """
-        batch = CacheBatch(self.folder)
+        new_files: list[Path] = []
         try:
             with explaining_write_errors(self.folder), self._lock():
+                batch = CacheBatch(self.folder, load_manifest(self.folder), new_files)
                 yield batch
                 new = Manifest({**load_manifest(self.folder).series, **batch.series})
                 write_durably(self.folder / NAME, dump_manifest(new))
                 self._sweep(new)
         except BaseException:
-            self._forget(batch.new_files)
+            self._forget(new_files)
             raise
 
     def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[str] = ()) -> None:
@@ -155,7 +169,12 @@ class BarsCache:
 
     def has(self, ticker: str, timeframe: str) -> bool:
         """Whether any bars of the ticker are cached on the timeframe."""
-        return (ticker, timeframe) in load_manifest(self.folder).series
+        return self.source(ticker, timeframe) is not None
+
+    def source(self, ticker: str, timeframe: str) -> str | None:
+        """Where the cached bars of the ticker came from, None where there are none."""
+        series = load_manifest(self.folder).series.get((ticker, timeframe))
+        return series.source if series is not None else None
 
     def coverage(self) -> list[Coverage]:
         """What is cached, by ticker and timeframe."""
@@ -174,19 +193,17 @@ class BarsCache:
         ]
 
     def fingerprint(self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None) -> str:
-        """SHA-256 over the bars of `tickers` between the sessions `first` and `last`: equal exactly when the bars are.
+        """SHA-256 over what a market of `tickers` between the sessions `first` and `last` is made of: equal exactly when that is.
 
-        It depends on the values alone, not on how or when the files were written.
+        That is their bars on the timeframe and their daily ones, from `CONTEXT_DAYS` before `first`, since context looks back. It
+        depends on the values alone, not on how or when the files were written, nor on bars after `last`.
         """
-        digest = hashlib.sha256(timeframe.encode())
+        digest = hashlib.sha256(f"{timeframe} {first}".encode())
+        since = first - timedelta(days=CONTEXT_DAYS) if first is not None else None
         for ticker in sorted(set(tickers)):
-            bars = self.read([ticker], timeframe, first, last)
-            digest.update(f"\n{ticker} {bars.height}\n".encode())
-            for name in BARS_SCHEMA:
-                if name != "ticker":
-                    column = bars[name]
-                    values = column.to_physical() if not column.dtype.is_float() else column
-                    digest.update(values.fill_null(-1).to_numpy().tobytes())
+            for name in dict.fromkeys((timeframe, DAILY)):
+                if name == timeframe or self.has(ticker, name):
+                    _digest_bars(digest, ticker, name, self.read([ticker], name, since, last))
         return digest.hexdigest()
 
     def verify(self) -> list[str]:
@@ -294,6 +311,15 @@ def check_ticker(ticker: str) -> None:
     """Refuse what can't be a ticker, with a sentence."""
     if not _TICKER.fullmatch(ticker):
         raise MarketError(f"“{ticker[:40]}” can't be a ticker: use 1 to 32 letters, digits or any of . : ^ = _ / -, such as AAPL or BRK.B.")
+
+
+def _digest_bars(digest: hashlib._Hash, ticker: str, timeframe: str, bars: pl.DataFrame) -> None:
+    digest.update(f"\n{ticker} {timeframe} {bars.height}\n".encode())
+    for name in BARS_SCHEMA:
+        if name != "ticker":
+            column = bars[name]
+            values = column if column.dtype.is_float() else column.to_physical()
+            digest.update(values.fill_null(-1).to_numpy().tobytes())
 
 
 def _has_digest(path: Path, digest: str) -> bool:

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lab.market.bars import BARS_SCHEMA, VALUES
+from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SYNTHETIC_SOURCE, VALUES
 from lab.market.cache import BarsCache
 from lab.market.errors import MissingBars
 from lab.market.levels import level_rule, pivots, support_and_resistance
-from lab.market.regime import PAST_SESSIONS, TREND_SESSIONS, VOLATILITY_SESSIONS, market_regime, vix_state
+from lab.market.regime import market_regime, vix_state
 from lab.market.timeframes import DAILY
 
 CONTEXT_SCHEMA: dict[str, pl.DataType] = {
@@ -52,7 +52,7 @@ def load_market(
     and the VIX may be cached on the timeframe, as daily bars, or both; without them their columns are null. Raises
     `MissingBars` or `DamagedBars` as `BarsCache.read` does.
     """
-    own_days = _calendar_days(level_rule(timeframe).sessions)
+    own_days = calendar_days(level_rule(timeframe).sessions)
     bars = cache.read(tickers, timeframe, first - timedelta(days=own_days) if first else None, last)
     if not bars.is_empty():
         bars = _with_levels(bars, timeframe)
@@ -64,7 +64,8 @@ def load_market(
     return bars.select(pl.col(name).cast(kind) for name, kind in {**BARS_SCHEMA, **CONTEXT_SCHEMA}.items())
 
 
-def _calendar_days(sessions: int) -> int:
+def calendar_days(sessions: int) -> int:
+    """Calendar days that surely hold so many sessions."""
     return sessions * 7 // 5 + 21
 
 
@@ -102,7 +103,7 @@ def _with_market(
     market_ticker: str | None,
     vix_ticker: str | None,
 ) -> pl.DataFrame:
-    since = first - timedelta(days=_calendar_days(PAST_SESSIONS + TREND_SESSIONS + VOLATILITY_SESSIONS)) if first else None
+    since = first - timedelta(days=CONTEXT_DAYS) if first else None
     sessions = bars["session"].to_numpy()
     if market_ticker is not None:
         intraday, daily = _market_bars(cache, market_ticker, timeframe, since, last)
@@ -122,7 +123,11 @@ def _with_market(
 
 def _market_bars(cache: BarsCache, ticker: str, timeframe: str, first: date | None, last: date | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The bars of a market ticker on the timeframe (empty where only daily ones are cached), and its close of each session."""
-    on_timeframe, daily = cache.has(ticker, timeframe), cache.has(ticker, DAILY)
+    sources = cache.source(ticker, timeframe), cache.source(ticker, DAILY)
+    on_timeframe, daily = (source is not None for source in sources)
+    if on_timeframe and daily and (sources[0] == SYNTHETIC_SOURCE) != (sources[1] == SYNTHETIC_SOURCE):
+        # A real market's history does not go on in an invented one.
+        daily = False
     if not on_timeframe and not daily:
         raise MissingBars(f"Neither {timeframe} nor {DAILY} bars of {ticker} are cached. Import a file with them first.")
     bars = cache.read([ticker], timeframe, first, last) if on_timeframe else pl.DataFrame(schema=BARS_SCHEMA)

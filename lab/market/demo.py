@@ -34,7 +34,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from lab.market.bars import VALUES
+from lab.market.bars import SYNTHETIC_SOURCE, VALUES
 from lab.market.cache import BarsCache, CacheBatch
 from lab.market.calendar import trading_sessions
 from lab.market.synthetic import DailyPath, EdgeSettings, Path, Stock, simulate
@@ -44,7 +44,6 @@ SEED = 121
 LAST_SESSION = date(2025, 1, 31)
 MARKET_TICKER = "SPY"
 VIX_TICKER = "VIX"
-SOURCE = "demo"
 TIMEFRAME = "1m"
 HISTORY_SESSIONS = 260
 
@@ -124,7 +123,7 @@ def make_demo_market(
     """Make the demo market and write it to the cache, all of it or nothing.
 
     `progress` is told the share done (0 to 1) and what is being done. The same seed and number of sessions give the same bytes.
-    Raises `CacheUnwritable` where the folder can't be written.
+    Raises `CacheUnwritable` where the folder can't be written, `MixedBars` where it holds the person's own bars of SPY or VIX.
     """
     progress(0.02, "reading the exchange calendar")
     calendar = trading_sessions(LAST_SESSION - timedelta(days=(sessions + HISTORY_SESSIONS) * 2), LAST_SESSION)
@@ -160,7 +159,7 @@ def _write(
     batch: CacheBatch, ticker: str, timeframe: str, stamps: pl.Series, path: Path | DailyPath, row: int | None, schedule: pl.DataFrame
 ) -> None:
     values = {name: getattr(path, name) if row is None else getattr(path, name)[row] for name in VALUES}
-    batch.write(ticker, timeframe, pl.DataFrame({"timestamp": stamps, **values}), SOURCE, schedule=schedule)
+    batch.write(ticker, timeframe, pl.DataFrame({"timestamp": stamps, **values}), SYNTHETIC_SOURCE, schedule=schedule)
 
 
 def _with_traded_days(past: DailyPath, market: Path, lengths: list[int]) -> DailyPath:

@@ -21,5 +21,9 @@ class CacheUnwritable(MarketError):
     """The folder of the bars cache can't be written: full, read-only or forbidden."""
 
 
+class MixedBars(MarketError):
+    """Real bars would take the place of synthetic ones of the same name, or the other way round."""
+
+
 class UnreadableFile(MarketError):
     """A file to import can't be understood."""

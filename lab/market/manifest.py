@@ -102,9 +102,7 @@ def _series(entry: Mapping[str, object]) -> Series:
         source=str(entry["source"]),
         problems=tuple(problems),
         files=tuple(
-            CachedFile(
-                **{**file, "first_at": datetime.fromisoformat(file["first_at"]), "last_at": datetime.fromisoformat(file["last_at"])}
-            )
+            CachedFile(**{**file, "first_at": datetime.fromisoformat(file["first_at"]), "last_at": datetime.fromisoformat(file["last_at"])})
             for file in files
         ),
     )

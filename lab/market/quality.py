@@ -45,6 +45,9 @@ class Problem:
     kind: ProblemKind
     sentence: str
 
+    def __str__(self) -> str:
+        return self.sentence
+
 
 @dataclass(frozen=True, slots=True)
 class CleanBars:

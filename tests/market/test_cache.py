@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lab.market import BarsCache, CacheUnwritable, DamagedBars, MarketError, MissingBars
+from lab.market import BarsCache, CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars
 from lab.market.manifest import NAME
 from tests.market.conftest import walk
 
@@ -300,3 +300,21 @@ def test_damage_found_while_writing_does_not_block_the_writer(cache: BarsCache) 
 def test_a_cache_can_be_handed_to_another_process(cache: BarsCache) -> None:
     cache.write("AAPL", "1h", walk(*SPAN), "test")
     assert pickle.loads(pickle.dumps(cache)).coverage() == cache.coverage()
+
+
+def write_both(cache: BarsCache, bars: pl.DataFrame) -> None:
+    with cache.batch() as batch:
+        batch.write("AAPL", "1d", bars, "prices.csv")
+        batch.write("SPY", "1d", bars, "prices.csv")
+
+
+def test_real_and_synthetic_bars_of_one_name_never_mix(cache: BarsCache) -> None:
+    cache.write("SPY", "1d", walk(*SPAN, minutes=1440), "demo")
+    bars = walk(*SPAN, minutes=1440)
+    with pytest.raises(MixedBars, match="holds the demo market's synthetic 1d bars of SPY"):
+        write_both(cache, bars)
+    assert not cache.has("AAPL", "1d")
+    cache.write("SPY", "1h", walk(*SPAN), "prices.csv")
+    with pytest.raises(MixedBars, match="holds your own 1h bars of SPY"):
+        cache.write("SPY", "1h", walk(*SPAN), "demo")
+    assert cache.source("SPY", "1h") == "prices.csv"

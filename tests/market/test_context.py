@@ -10,8 +10,11 @@ import polars as pl
 import pytest
 
 from lab.market import CONTEXT_SCHEMA, BarsCache, DemoOutcome, MissingBars, load_market
-from lab.market.bars import BARS_SCHEMA
-from lab.market.regime import market_regime, vix_state
+from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS
+from lab.market.context import calendar_days
+from lab.market.levels import level_rule
+from lab.market.regime import PAST_SESSIONS, TREND_SESSIONS, VOLATILITY_SESSIONS, market_regime, vix_state
+from lab.market.timeframes import MINUTES
 from tests.market.conftest import walk
 
 SPAN = (date(2023, 9, 1), date(2024, 3, 28))
@@ -177,6 +180,26 @@ def test_the_market_itself_can_be_traded(small: BarsCache) -> None:
     frame = load_market(small, ["AAA", "SPY"], "30m", market_ticker="SPY")
     assert frame["ticker"].n_unique() == 2
     assert frame.filter(ticker="SPY")["market.trend"].null_count() < frame.height / 4
+
+
+def test_a_real_market_does_not_go_on_in_an_invented_one(cache: BarsCache) -> None:
+    bars = walk(*SPAN, minutes=30)
+    cache.write("SPY", "30m", bars.filter(pl.col("timestamp").dt.date() >= date(2024, 1, 2)), "prices.csv")
+    cache.write("SPY", "1d", walk(*SPAN, minutes=1440), "prices.csv")
+    assert load_market(cache, ["SPY"], "30m", market_ticker="SPY")["market.trend"][0] is not None
+    other = BarsCache(cache.folder.parent / "other")
+    other.write("SPY", "30m", bars.filter(pl.col("timestamp").dt.date() >= date(2024, 1, 2)), "prices.csv")
+    other.write("SPY", "1d", walk(*SPAN, minutes=1440), "demo")
+    assert load_market(other, ["SPY"], "30m", market_ticker="SPY")["market.trend"][0] is None
+
+
+def test_the_fingerprint_covers_all_that_the_context_is_made_of(small: BarsCache) -> None:
+    assert calendar_days(PAST_SESSIONS + TREND_SESSIONS + VOLATILITY_SESSIONS) <= CONTEXT_DAYS
+    assert all(calendar_days(level_rule(name).sessions) <= CONTEXT_DAYS for name in MINUTES)
+    span = date(2024, 2, 1), date(2024, 2, 29)
+    before = small.fingerprint(["AAA", "SPY"], "30m", *span)
+    small.write("SPY", "1d", walk(*SPAN, minutes=1440), "test")
+    assert small.fingerprint(["AAA", "SPY"], "30m", *span) != before, "daily bars of the market decide its trend"
 
 
 def test_an_empty_span_gives_an_empty_frame_of_the_right_shape(small: BarsCache) -> None:

@@ -122,7 +122,7 @@ def test_it_is_made_and_loaded_in_seconds(tmp_path: Path) -> None:
 def test_the_market_rises_falls_and_rests_for_a_good_part_each(demo_frame: pl.DataFrame) -> None:
     trend = demo_frame.group_by("session").agg(pl.col("market.trend").first())["market.trend"].value_counts()
     assert {row[0]: row[1] for row in trend.iter_rows()}.keys() == {-1, 0, 1}
-    assert trend["count"].min() > 20  # type: ignore[operator]  # polars types min() as any literal
+    assert trend["count"].min() > 20
 
 
 def test_volume_is_a_u_and_volatility_comes_in_spells(demo_frame: pl.DataFrame) -> None:

@@ -72,9 +72,7 @@ def test_ordinary_bars_have_no_splits() -> None:
 
 
 def test_the_sentence_names_date_and_ratio() -> None:
-    assert Split(date(2014, 6, 9), 7.0).sentence == (
-        "Unadjusted 7:1 split on 2014-06-09: the prices and volumes before it were adjusted."
-    )
+    assert Split(date(2014, 6, 9), 7.0).sentence == ("Unadjusted 7:1 split on 2014-06-09: the prices and volumes before it were adjusted.")
     assert Split(date(2009, 7, 1), 0.05).name == "1:20"
     assert Split(date(1998, 8, 3), 1.5).name == "3:2"
 
