@@ -15,10 +15,12 @@ from tests.tui.session import Session, session
 WORDS = "an aggressive vwap scalper"
 
 
-async def type_words(s: Session, name: str = "Nimble", words: str = WORDS) -> None:
-    await s.press(*name, "tab")
-    await s.press(*(("space" if key == " " else key) for key in words))
-    await s.until(lambda: "your choice" in s.text() or not words or "from “" in s.text() or "assumed" in s.text(), "words read")
+async def type_words(s: Session) -> None:
+    """Fill in name and instructions, at once: typing key by key is shown by the first test."""
+    s.app.screen.query_one("#name", Input).value = "Nimble"
+    await s.press("tab")
+    s.app.screen.query_one("#instructions", TextArea).text = WORDS
+    await s.until(lambda: chosen(s, "risk") == ("aggressive",), "words read")
 
 
 def chosen(s: Session, part: str) -> tuple[str, ...]:
@@ -29,7 +31,8 @@ async def test_the_personality_appears_as_one_types_with_the_words_it_was_read_f
     async with session(make_app, fake) as s:
         await s.press("n")
         await s.at("creation")
-        await type_words(s)
+        await s.press(*"Nimble", "tab")
+        await s.press(*(("space" if key == " " else key) for key in WORDS))
         await s.sees("aggressive from “aggressive”")
         await s.sees("vwap bounce from “vwap”")
         assert chosen(s, "style") == ("scalper",)
@@ -59,7 +62,7 @@ async def test_every_part_can_be_chosen_and_no_longer_follows_the_words(make_app
         await s.until(lambda: len(chosen(s, "focus")) == 2, "a second focus")
         await s.press("tab", "space")
         await s.press("shift+tab", "shift+tab", "shift+tab", "shift+tab")
-        await s.press(*"conservative")
+        s.app.screen.query_one("#instructions", TextArea).text = "a conservative vwap scalper"
         await s.sees("balanced your choice")
         await s.press("ctrl+g")
         await s.at("agent")

@@ -131,6 +131,9 @@ class ScriptEditor(Vertical):
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
+        if not self.problems and not self.settled:
+            # What is known to be wrong stays listed; a tick must not stand over a text that was not checked.
+            self.query_one("#problems", Flow).show([(Content.styled("· not checked yet", "$foreground-muted"), 0)])
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(CHECK_DELAY_SECONDS, self._start_check)
@@ -138,6 +141,7 @@ class ScriptEditor(Vertical):
     def _start_check(self) -> None:
         scan, execution = self.scan, self.execution
         if self._checked == (scan, execution):
+            self.query_one("#problems", Flow).show(problem_list(self.problems))
             return
 
         def work() -> tuple[str, str, tuple[ScriptProblem, ...]]:
