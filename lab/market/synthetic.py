@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from lab.market.bars import VALUES
 from lab.market.levels import MIN_TOUCHES, RANGE_SESSIONS, SIDE, cluster, level_rule, nearest, swings
+from lab.market.noise import SESSION_MINUTES, Floats, autoregressive, fat_tailed, volatility_shape, volume_shape, volumes
 from lab.market.regime import market_regime
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-SESSION_MINUTES = 390
 RSI_BARS = 14
 LOUD_BARS = 20
 QUIET_END = 45
@@ -128,20 +127,6 @@ class _State:
     ranges: list[Floats] = field(default_factory=list)
 
 
-def volatility_shape() -> Floats:
-    """Relative volatility by minute of the session: high at the open, low at noon, up again at the close; mean square 1."""
-    minute = np.arange(SESSION_MINUTES)
-    shape = 0.75 + 1.3 * np.exp(-minute / 22) + 0.35 * np.exp(-(SESSION_MINUTES - minute) / 35)
-    return np.asarray(shape / np.sqrt(np.mean(shape**2)))
-
-
-def volume_shape() -> Floats:
-    """Share of the day's volume by minute: a U."""
-    minute = np.arange(SESSION_MINUTES)
-    shape = 0.6 + 1.9 * np.exp(-minute / 28) + 1.6 * np.exp(-(SESSION_MINUTES - minute) / 30)
-    return np.asarray(shape / shape.sum())
-
-
 def simulate(stocks: list[Stock], session_minutes: list[int], history: int, seed: int, edges: EdgeSettings) -> SyntheticMarket:
     """Play the market: `history` daily sessions of the market alone, then sessions of so many minutes for every stock.
 
@@ -153,30 +138,30 @@ def simulate(stocks: list[Stock], session_minutes: list[int], history: int, seed
     beta = np.array([stock.beta for stock in stocks])
 
     # The market: a volatility that comes in spells, a daily path, and its minutes.
-    spell = _autoregressive(rng.standard_normal((1, history + sessions)), 0.95, 0.35)[0]
+    spell = autoregressive(rng.standard_normal((1, history + sessions)), 0.95, 0.35)[0]
     daily_sigma = 0.0075 * np.exp(spell)
-    night = 0.0045 * np.exp(spell) * _fat(rng, (history + sessions,))
-    past_day = daily_sigma[:history] * _fat(rng, (history,))
+    night = 0.0045 * np.exp(spell) * fat_tailed(rng, (history + sessions,))
+    past_day = daily_sigma[:history] * fat_tailed(rng, (history,))
     past_range = np.abs(rng.standard_normal((2, history))) * 0.4 * daily_sigma[:history]
     vix_noise = rng.standard_normal(history + sessions)
     minute_sigma = daily_sigma[history:, None] * volatility_shape() / np.sqrt(SESSION_MINUTES)
-    market_minutes = minute_sigma * _fat(rng, (sessions, SESSION_MINUTES))
+    market_minutes = minute_sigma * fat_tailed(rng, (sessions, SESSION_MINUTES))
     market_wicks = np.abs(rng.standard_normal((2, sessions, SESSION_MINUTES))) * 0.35 * minute_sigma
-    market_volume = _volumes(rng, np.array([60e6]), 1, sessions)
+    market_volume = volumes(rng, np.array([60e6]), 1, sessions)
 
     # The stocks: their own spells, gaps, news and volumes.
-    own_spell = _autoregressive(rng.standard_normal((count, sessions)), 0.9, 0.25)
-    hourly = _autoregressive(rng.standard_normal((count, sessions * 13)), 0.8, 0.2).reshape(count, sessions, 13)
+    own_spell = autoregressive(rng.standard_normal((count, sessions)), 0.9, 0.25)
+    hourly = autoregressive(rng.standard_normal((count, sessions * 13)), 0.8, 0.2).reshape(count, sessions, 13)
     sigma = own_volatility[:, None, None] * np.exp(own_spell)[:, :, None] * volatility_shape() / np.sqrt(SESSION_MINUTES)
     sigma *= np.exp(np.repeat(hourly, 30, axis=2))
-    minutes = sigma * _fat(rng, (count, sessions, SESSION_MINUTES))
+    minutes = sigma * fat_tailed(rng, (count, sessions, SESSION_MINUTES))
     wicks = np.abs(rng.standard_normal((2, count, sessions, SESSION_MINUTES))) * (0.35 * sigma)
-    gaps = 0.45 * own_volatility[:, None] * _fat(rng, (count, sessions))
+    gaps = 0.45 * own_volatility[:, None] * fat_tailed(rng, (count, sessions))
     news = rng.random((count, sessions)) < 0.17
     news_size = rng.choice([-1.0, 1.0], (count, sessions)) * (0.02 + 0.03 * rng.gamma(1.5, 0.5, (count, sessions)))
     crowded = news & (rng.random((count, sessions)) < 0.5)
     gaps = np.where(news, news_size, gaps) + beta[:, None] * night[history:]
-    volume = _volumes(rng, np.array([stock.daily_shares for stock in stocks]), count, sessions)
+    volume = volumes(rng, np.array([stock.daily_shares for stock in stocks]), count, sessions)
     rush = 1 + 2.6 * np.exp(-np.arange(SESSION_MINUTES) / 45)
     volume *= np.where(crowded[:, :, None], rush, 1.0)
     # Busy minutes are those in which the price moves.
@@ -383,7 +368,7 @@ def _past(close: Floats, night: Floats, spread: Floats) -> DailyPath:
 def _vix(closes: Floats, daily_sigma: Floats, noise: Floats) -> DailyPath:
     """Implied volatility follows what the market does: up with its volatility and its falls."""
     returns = np.diff(np.log(closes), prepend=np.log(closes[0]))
-    shock = _autoregressive((-6 * returns)[None, :], 0.85, 1.0)[0] + 0.03 * noise
+    shock = autoregressive((-6 * returns)[None, :], 0.85, 1.0)[0] + 0.03 * noise
     close = np.round(1.35 * 100 * np.sqrt(252) * daily_sigma * np.exp(shock), 2)
     opens = np.concatenate([close[:1], close[:-1]])
     high = np.round(np.maximum(opens, close) * 1.02, 2)
@@ -399,30 +384,3 @@ def _trend_before(closes: Floats) -> NDArray[np.int64]:
 
 def _session_closes(close: Floats, lengths: list[int]) -> Floats:
     return np.asarray(close[np.cumsum(lengths) - 1])
-
-
-def _fat(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Fat-tailed draws (Student's t with 5 degrees of freedom), variance 1, cut at eight standard deviations."""
-    draws = rng.standard_t(5, shape) / np.sqrt(5 / 3)
-    return np.asarray(np.clip(draws, -8, 8))
-
-
-def _autoregressive(draws: Floats, memory: float, spread: float) -> Floats:
-    """Each row a series that remembers, x[t] = memory * x[t-1] + shock; `spread` is its standard deviation, given unit draws."""
-    out = np.empty_like(draws)
-    scale = spread * np.sqrt(1 - memory**2)
-    value = spread * draws[:, 0]
-    for step in range(draws.shape[1]):
-        value = memory * value + scale * draws[:, step] if step else value
-        out[:, step] = value
-    return out
-
-
-def _volumes(rng: np.random.Generator, daily_shares: Floats, count: int, sessions: int) -> Floats:
-    """Shares by minute: a U over the session, busy spells, noise, and now and then a block trade."""
-    day = _autoregressive(rng.standard_normal((count, sessions)), 0.6, 0.25)
-    spell = _autoregressive(rng.standard_normal((count, sessions * 39)), 0.8, 0.25).reshape(count, sessions, 39)
-    noise = rng.standard_normal((count, sessions, SESSION_MINUTES)) * 0.35
-    block = np.where(rng.random((count, sessions, SESSION_MINUTES)) < 0.02, 0.9, 0.0)
-    level = day[:, :, None] + np.repeat(spell, 10, axis=2) + noise + block
-    return np.asarray(daily_shares[:, None, None] * volume_shape() * np.exp(level - 0.12))
