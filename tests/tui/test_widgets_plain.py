@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from textual.content import Content
 
 from lab.agents.views import ScriptProblem, StepView, VersionRow
-from lab.tui.widgets.charts import drawdowns, equity_chart, interval_line
+from lab.tui.widgets.charts import drawdowns, equity_chart
 from lab.tui.widgets.diff import diff_lines, script_diff, script_diffs
 from lab.tui.widgets.flow import Line, hang
 from lab.tui.widgets.script_editor import problem_list
@@ -71,10 +71,6 @@ def test_a_drawdown_is_never_above_zero_nor_below_minus_one(values: list[float])
     falls = drawdowns(values)
     assert len(falls) == len(values)
     assert all(-1.0 <= fall <= 0.0 for fall in falls)
-
-
-def test_an_interval_shows_both_ends_and_its_estimate() -> None:
-    assert interval_line(0.25, 0.5, 0.75, 0.0, 1.0, 9) == "··├─●─┤··"
 
 
 def plain(lines: list[Line]) -> str:

@@ -1,4 +1,4 @@
-"""Charts in text cells: the equity line with its drawdown, and intervals on a scale.
+"""Charts in text cells: the equity line with its drawdown.
 
 Lines are rasterised by plotext into quarter-block cells, which more fonts have than braille; its own colours are stripped
 and the theme's are put on, so a chart follows theme, NO_COLOR and size. plotext keeps one figure for the whole process:
@@ -30,23 +30,6 @@ _AXIS_WIDTH = 9
 def prepare() -> None:
     """Import plotext now, in the calling thread, so that the first chart does not hold up the screen."""
     import plotext  # noqa: F401  (imported for its effect: it is slow the first time)
-
-
-def interval_line(low: float, point: float, high: float, first: float, last: float, width: int) -> str:
-    """An interval with its estimate on a scale from `first` to `last`: `·├──●──┤·`."""
-    if width < 3 or last <= first:
-        return ""
-
-    def cell(value: float) -> int:
-        return round(max(0.0, min(1.0, (value - first) / (last - first))) * (width - 1))
-
-    marks = ["·"] * width
-    for at in range(cell(low), cell(high) + 1):
-        marks[at] = "─"
-    marks[cell(low)] = "├"
-    marks[cell(high)] = "┤"
-    marks[cell(point)] = "●"
-    return "".join(marks)
 
 
 def drawdowns(equity: Sequence[float]) -> list[float]:
@@ -141,7 +124,7 @@ def _themed(drawn: str, styles: dict[str, str]) -> Content:
     return Content.assemble(*parts).rstrip()
 
 
-def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, width: int, height: int, drawdown: bool = True) -> Content:
+def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, width: int, height: int) -> Content:
     """The equity line over a dotted line at the starting equity, with the drawdown below where there are rows for it.
 
     Fewer than 2 sessions, or less room than 24x5 cells, give a sentence instead.
@@ -155,7 +138,7 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     low, high = min(*values, starting_equity), max(*values, starting_equity)
     if high == low:
         low, high = low - 1, high + 1
-    fall_rows = max(3, height // 4) if drawdown and height >= 14 else 0
+    fall_rows = max(3, height // 4) if height >= 14 else 0
     main_rows = height - fall_rows - (1 if fall_rows else 0)
     levels = _ticks(low, high, max(2, min(5, (main_rows - 2) // 2)))
     base = [starting_equity] * len(values)
@@ -189,11 +172,10 @@ class EquityChart(Widget):
     EquityChart { height: 1fr; min-height: 4; }
     """
 
-    def __init__(self, *, drawdown: bool = True, shown: bool = True, id: str | None = None) -> None:
+    def __init__(self, *, shown: bool = True, id: str | None = None) -> None:
         """`shown` False leaves its place empty until `display` is set."""
         super().__init__(id=id)
         self.display = shown
-        self._drawdown = drawdown
         self._equity: tuple[tuple[date, float], ...] = ()
         self._starting_equity = 0.0
 
@@ -205,4 +187,4 @@ class EquityChart(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height, self._drawdown)
+        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from lab.tui.text import clean
-from lab.tui.widgets.flow import BLANK, Flow, Line
+from lab.tui.widgets.flow import BLANK, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,3 @@ def script_diffs(old_scan: str, old_execution: str, new_scan: str, new_execution
     scans = script_diff("scan script", old_scan, new_scan)
     executions = script_diff("execution script", old_execution, new_execution)
     return [*scans, BLANK, *executions]
-
-
-class ScriptDiff(Flow):
-    """The whole change as one block, sentences on top; put it in something that scrolls."""
-
-    def show_change(self, changes: Sequence[str], old_scan: str, old_execution: str, new_scan: str, new_execution: str) -> None:
-        """Show what leads from the old pair of scripts to the new."""
-        self.show([*change_sentences(changes), BLANK, *script_diffs(old_scan, old_execution, new_scan, new_execution)])
