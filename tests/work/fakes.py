@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from lab.store.workspace import Workspace
 from lab.work.confined import Limits
 from lab.work.executor import Executor
 from lab.work.queue import Lease
+from tests.work import tasks
 
 EAGER = Limits(niceness=0)
 """On a busy machine a polite process of a test could wait for minutes."""
@@ -73,11 +72,6 @@ def steps_done(home: Path) -> list[tuple[int, str]]:
         return [(row[0], row[1]) for row in found]
 
 
-def nap(seconds: float) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
 async def short_loop(store: Store, iteration_id: int, executor: Executor, lease: Lease) -> None:
     """Does every step in the pool, each stored under the lease, going on from the last stored one as the real loop does."""
     await _steps(store, iteration_id, executor, lease, seconds=0.02)
@@ -95,7 +89,7 @@ async def _steps(store: Store, iteration_id: int, executor: Executor, lease: Lea
         if step in done:
             continue
         slow = seconds if step is IterationStatus.BACKTEST else 0.01
-        pid = await asyncio.wrap_future(executor.submit(nap, slow))
+        pid = await asyncio.wrap_future(executor.submit(tasks.sleep, slow))
         with store.write() as session:
             lease.check(session)
             session.add(IterationStep(iteration_id=iteration_id, step=step, output={"pid": pid}, seconds=slow))
