@@ -11,7 +11,8 @@ from sqlmodel import Session
 from lab.agents import jobs
 from lab.agents.errors import StrategistFailed
 from lab.agents.journal import Iteration, Journal
-from lab.agents.ledger import record_trial
+from lab.agents.ledger import REFINEMENT, record_trial
+from lab.agents.span import refuse_missing_context
 from lab.agents.strategist import Variant, VariantResult
 from lab.errors import LabError
 from lab.script import check, compile_strategy
@@ -52,7 +53,12 @@ class Bench:
         problems = check(variant.scan_script, variant.execution_script)
         if problems:
             return VariantResult(variant, "", None, None, None, error=str(problems[0]))
-        script_hash = compile_strategy(variant.scan_script, variant.execution_script).script_hash
+        strategy = compile_strategy(variant.scan_script, variant.execution_script)
+        try:
+            refuse_missing_context(strategy, iteration.universe)
+        except LabError as error:
+            return VariantResult(variant, "", None, None, None, error=str(error))
+        script_hash = strategy.script_hash
         scripts = jobs.Scripts(variant.scan_script, variant.execution_script)
         job = self._executor.submit(jobs.variant_job, iteration.bars, scripts, iteration.rules, iteration.folder, iteration.seed)
         try:
@@ -65,6 +71,6 @@ class Bench:
 
     async def _record(self, script_hash: str, outcome: TrialOutcome, trades: int, sharpe_daily: float | None) -> None:
         def add(session: Session, row: AgentIteration) -> None:
-            record_trial(session, row, script_hash, "refinement", outcome, trades, sharpe_daily)
+            record_trial(session, row, script_hash, REFINEMENT, outcome, trades, sharpe_daily)
 
         await self._journal.write(self._iteration, add)

@@ -52,6 +52,9 @@ class AccountRules:
 
     max_positions: int
     max_exposure: float
+    """Of all positions together, as a multiple of equity."""
+    max_position: float
+    """Of one position, as a share of equity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +290,7 @@ def _run(strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: C
 def _account(rules: AccountRules) -> tuple[Account, Costs]:
     from lab.backtest import Account, Costs
 
-    return Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure), Costs()
+    return Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure, max_position=rules.max_position), Costs()
 
 
 def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tuple[Strategy, pl.DataFrame]:

@@ -9,6 +9,9 @@ from sqlmodel import Session, select
 from lab.agents.jobs import TrialsSoFar
 from lab.store.models import AgentIteration, Trial, TrialOutcome
 
+VERSION, REFINEMENT = "iteration", "refinement"
+"""What a trial was for: measuring a version itself, or a variant of it."""
+
 
 def record_trial(
     session: Session,

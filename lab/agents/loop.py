@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select
@@ -19,13 +20,14 @@ from lab.agents.bench import MAX_VARIANTS, Bench
 from lab.agents.builtin import BuiltInStrategist
 from lab.agents.decisions import add_version
 from lab.agents.errors import StrategistFailed
+from lab.agents.evidence import with_parent
 from lab.agents.journal import Iteration, Journal, Lease, Outcome
 from lab.agents.knowledge import known_insights, remember
-from lab.agents.ledger import record_trial, trials_so_far
+from lab.agents.ledger import REFINEMENT, VERSION, record_trial, trials_so_far
 from lab.agents.outputs import folder_of
 from lab.agents.queries import personality_of
 from lab.agents.results import from_json, to_json
-from lab.agents.span import known_context
+from lab.agents.span import known_context, refuse_missing_context
 from lab.agents.strategist import (
     AnalysisRequest,
     Brief,
@@ -47,6 +49,7 @@ from lab.store.models import (
     IterationStatus,
     Proposal,
     ProposalState,
+    Trial,
     TrialOutcome,
     utc_now,
 )
@@ -105,11 +108,13 @@ class _Run:
                 draft.version_notes,
                 f"wrote a {draft.pattern} strategy",
             )
-        script_hash = compile_strategy(scripts.scan, scripts.execution).script_hash
+        strategy = compile_strategy(scripts.scan, scripts.execution)
+        refuse_missing_context(strategy, iteration.universe)
+        script_hash = strategy.script_hash
 
         def effect(session: Session, row: AgentIteration) -> None:
-            strategy = current or add_version(session, iteration.agent_id, scripts.scan, scripts.execution, None, notes)
-            row.strategy_id, iteration.strategy_id, iteration.version = strategy.id, strategy.id, strategy.version
+            version = current or add_version(session, iteration.agent_id, scripts.scan, scripts.execution, None, notes)
+            row.strategy_id, iteration.strategy_id, iteration.version = version.id, version.id, version.version
             row.scan_script, row.execution_script, row.version_notes = scripts.scan, scripts.execution, notes
             row.script_hash, row.data_fingerprint = script_hash, iteration.bars.fingerprint
 
@@ -173,7 +178,7 @@ class _Run:
             if strategy is not None:
                 strategy.backtest_sharpe, strategy.backtest_win_rate = summary.sharpe, summary.win_rate
                 session.add(strategy)
-            record_trial(session, row, row.script_hash, "iteration", TrialOutcome.COMPLETED, summary.trades, report.sharpe_daily)
+            record_trial(session, row, row.script_hash, VERSION, TrialOutcome.COMPLETED, summary.trades, report.sharpe_daily)
 
         note = f"{summary.trades:,} trades, {summary.signals - summary.trades:,} skipped"
         return Outcome({"note": note, "fingerprint": report.fingerprint, "against_parent": against_parent}, effect)
@@ -181,6 +186,9 @@ class _Run:
     async def _analyse(self, iteration: Iteration) -> Outcome:
         summary = self._summary(iteration)
         evidence = await self._job(jobs.evidence_job, iteration.folder, summary)
+        parent = self._parent_comparison(iteration, evidence)
+        if parent is not None:
+            evidence = replace(evidence, whole=with_parent(evidence.whole, parent))
         agent = iteration.agent
         analysis = await self._strategist.analyse(
             AnalysisRequest(
@@ -194,7 +202,7 @@ class _Run:
                 scan_script=iteration.scripts.scan,
                 execution_script=iteration.scripts.execution,
                 evidence=evidence.whole,
-                parent=self._parent_comparison(iteration, evidence),
+                parent=parent,
                 knowledge=iteration.insights,
                 guidance=iteration.guidance,
                 synthetic=iteration.universe.synthetic,
@@ -216,6 +224,7 @@ class _Run:
         with self._store.read() as session:
             insights = known_insights(session, iteration.agent_id)
             discarded = self._discarded(session, iteration.agent_id)
+            failed = self._failed(session, iteration)
         bench = Bench(self._journal, self._executor, iteration)
         draft = await self._strategist.propose(
             ProposalRequest(
@@ -233,6 +242,7 @@ class _Run:
                 context=known_context(iteration.universe),
                 knowledge=insights,
                 discarded=discarded,
+                failed=failed,
                 guidance=iteration.guidance,
                 max_variants=MAX_VARIANTS,
             ),
@@ -326,6 +336,18 @@ class _Run:
             after=evidence.current.whole,
             comparison=from_json(Comparison, against["comparison"]),
         )
+
+    def _failed(self, session: Session, iteration: Iteration) -> frozenset[str]:
+        """What iterations of this version tested on these bars and ended without proposing."""
+        fruitless = select(AgentIteration.id).where(
+            AgentIteration.strategy_id == iteration.strategy_id, AgentIteration.iteration_status == IterationStatus.NO_PROPOSAL
+        )
+        rows = session.exec(
+            select(Trial.script_hash).where(
+                Trial.data_fingerprint == iteration.bars.fingerprint, Trial.purpose == REFINEMENT, col(Trial.iteration_id).in_(fruitless)
+            )
+        )
+        return frozenset(rows)
 
     def _discarded(self, session: Session, agent_id: int) -> tuple[DiscardedProposal, ...]:
         rows = session.exec(select(Proposal).where(Proposal.agent_id == agent_id, Proposal.state == ProposalState.DISCARDED))

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.agents.jobs import AccountRules, BarsSlice
+from lab.errors import LabError
 from lab.store.models import Universe
+
+if TYPE_CHECKING:
+    from lab.script import Strategy
 
 VIX_TIMEFRAME = "1d"
 
@@ -34,10 +39,24 @@ def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
 
 
 def account_rules(risk_config: Mapping[str, float]) -> AccountRules:
-    return AccountRules(max_positions=int(risk_config["max_positions"]), max_exposure=float(risk_config["max_exposure"]))
+    return AccountRules(
+        max_positions=int(risk_config["max_positions"]),
+        max_exposure=float(risk_config["max_exposure"]),
+        max_position=float(risk_config["max_position"]),
+    )
 
 
 def known_context(universe: Universe) -> frozenset[str]:
     """The context namespaces a script for this universe may rely on."""
     always = {"levels", "prev_day"}
     return frozenset(always | {"market"} if universe.market_ticker is not None else always)
+
+
+def refuse_missing_context(strategy: Strategy, universe: Universe) -> None:
+    """Raise LabError where a script names context that these bars don't have: it would silently never signal."""
+    if missing := sorted(strategy.required_context - known_context(universe)):
+        names = " and ".join(f"{name}.*" for name in missing)
+        raise LabError(
+            f"The scripts use {names}, and the universe {universe.name!r} has no {universe.timeframe} bars of SPY to compute it from. "
+            "Import SPY on this timeframe, or take the condition out."
+        )

@@ -202,6 +202,8 @@ class ProposalRequest:
     context: frozenset[str]
     knowledge: tuple[Insight, ...] = ()
     discarded: tuple[DiscardedProposal, ...] = ()
+    failed: frozenset[str] = frozenset()
+    """Script hashes of variants of this version that earlier iterations tested and found not worth proposing."""
     guidance: str = ""
     max_variants: int = 8
 

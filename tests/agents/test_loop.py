@@ -14,12 +14,15 @@ from sqlmodel import Session, select
 
 from lab.agents.builtin import BuiltInStrategist
 from lab.agents.errors import AlreadyDecided, BadScript, CannotIterate, StrategistFailed
+from lab.agents.ledger import REFINEMENT
 from lab.agents.loop import run_iteration
 from lab.agents.outputs import EQUITY, SKIPS, TRADES, read_output
 from lab.agents.service import Lab
 from lab.agents.strategist import Brief, ProposalRequest, RefinementDraft, StrategyDraft, TestBench
 from lab.agents.views import IterationView
-from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Trial
+from lab.errors import LabError
+from lab.script import add_condition
+from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Trial, Universe
 from tests.agents.conftest import AlwaysProposes
 
 Learn = Callable[..., IterationView]
@@ -240,6 +243,28 @@ def test_every_variant_tried_is_in_the_ledger_and_outlives_its_agent(lab: Lab, a
         assert session.exec(select(Trial.script_hash)).all() == before
         assert session.exec(select(IterationStep)).all() == []
     assert not folder(lab, view).exists()
+
+
+def test_what_was_tested_in_vain_is_not_tested_again(lab: Lab, agent_id: int, learn: Learn) -> None:
+    tried: list[set[str]] = []
+    for _ in range(2):
+        view = learn(lab, agent_id, BuiltInStrategist())
+        assert view.row.status == "no proposal", "this short market has nothing to find"
+        with lab.store.read() as session:
+            rows = session.exec(select(Trial.script_hash).where(Trial.iteration_id == view.row.id, Trial.purpose == REFINEMENT))
+            tried.append(set(rows))
+    assert tried[0]
+    assert tried[0].isdisjoint(tried[1])
+
+
+def test_a_script_that_needs_context_the_bars_do_not_have_is_refused_with_the_reason(lab: Lab, agent_id: int, learn: Learn) -> None:
+    with lab.store.write() as session:
+        session.get_one(Universe, 1).market_ticker = None
+    proposal = learn(lab, agent_id).proposal
+    edited = add_condition(proposal.new_scan, "market.trend >= 0")
+    lab.apply_edited(proposal.id, edited, proposal.new_execution)
+    with pytest.raises(LabError, match=r"market\.\*.*no 1m bars of SPY"):
+        learn(lab, agent_id)
 
 
 class Listener(AlwaysProposes):

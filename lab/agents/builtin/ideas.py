@@ -33,8 +33,8 @@ class Idea:
 
 
 def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
-    """Distinct ideas that compile, differ from the version itself, were not discarded and are not known to have hurt before;
-    at most `max_variants`, best first. What the person asks for is tried again even where it hurt."""
+    """Distinct ideas that compile, differ from the version itself, were not discarded and are not known to have failed or hurt
+    before; at most `max_variants`, best first. What the person asks for is tried again even so."""
     from lab.script import ScriptError, compile_strategy
 
     current = compile_strategy(request.scan_script, request.execution_script)
@@ -45,7 +45,8 @@ def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
             script_hash = compile_strategy(idea.variant.scan_script, idea.variant.execution_script).script_hash
         except ScriptError:
             continue
-        if script_hash not in refused and (idea.wished or not _hurt_before(request, idea)):
+        known_bad = script_hash in request.failed or _hurt_before(request, idea)
+        if script_hash not in refused and (idea.wished or not known_bad):
             refused.add(script_hash)
             kept.append(idea)
         if len(kept) == request.max_variants:
@@ -79,14 +80,30 @@ def _all(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterato
     if pack.trades < MIN_KEPT:
         yield from _loosened(request, parameters)
         return
-    for found in filters(pack)[:MOST_FILTERS]:
+    filtered = [idea for idea in _filtered(request, pack) if not _failed_before(request, idea)]
+    yield from filtered[:MOST_FILTERS]
+    yield from _steps(request, parameters, pack)
+    yield from filtered[MOST_FILTERS:]
+
+
+def _filtered(request: ProposalRequest, pack: EvidencePack) -> Iterator[Idea]:
+    """The filters the evidence speaks for, best first."""
+    for found in filters(pack):
         why = (
             f"Trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops {found.dropped_mean_r:+.2f}R"
             f" [{', '.join(found.evidence_ids)}]."
         )
         scan = _narrowed(request.scan_script, found.condition)
         yield Idea(Variant(scan, request.execution_script, found.title, why), found.evidence_ids)
-    yield from _steps(request, parameters, pack)
+
+
+def _failed_before(request: ProposalRequest, idea: Idea) -> bool:
+    from lab.script import ScriptError, compile_strategy
+
+    try:
+        return compile_strategy(idea.variant.scan_script, idea.variant.execution_script).script_hash in request.failed
+    except ScriptError:
+        return True
 
 
 def _wished(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:

@@ -144,7 +144,10 @@ def _misunderstood(request: ProposalRequest) -> str:
 
 
 def _nothing_left(request: ProposalRequest) -> str:
-    return f"I have no change left to try on version {request.version} that you have not discarded. {_misunderstood(request)}".strip()
+    return (
+        f"I have no change left to try on version {request.version}: what the evidence speaks for was tested and failed,"
+        f" or you discarded it. Give me a hint in words, another version to start from, or more history. {_misunderstood(request)}"
+    ).strip()
 
 
 def _count(n: int) -> str:
