@@ -98,12 +98,18 @@ def show_command(
 
 @app.command("worker", epilog="Example: lab worker")
 def worker_command() -> None:
-    """Run queued iterations until none is left, in this process."""
+    """Run queued iterations until none is left, in this process. May be interrupted: what ran is finished by the next worker."""
     import asyncio
 
-    from lab.work.worker import run as run_worker
+    from lab.work import worker
 
-    asyncio.run(run_worker(Settings().home, drain=True))
+    async def drain() -> int:
+        stop = asyncio.Event()
+        worker.stop_on_signals(stop)
+        return await worker.run(Settings().home, drain=True, processes=Settings().processes, stop=stop)
+
+    ended = asyncio.run(drain())
+    print(f"{ended} iteration{'' if ended == 1 else 's'} brought to an end.")
 
 
 @app.command("version", epilog="Example: lab version")
