@@ -231,5 +231,17 @@ def test_volatility_is_ranked_against_its_own_past() -> None:
     assert {0, 1, 2} >= set(ranked[80:150])
 
 
+def test_low_and_high_volatility_are_the_outer_thirds_of_the_last_year() -> None:
+    rng = np.random.default_rng(11)
+    closes = 100 * np.exp(np.cumsum(rng.standard_normal(400) * (0.005 + 0.01 * np.abs(np.sin(np.arange(400) / 30)))))
+    ranked = market_regime(daily(closes.tolist()))["market.volatility"].to_list()
+    moves = np.diff(np.log(closes))
+    spread = np.array([moves[end - 20 : end].std(ddof=1) for end in range(20, moves.size + 1)])
+    for place in range(100, spread.size):
+        past = spread[max(place - 251, 0) : place + 1]
+        low, high = np.quantile(past, [1 / 3, 2 / 3])
+        assert ranked[place + 20] == (0 if spread[place] <= low else 2 if spread[place] > high else 1)
+
+
 def test_vix_change_is_in_percent() -> None:
     assert vix_state(daily([20.0, 22.0]))["market.vix_change"].to_list() == [None, pytest.approx(10.0)]

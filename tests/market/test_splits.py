@@ -59,6 +59,13 @@ def test_a_jump_inside_a_session_is_no_split() -> None:
     assert find_splits(place_in_sessions(raw, "1h")) == ()
 
 
+def test_a_first_price_of_the_day_that_is_taken_back_is_no_split() -> None:
+    bars = walk(date(2023, 1, 3), date(2023, 12, 29), minutes=1440, spread=0.01)
+    wrong = pl.col("timestamp").dt.date() == date(2023, 7, 3)
+    raw = bars.with_columns(pl.when(wrong).then(pl.col(name) * 2).otherwise(pl.col(name)).alias(name) for name in ("open", "high"))
+    assert find_splits(place_in_sessions(raw, "1d")) == ()
+
+
 def test_a_jump_after_a_long_pause_is_no_split() -> None:
     early = walk(date(2022, 1, 3), date(2022, 6, 30), price=200.0)
     late = walk(date(2023, 1, 3), date(2023, 6, 30), price=float(early["close"][-1]) / 2)
