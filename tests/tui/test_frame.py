@@ -148,8 +148,8 @@ async def test_a_crash_writes_a_log_without_local_variables(
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, "VWAP Guardian")
             app.call_later(break_down)
-            for _ in range(100):
-                await pilot.pause(0.05)
+            while app._exception is None:
+                await pilot.pause(0.02)
 
     with pytest.raises(ValueError, match="broke"):
         await crash()

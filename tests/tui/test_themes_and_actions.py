@@ -94,6 +94,7 @@ async def test_the_persons_keymap_changes_key_footer_and_help(make_app: MakeApp,
     (tmp_path / "config" / "keymap.toml").write_text('[keys]\niterate = "r"\nfly = "z"\n')
     decide_all(fake)
     async with make_app(fake).run_test(size=(120, 30)) as pilot:
+        await until(pilot, "VWAP Guardian")
         await until(pilot, "r Iterate")
         await until(pilot, lambda: any("fly" in notice for notice in said(pilot)))
         await pilot.press("r")
