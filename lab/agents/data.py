@@ -12,6 +12,7 @@ from sqlmodel import select
 
 from lab.agents.errors import BadAgent, BadFetch
 from lab.agents.queries import universe_view
+from lab.agents.span import DAILY, bars_folder
 from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
 from lab.store.database import Store
 from lab.store.models import Universe
@@ -25,9 +26,9 @@ Progress = Callable[[float, str], None]
 LEARNING_SHARE = 0.8
 """The first four fifths of a universe's sessions are the learning span; the rest is the vault."""
 DEMO_UNIVERSE = "Demo market"
-MARKET, VIX = "SPY", "VIX"
-SYNTHETIC_SOURCE = "demo"
-"""What the cache names as the source of the demo market's bars."""
+MARKET = "SPY"
+VIX_NAMES = ("VIX", "I:VIX", "^VIX")
+"""What different sources call the volatility index; it is context and never traded."""
 MOST_PROBLEMS_KEPT = 200
 
 
@@ -36,7 +37,7 @@ def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> 
     from lab.market import BarsCache
     from lab.market import make_demo_market as make
 
-    made = make(BarsCache(workspace.bars), progress)
+    made = make(BarsCache(bars_folder(workspace.bars, synthetic=True)), progress)
     return keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
 
 
@@ -72,7 +73,7 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
         if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
             raise BadAgent("universe", f"A universe named {name!r} exists already; choose another name.")
     outcome = import_file(BarsCache(workspace.bars), _corrected(preview), progress)
-    traded = tuple(ticker for ticker in outcome.tickers if ticker != VIX)
+    traded = tuple(ticker for ticker in outcome.tickers if ticker not in VIX_NAMES)
     keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
     return ImportReport(
@@ -104,21 +105,22 @@ def fetch_bars(
     `progress` raises: the person's way to stop.
     """
     from lab.market import BarsCache
+    from lab.market.polygon import checked_tickers
     from lab.market.polygon import fetch_bars as fetch
     from lab.market.polygon_line import PolygonError, PolygonLine
 
-    others = f" and {len(tickers) - 1} more" if len(tickers) > 1 else ""
-    name = " ".join(universe_name.split()) or f"{''.join(tickers[:1])}{others} {timeframe} {first} to {last}"
-    with store.read() as session:
-        if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
-            raise BadFetch("universe", f"A universe named {name!r} exists already; choose another name.")
     try:
+        wanted = checked_tickers(tickers)
+        others = f" and {len(wanted) - 1} more" if len(wanted) > 1 else ""
+        name = " ".join(universe_name.split()) or f"{wanted[0]}{others} {timeframe} {first} to {last}"
+        with store.read() as session:
+            if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
+                raise BadFetch("universe", f"A universe named {name!r} exists already; choose another name.")
         line = PolygonLine(key, base_url, calls_per_minute)
-        outcome = fetch(BarsCache(workspace.bars), line, tickers, timeframe, first, last, progress)
+        outcome = fetch(BarsCache(workspace.bars), line, wanted, timeframe, first, last, progress)
     except PolygonError as error:
         raise BadFetch(error.field, str(error)) from None
     keep_universe(workspace, store, name, outcome.tickers, timeframe, "polygon", False, outcome.first_session, outcome.last_session)
-    progress(1.0, "done")
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
     return ImportReport(
         rows=outcome.rows,
@@ -143,7 +145,8 @@ def coverage(workspace: Workspace) -> list[CoverageRow]:
             last_at=row.last_at,
             problems=tuple(row.problems),
         )
-        for row in BarsCache(workspace.bars).coverage()
+        for synthetic in (True, False)
+        for row in BarsCache(bars_folder(workspace.bars, synthetic)).coverage()
     ]
 
 
@@ -175,8 +178,7 @@ def keep_universe(
 ) -> UniverseView:
     from lab.market import BarsCache, trading_sessions
 
-    # Real stocks must not be judged by an invented market, nor the other way round.
-    alike = {(row.ticker, row.timeframe) for row in BarsCache(workspace.bars).coverage() if (row.source == SYNTHETIC_SOURCE) == synthetic}
+    cache = BarsCache(bars_folder(workspace.bars, synthetic))
     sessions: list[date] = trading_sessions(first, last)["session"].to_list()
     learning_until = sessions[max(0, int(len(sessions) * LEARNING_SHARE) - 1)]
     with store.write() as session:
@@ -193,8 +195,8 @@ def keep_universe(
             )
         universe.tickers, universe.timeframe, universe.source, universe.synthetic = list(tickers), timeframe, source, synthetic
         universe.first_session, universe.learning_until, universe.last_session = first, learning_until, last
-        universe.market_ticker = MARKET if (MARKET, timeframe) in alike else None
-        universe.vix_ticker = VIX if (VIX, "1d") in alike else None
+        universe.market_ticker = MARKET if cache.has(MARKET, timeframe) or cache.has(MARKET, DAILY) else None
+        universe.vix_ticker = next((ticker for ticker in VIX_NAMES if cache.has(ticker, DAILY)), None)
         session.add(universe)
         session.flush()
         return universe_view(universe)

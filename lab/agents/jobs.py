@@ -330,7 +330,9 @@ def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[
 
     found = {}
     if bars.market_ticker is not None:
-        market = load_market(BarsCache(Path(bars.folder)), [bars.market_ticker], bars.timeframe, bars.first, bars.last)
+        cache = BarsCache(Path(bars.folder))
+        timeframe = bars.timeframe if cache.has(bars.market_ticker, bars.timeframe) else "1d"
+        market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last)
         found[f"buy and hold {bars.market_ticker}"] = buy_and_hold(market, [bars.market_ticker], costs)
     return {**found, f"equal-weight universe ({len(bars.tickers)})": buy_and_hold(evaluated, list(bars.tickers), costs)}
 

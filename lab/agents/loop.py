@@ -181,7 +181,8 @@ class _Run:
             record_trial(session, row, row.script_hash, VERSION, TrialOutcome.COMPLETED, summary.trades, report.sharpe_daily)
 
         note = f"{summary.trades:,} trades, {summary.signals - summary.trades:,} skipped"
-        return Outcome({"note": note, "fingerprint": report.fingerprint, "against_parent": against_parent}, effect)
+        output = {"note": note, "fingerprint": report.fingerprint, "rules": to_json(iteration.rules), "against_parent": against_parent}
+        return Outcome(output, effect)
 
     async def _analyse(self, iteration: Iteration) -> Outcome:
         summary = self._summary(iteration)

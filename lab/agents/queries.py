@@ -80,7 +80,7 @@ def interrupted_notices(session: Session) -> tuple[str, ...]:
 def universe_view(universe: Universe) -> UniverseView:
     missing = []
     if universe.market_ticker is None:
-        missing.append("No SPY bars for this timeframe: market.trend, market.change and market.volatility are unknown.")
+        missing.append("No SPY bars: market.trend, market.change and market.volatility are unknown.")
     if universe.vix_ticker is None:
         missing.append("No VIX: market.vix and market.vix_change are unknown.")
     assert universe.id is not None

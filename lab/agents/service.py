@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, update
@@ -48,6 +48,12 @@ from lab.store.models import (
     utc_now,
 )
 from lab.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from lab.agents.replay import Replay
+    from lab.agents.trying import Tried
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and what is being done."""
@@ -111,6 +117,12 @@ class Lab:
 
         self.iteration(iteration_id)
         return read_trades(self.workspace.results, iteration_id)
+
+    def replay(self, iteration_id: int) -> Replay:
+        """Run an iteration's backtest again and compare it with what is stored, to the bit."""
+        from lab.agents.replay import replay
+
+        return replay(self.workspace, self.store, iteration_id)
 
     def approvals(self) -> list[ProposalView]:
         with self.store.read() as session:
@@ -269,6 +281,12 @@ class Lab:
             ScriptProblem(script=error.script, line=error.line, column=error.column, message=error.message, suggestion=error.suggestion)
             for error in check(scan, execution)
         )
+
+    def try_scripts(self, scan: str, execution: str, universe_id: int, executor: Executor, risk: str = "balanced") -> Tried:
+        """A person's own run on the learning span, counted as a trial. Raises LabError where it can't be measured."""
+        from lab.agents.trying import try_scripts
+
+        return try_scripts(self.workspace, self.store, executor, universe_id, scan, execution, risk, SEED)
 
     # --- bars
 

@@ -14,27 +14,35 @@ from lab.store.models import Universe
 if TYPE_CHECKING:
     from lab.script import Strategy
 
-VIX_TIMEFRAME = "1d"
+DAILY = "1d"
+"""The timeframe of market context that is not cached on the universe's own."""
+
+
+def bars_folder(bars: Path, synthetic: bool) -> Path:
+    """Where a universe's bars lie: invented ones apart, so that a real SPY and the demo's never meet."""
+    return bars / "demo" if synthetic else bars
 
 
 def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
     """The bars an iteration may see: the universe's learning span and nothing after it."""
     from lab.market import BarsCache
 
-    cache = BarsCache(bars)
-    market = [universe.market_ticker] if universe.market_ticker is not None else []
-    parts = [cache.fingerprint([*universe.tickers, *market], universe.timeframe, universe.first_session, universe.learning_until)]
-    if universe.vix_ticker is not None:
-        parts.append(cache.fingerprint([universe.vix_ticker], VIX_TIMEFRAME, universe.first_session, universe.learning_until))
+    folder = bars_folder(bars, universe.synthetic)
+    cache = BarsCache(folder)
+    parts = [cache.fingerprint(universe.tickers, universe.timeframe, universe.first_session, universe.learning_until)]
+    for ticker in (universe.market_ticker, universe.vix_ticker):
+        if ticker is not None:
+            timeframe = universe.timeframe if cache.has(ticker, universe.timeframe) else DAILY
+            parts.append(cache.fingerprint([ticker], timeframe, None, universe.learning_until))
     return BarsSlice(
-        folder=str(bars),
+        folder=str(folder),
         tickers=tuple(universe.tickers),
         timeframe=universe.timeframe,
         first=universe.first_session,
         last=universe.learning_until,
         market_ticker=universe.market_ticker,
         vix_ticker=universe.vix_ticker,
-        fingerprint=parts[0] if len(parts) == 1 else sha256("".join(parts).encode()).hexdigest(),
+        fingerprint=sha256("".join(parts).encode()).hexdigest(),
     )
 
 

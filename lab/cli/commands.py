@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lab.agents.service import Lab
-from lab.cli import demo, listing, run
+from lab.cli import demo, listing, run, scripts
 from lab.cli.program import open_program
 from lab.settings import Settings
 
@@ -33,6 +33,8 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Import or fetch bars and see what is cached.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
+app.add_typer(scripts.app, name="script")
+app.command("functions", epilog="Example: lab functions volume")(scripts.functions_command)
 
 
 @app.command("run", epilog='Example: lab run "Create a conservative VWAP scalper for tech stocks" --iterations 3 --approve better')
@@ -94,6 +96,21 @@ def show_command(
 ) -> None:
     """Show an iteration: its result, analysis, scripts and suggested refinement."""
     _with_lab(lambda lab: listing.show(lab, iteration, as_json))
+
+
+@app.command("trades", epilog="Example: lab trades 12 --csv > trades.csv")
+def trades_command(
+    iteration: Annotated[int, typer.Argument(help="The iteration's id, as `lab iterations` lists it.")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """List the trades of an iteration's backtest."""
+    _with_lab(lambda lab: listing.trades(lab, iteration, as_csv))
+
+
+@app.command("replay", epilog="Example: lab replay 12")
+def replay_command(iteration: Annotated[int, typer.Argument(help="The iteration's id, as `lab iterations` lists it.")]) -> None:
+    """Run an iteration's backtest again: the same bits, or what changed. Exit status 1 where they differ."""
+    _with_lab(lambda lab: listing.replay(lab, iteration))
 
 
 @app.command("worker", epilog="Example: lab worker")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as with_changes
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +15,13 @@ from pydantic import SecretStr
 
 from lab.agents.errors import NotThere
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
+from lab.agents.views import TradeRow
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
+    from lab.agents.views import ResultSummary
     from lab.settings import Settings
 
 
@@ -87,16 +91,8 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
     if view.explanation:
         print(view.explanation)
     if result is not None:
-        print(f"\nSignals {result.signals}, trades {result.trades}")
-        print(f"Win rate {percent(result.win_rate)} {interval(result.win_rate_interval, True)}")
-        print(f"Sharpe {number(result.sharpe)} {interval(result.sharpe_interval)}")
-        print(f"Return {percent(result.total_return, 2, True)}, maximum drawdown {percent(result.max_drawdown)}")
-        for name, value in result.benchmarks.items():
-            print(f"Beside it: {name} {percent(value, 2, True)}")
-        print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
-        print(f"Verdict: {result.verdict}. {result.verdict_reason}")
-        skipped = [f"{reason} {count}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
-        print(f"Skipped: {', '.join(skipped) or 'none'}")
+        print()
+        print_result(result)
     if view.analysis:
         print(f"\n{view.analysis}")
     print(f"\n# scan\n{view.scan_script}\n\n# execution\n{view.execution_script}")
@@ -109,6 +105,64 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
             f"  Sharpe {number(effect.sharpe[0])} -> {number(effect.sharpe[1])}, trades {effect.trades[0]} -> {effect.trades[1]}: "
             f"{effect.verdict} on {effect.confirmed_sessions} unseen sessions; {effect.trials} variants tried on these bars"
         )
+
+
+def trades(lab: Lab, iteration_id: int, as_csv: bool) -> None:
+    rows = lab.trades(iteration_id)
+    if as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(TradeRow.__dataclass_fields__)
+        for row in rows:
+            values = (getattr(row, name) for name in TradeRow.__dataclass_fields__)
+            writer.writerow(value.isoformat() if isinstance(value, datetime) else value for value in values)
+        return
+    if not rows:
+        print("No trades: the backtest made none, or has not finished.")
+        return
+    print_table(
+        ("Ticker", "Side", "Entry (UTC)", "Exit (UTC)", "Entry", "Exit", "Shares", "P&L", "R", "Bars", "Exit by"),
+        [
+            (
+                row.ticker,
+                row.direction,
+                f"{row.entry_at:%Y-%m-%d %H:%M}",
+                f"{row.exit_at:%Y-%m-%d %H:%M}",
+                f"{row.entry_price:.2f}",
+                f"{row.exit_price:.2f}",
+                f"{row.shares:g}",
+                f"{row.pnl:,.2f}",
+                f"{row.r_multiple:.2f}",
+                str(row.bars_held),
+                row.exit_reason,
+            )
+            for row in rows
+        ],
+    )
+
+
+def replay(lab: Lab, iteration_id: int) -> int:
+    outcome = lab.replay(iteration_id)
+    for sentence in outcome.changed:
+        print(sentence)
+    if outcome.same:
+        print(f"The same to the bit: every trade, skip and equity point ({outcome.fingerprint[:16]}).")
+        return 0
+    print(f"Not the same: {outcome.fingerprint[:16]} now, {outcome.stored_fingerprint[:16]} then.")
+    return 1
+
+
+def print_result(result: ResultSummary) -> None:
+    """A measured result, every figure with its uncertainty, costs and benchmarks beside it."""
+    print(f"Signals {result.signals}, trades {result.trades}")
+    print(f"Win rate {percent(result.win_rate)} {interval(result.win_rate_interval, True)}")
+    print(f"Sharpe {number(result.sharpe)} {interval(result.sharpe_interval)}")
+    print(f"Return {percent(result.total_return, 2, True)}, maximum drawdown {percent(result.max_drawdown)}")
+    for name, value in result.benchmarks.items():
+        print(f"Beside it: {name} {percent(value, 2, True)}")
+    print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
+    print(f"Verdict: {result.verdict}. {result.verdict_reason}")
+    skipped = [f"{reason} {count}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
+    print(f"Skipped: {', '.join(skipped) or 'none'}")
 
 
 def import_file(
@@ -126,7 +180,7 @@ def import_file(
         wanted = tuple(ticker.strip().upper() for ticker in tickers.split(",") if ticker.strip())
         if missing := [ticker for ticker in wanted if ticker not in preview.tickers]:
             raise NotThere(f"{file.name} has no bars of {', '.join(missing)}. It has {', '.join(preview.tickers[:20])}.")
-    preview = replace(
+    preview = with_changes(
         preview, columns=chosen, time_zone=zone or preview.time_zone, timeframe=timeframe or preview.timeframe, tickers=wanted
     )
     report = lab.import_bars(preview, name or file.stem, _bar)
@@ -172,6 +226,7 @@ def fetch(lab: Lab, settings: Settings, asked: FetchRequest) -> None:
         base_url=settings.polygon_url,
         calls_per_minute=settings.polygon_calls_per_minute,
     )
+    _bar(1.0, "done")
     if typed and asked.save_key:
         save_polygon_key(kept, key)
     if asked.as_json:

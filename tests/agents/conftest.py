@@ -14,6 +14,7 @@ from sqlmodel import Session
 from lab.agents.builtin import BuiltInStrategist
 from lab.agents.loop import run_iteration
 from lab.agents.service import Lab
+from lab.agents.span import bars_folder
 from lab.agents.strategist import ProposalRequest, RefinementDraft, Strategist, TestBench, Variant
 from lab.agents.views import IterationView
 from lab.script import compile_strategy, set_parameters
@@ -52,7 +53,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("demo") / "home"
     lab = Lab(home)
-    made = make_demo_market(BarsCache(lab.workspace.bars), lambda share, note: None, sessions=SESSIONS)
+    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=SESSIONS)
     tickers = made.tickers[:8]
     keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
     lab.close()

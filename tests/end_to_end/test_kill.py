@@ -14,6 +14,7 @@ import pytest
 from sqlmodel import select
 
 from lab.agents.service import Lab
+from lab.agents.span import bars_folder
 from lab.store.models import STEPS, AgentIteration, AgentStrategy, IterationStep, Proposal, Trial
 
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
@@ -27,7 +28,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("kill") / "home"
     lab = Lab(home)
-    made = make_demo_market(BarsCache(lab.workspace.bars), lambda share, note: None, sessions=40)
+    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
     universe = keep_universe(
         lab.workspace, lab.store, "Demo market", made.tickers[:8], "1m", "demo", True, made.first_session, made.last_session
     )
