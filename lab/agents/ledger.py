@@ -9,8 +9,10 @@ from sqlmodel import Session, select
 from lab.agents.jobs import TrialsSoFar
 from lab.store.models import AgentIteration, Trial, TrialOutcome
 
-VERSION, REFINEMENT = "iteration", "refinement"
-"""What a trial was for: measuring a version itself, or a variant of it."""
+VERSION, REFINEMENT, PERSON = "iteration", "refinement", "person"
+"""What a trial was for: measuring a version itself, a variant of it, or scripts that a person ran by hand."""
+NOBODY = 0
+"""The agent's and the iteration's id of a trial by a person: real ids begin at 1."""
 
 
 def record_trial(
@@ -24,25 +26,56 @@ def record_trial(
 ) -> None:
     """Add a trial inside the caller's transaction. The same scripts on the same bars in one iteration are one trial."""
     assert iteration.id is not None
+    _add_once(
+        session,
+        Trial(
+            agent_id=iteration.agent_id,
+            iteration_id=iteration.id,
+            universe_id=iteration.universe_id,
+            script_hash=script_hash,
+            data_fingerprint=iteration.data_fingerprint,
+            purpose=purpose,
+            outcome=outcome,
+            trades=trades,
+            sharpe_daily=sharpe_daily,
+        ),
+    )
+
+
+def record_own_trial(
+    session: Session,
+    universe_id: int,
+    data_fingerprint: str,
+    script_hash: str,
+    outcome: TrialOutcome,
+    trades: int,
+    sharpe_daily: float | None,
+) -> None:
+    """Add a person's own run inside the caller's transaction. The same scripts on the same bars are one trial."""
+    _add_once(
+        session,
+        Trial(
+            agent_id=NOBODY,
+            iteration_id=NOBODY,
+            universe_id=universe_id,
+            script_hash=script_hash,
+            data_fingerprint=data_fingerprint,
+            purpose=PERSON,
+            outcome=outcome,
+            trades=trades,
+            sharpe_daily=sharpe_daily,
+        ),
+    )
+
+
+def _add_once(session: Session, trial: Trial) -> None:
     seen = select(Trial.id).where(
-        Trial.iteration_id == iteration.id,
-        Trial.script_hash == script_hash,
-        Trial.data_fingerprint == iteration.data_fingerprint,
+        Trial.iteration_id == trial.iteration_id,
+        Trial.script_hash == trial.script_hash,
+        Trial.data_fingerprint == trial.data_fingerprint,
     )
     if session.exec(seen).first() is None:
-        session.add(
-            Trial(
-                agent_id=iteration.agent_id,
-                iteration_id=iteration.id,
-                universe_id=iteration.universe_id,
-                script_hash=script_hash,
-                data_fingerprint=iteration.data_fingerprint,
-                purpose=purpose,
-                outcome=outcome,
-                trades=trades,
-                sharpe_daily=sharpe_daily,
-            )
-        )
+        session.add(trial)
 
 
 def trials_so_far(session: Session, data_fingerprint: str, about_to_run: set[str]) -> TrialsSoFar:

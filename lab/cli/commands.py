@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.agents.service import Lab
 from lab.cli import demo, listing, run, scripts
 from lab.cli.program import open_program
 from lab.settings import Settings
+
+if TYPE_CHECKING:
+    from lab.agents.service import Lab
 
 ABOUT = """A trading laboratory: agents that write strategies, test them on cached bars and learn.
 
@@ -188,6 +190,8 @@ def demo_market_command() -> None:
 
 def _with_lab(action: Callable[[Lab], Any]) -> None:
     """Run a command on the workspace; a number it returns other than 0 is the exit status."""
+    from lab.agents.service import Lab
+
     lab = Lab(Settings().home)
     try:
         status = action(lab)

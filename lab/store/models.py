@@ -269,7 +269,8 @@ class Trial(SQLModel, table=True):
     script_hash: str
     data_fingerprint: str = Field(index=True)
     purpose: str
-    """"iteration" for the version itself, "refinement" for a variant tried in the propose step."""
+    """"iteration" for the version itself, "refinement" for a variant tried in the propose step, "person" for scripts that a
+    person ran by hand: those have 0 for agent and iteration."""
     outcome: str = TrialOutcome.COMPLETED
     trades: int = 0
     sharpe_daily: float | None = None

@@ -14,7 +14,25 @@ import polars as pl
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ["run", "demo", "agents", "iterations", "show", "worker", "version", "data import", "data fetch", "data status", "data demo"]
+COMMANDS = [
+    "run",
+    "demo",
+    "agents",
+    "iterations",
+    "show",
+    "worker",
+    "version",
+    "data import",
+    "data fetch",
+    "data status",
+    "data demo",
+    "script check",
+    "script fmt",
+    "script params",
+    "script diff",
+    "script run",
+    "functions",
+]
 
 
 @pytest.fixture

@@ -1,0 +1,168 @@
+"""The words of the strategy language as an editor, a search and a help line need them, free of anything that computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lab.agents.errors import NotThere
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentWord:
+    """An argument of a function. `default` is empty where it must be given."""
+
+    name: str
+    takes: str
+    """What it may be, in words."""
+    meaning: str
+    default: str
+    bounds: str
+    """In words, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A function, a field or a word of the grammar."""
+
+    name: str
+    kind: str
+    """"function", "field" or "word"."""
+    category: str
+    signature: str
+    meaning: str
+    source: str
+    """Where a function's formula comes from; empty for the rest."""
+    example: str
+    warm_up: str
+    arguments: tuple[ArgumentWord, ...] = ()
+    synonyms: tuple[str, ...] = ()
+    """What other languages call it."""
+
+
+def _grammar(name: str, signature: str, meaning: str, example: str, *arguments: ArgumentWord) -> Word:
+    return Word(name, "word", "grammar", signature, meaning, "", example, "", arguments)
+
+
+_BOUND = "a number written out"
+_GRAMMAR: tuple[Word, ...] = (
+    _grammar(
+        "param",
+        "param(default, low=, high=, step=)",
+        "a number that sweeps and refinements may vary between its bounds",
+        "loud = volume > param(3.0, low=1.0, high=5.0) * sma(volume, 20)",
+        ArgumentWord("default", _BOUND, "what it is unless set from outside", "", ""),
+        ArgumentWord("low", _BOUND, "the least it may be", "none", ""),
+        ArgumentWord("high", _BOUND, "the most it may be", "none", ""),
+        ArgumentWord("step", _BOUND, "by what it is varied; 1 where only whole numbers fit", "none", ""),
+    ),
+    _grammar("side", "side", "in an execution script: 1 while a long is evaluated, -1 for a short", "stop = close - side * atr(14)"),
+    _grammar("and", "a and b", "true where both are", "long = close > open and volume > 0"),
+    _grammar("or", "a or b", "true where either is", "long = gap() > 2 or gap() < -2"),
+    _grammar("not", "not a", "true where it is false", "long = not falling(close, 3)"),
+    _grammar("if", "a if condition else b", "one of two values, bar by bar", "stop = low if side > 0 else high"),
+    _grammar("else", "a if condition else b", "one of two values, bar by bar", "stop = low if side > 0 else high"),
+    _grammar(
+        "def", "def name(a, b): return ...", "a function of one's own: one expression", "def near(band): return close < vwap() * band"
+    ),
+    _grammar("return", "def name(a, b): return ...", "what a function of one's own gives", "def near(band): return close < vwap() * band"),
+)
+
+RESULTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "scan": (
+        ("long", "the condition for a long signal"),
+        ("short", "the condition for a short signal"),
+        ("score", "who goes first when slots are short: the highest"),
+    ),
+    "execution": (
+        ("entry", "how to get in: at_open(), limit(price, bars=5) or stop_entry(price, bars=5)"),
+        ("stop", "the price at which the trade is given up; required"),
+        ("target", "the price at which the profit is taken"),
+        ("exit", "a condition that ends the trade at the next open"),
+        ("max_bars", "the most bars a trade is held"),
+        ("flat_by", 'the New York time to be out by, such as "15:55"'),
+        ("risk", "percent of equity lost if the stop is hit"),
+    ),
+}
+"""Script -> the names that mean something to the engine, with their meaning."""
+
+
+_NO_FIT = 9
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> dict[str, Word]:
+    """Every word of the language by name: functions by category, then fields, then the grammar's own."""
+    from lab.script import CATALOGUE, FIELDS, Category
+    from lab.script.catalogue import SYNONYMS
+
+    called: dict[str, list[str]] = {}
+    for other, ours in SYNONYMS.items():
+        called.setdefault(ours, []).append(other)
+    found: dict[str, Word] = {}
+    for category in Category:
+        for function in CATALOGUE.values():
+            if function.category is category:
+                found[function.name] = Word(
+                    function.name,
+                    "function",
+                    category.value,
+                    function.signature,
+                    function.meaning,
+                    function.source,
+                    function.example,
+                    function.warm_up,
+                    tuple(
+                        ArgumentWord(
+                            argument.name,
+                            argument.takes.value,
+                            argument.meaning,
+                            "" if argument.default is None else str(argument.default),
+                            argument.bounds,
+                        )
+                        for argument in function.arguments
+                    ),
+                    tuple(called.get(function.name, ())),
+                )
+    for field in FIELDS.values():
+        group = f"fields of {field.namespace}" if field.namespace else "fields of the bar"
+        found[field.name] = Word(field.name, "field", group, field.name, field.meaning, "", "", "")
+    for word in _GRAMMAR:
+        found.setdefault(word.name, word)
+    return found
+
+
+def search(words: str) -> list[Word]:
+    """What the words name or mean, best first: names before synonyms, categories and meanings. All of them for "".
+
+    Raises:
+        NotThere: nothing fits.
+    """
+    wanted = words.casefold().split()
+    if not wanted:
+        return list(vocabulary().values())
+    ranked = [(max(_rank(word, one) for one in wanted), word) for word in vocabulary().values()]
+    ranked = [(rank, word) for rank, word in ranked if rank < _NO_FIT]
+    if not ranked:
+        from lab.script.catalogue import nearest
+
+        close = nearest(words, list(vocabulary()))
+        hint = f" Did you mean {close}?" if close else " `lab functions` lists them all."
+        raise NotThere(f"The language has nothing named or meaning {words!r}.{hint}")
+    return [word for _, word in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _rank(word: Word, wanted: str) -> int:
+    """How well one wanted word fits, 0 best."""
+    name = word.name.casefold()
+    if name == wanted or wanted in word.synonyms:
+        return 0
+    if name.startswith(wanted) or wanted in name.replace(".", "_").split("_"):
+        return 1
+    if wanted in name:
+        return 2
+    if word.category.startswith(wanted):
+        return 3
+    if any(part.startswith(wanted) for part in word.meaning.casefold().replace(",", " ").split()):
+        return 4
+    return 5 if wanted in word.source.casefold() else _NO_FIT
