@@ -40,6 +40,7 @@ SCREENS: dict[str, str] = {
     "welcome": "lab.tui.screens.welcome:Welcome",
     "dashboard": "lab.tui.screens.dashboard:Dashboard",
     "import_file": "lab.tui.screens.import_file:ImportFile",
+    "fetch": "lab.tui.screens.fetch:FetchBars",
     "help": "lab.tui.screens.help:Help",
     "confirm": "lab.tui.screens.confirm:Confirm",
     "creation": "lab.tui.screens.creation:CreationScreen",

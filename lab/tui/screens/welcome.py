@@ -36,6 +36,11 @@ CHOICES = (
         "Import a CSV or Parquet file",
         "Your own bars. Columns, time zone and timeframe are detected and shown before anything is written.",
     ),
+    (
+        "polygon",
+        "Fetch with a Polygon key",
+        "Real bars of any US stock, by the minute or by the day. A free key at polygon.io gives two years of them.",
+    ),
 )
 
 
@@ -59,7 +64,6 @@ class Welcome(LabScreen[None]):
     Welcome #column { width: 76; max-width: 96%; height: auto; max-height: 100%; }
     Welcome OptionList { height: auto; margin-top: 1; border: none; background: $background; padding: 0; }
     Welcome OptionList > .option-list--option { padding: 0 1 1 1; }
-    Welcome #polygon { margin-top: 1; color: $text-muted; }
     Welcome #making { margin-top: 1; height: 2; display: none; }
     """
 
@@ -74,7 +78,6 @@ class Welcome(LabScreen[None]):
                 *[Option(Content.assemble((title, "bold"), "\n", words), id=name) for name, title, words in CHOICES],
                 id="choices",
             )
-            yield Static("Downloading from Polygon is not part of this version; bars saved from it can be imported.", id="polygon")
             with Vertical(id="making"):
                 yield Static(id="bar")
                 yield Static(id="note")
@@ -95,6 +98,8 @@ class Welcome(LabScreen[None]):
     async def _chosen(self, event: OptionList.OptionSelected) -> None:
         if event.option_id == "file":
             self.lab_app.open("import_file")
+        elif event.option_id == "polygon":
+            self.lab_app.open("fetch")
         elif self._progress is None:
             self.run_worker(self._make_demo(), group="demo")
 
