@@ -14,6 +14,15 @@ FIRST_MINUTE, LAST_MINUTE = 570, 960
 """Regular hours, in New York minutes since midnight."""
 
 
+TIMEFRAME_MINUTES = {"5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 390, "1w": 1950}
+"""Timeframe -> regular minutes it holds at most."""
+_OTHER_TIMEFRAMES = {
+    "5": "5m", "5min": "5m", "15": "15m", "15min": "15m", "30": "30m", "30min": "30m", "60": "1h", "60m": "1h", "60min": "1h", "h": "1h",
+    "hour": "1h", "hourly": "1h", "1hour": "1h", "d": "1d", "day": "1d", "daily": "1d", "1day": "1d", "w": "1w", "week": "1w",
+    "weekly": "1w", "1week": "1w", "5d": "1w",
+}  # fmt: skip
+
+
 def bind(place: Place, node: ast.Call, function: str, names: list[str], required: list[str]) -> dict[str, ast.expr]:
     """Which expression each argument of a call gets."""
     shown = (
@@ -65,3 +74,28 @@ def time_of_day(source: Source, node: ast.expr, use: str) -> int:
     if not FIRST_MINUTE <= minute <= LAST_MINUTE:
         raise source.error(node, f"{use} lies outside regular hours, 09:30 to 16:00 New York time", "Bars exist only within them", example)
     return minute
+
+
+def timeframe_of(source: Source, node: ast.expr) -> str:
+    """A timeframe written as "1d"."""
+    use, example = "`timeframe` of on", 'on("1d", sma(close, 50))'
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise source.error(node, f'{use} must be a timeframe written as "1d"', "", example)
+    if node.value not in TIMEFRAME_MINUTES:
+        close = _OTHER_TIMEFRAMES.get(node.value.lower().replace(" ", ""), node.value.lower())
+        known = close in TIMEFRAME_MINUTES
+        suggestion = f'Did you mean "{close}"?' if known else f"It may be {', '.join(TIMEFRAME_MINUTES)}"
+        raise source.error(node, f'{use} can\'t be "{shortened(node.value)}"', suggestion, example)
+    return node.value
+
+
+def ticker_of(source: Source, node: ast.expr) -> str:
+    """A ticker written as "SPY"."""
+    use, example = "`ticker` of of", 'of("SPY", close)'
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise source.error(node, f'{use} must be a ticker written as "SPY"', "", example)
+    if re.fullmatch(r"[A-Z][A-Z0-9.\-]{0,11}", node.value) is None:
+        upper = node.value.upper()
+        suggestion = f'Did you mean "{upper}"?' if re.fullmatch(r"[A-Z][A-Z0-9.\-]{0,11}", upper) else "Write it in capital letters"
+        raise source.error(node, f'{use} can\'t be "{shortened(node.value)}"', suggestion, example)
+    return node.value

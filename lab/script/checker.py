@@ -6,11 +6,11 @@ import ast
 import math
 from collections.abc import Mapping
 
-from lab.script.calls import bind, formula_tree, time_of_day
+from lab.script.calls import TIMEFRAME_MINUTES, bind, formula_tree, ticker_of, time_of_day, timeframe_of
 from lab.script.catalogue import CATALOGUE
-from lab.script.entries import Argument, Category, Function, Takes, number_text
+from lab.script.entries import Argument, Category, Function, Scope, Takes, number_text
 from lab.script.errors import ScriptError
-from lab.script.nodes import Graph, Kind, Node, Op
+from lab.script.nodes import Graph, Kind, Node, Op, reachable
 from lab.script.place import Cascade, OwnFunction, Place
 from lab.script.shapes import function_body
 from lab.script.source import Source
@@ -37,6 +37,8 @@ class Checker:
         self._parameters = parameters
         """(script, line, column) of each `param` call -> its bound value."""
         self._calls: dict[tuple[object, ...], Node] = {}
+        self._own_bars: dict[int, str] = {}
+        """Node -> the function in it that looks beyond its ticker's own bars, or empty."""
 
     def expression(self, place: Place, node: ast.expr) -> Node:
         """The node of an expression that `check_expression` found of the right form."""
@@ -231,12 +233,47 @@ class Checker:
         names = [argument.name for argument in function.arguments]
         required = [argument.name for argument in function.arguments if argument.default is None]
         bound = bind(place, node, function.name, names, required)
+        if function.category is Category.OTHER:
+            return self._elsewhere(place, function, bound)
         parts = tuple(self._argument(place, node, function, argument, bound.get(argument.name)) for argument in function.arguments)
         key = (function.name, *(part.index for part in parts))
         known = self._calls.get(key)
         if known is None:
             known = self._calls[key] = self._applied(place, node, function, parts)
         return known
+
+    def _elsewhere(self, place: Place, function: Function, bound: Mapping[str, ast.expr]) -> Node:
+        """`on` and `of`: an expression as it stands on other bars."""
+        where, given = (bound[argument.name] for argument in function.arguments)
+        name = timeframe_of(place.source, where) if function.name == "on" else ticker_of(place.source, where)
+        found = self.expression(place, given)
+        if found.kind not in (Kind.NUMBER, Kind.CONDITION) or found.op is Op.CONSTANT:
+            raise place.source.error(
+                given, f"`x` of {function.name} must be a number per bar or a condition, not {_kind_text(found)}", "", function.example
+            )
+        if function.name == "of":
+            return self.graph.make(Op.OF, found.kind, (found,), name=name)
+        beyond = self._beyond_own_bars(found)
+        if beyond:
+            instead = "Write each timeframe from this ticker's bars" if beyond == "on" else f"Put on inside {beyond}"
+            example = (
+                function.example
+                if beyond == "on"
+                else f'{beyond}({chr(34) + "SPY" + chr(34) + ", " if beyond == "of" else ""}on("1d", close))'
+            )
+            raise place.source.error(given, f"`{beyond}` can't stand inside on", instead, example)
+        # Each longer bar holds at least one of these, and counts only once the next has begun.
+        bars = found.warm_up_bars + 1
+        sessions = -(-bars * TIMEFRAME_MINUTES[name] // TIMEFRAME_MINUTES["1d"])
+        return self.graph.make(Op.ON, found.kind, (found,), name=name, bars=1, sessions=sessions)
+
+    def _beyond_own_bars(self, node: Node) -> str:
+        if node.index not in self._own_bars:
+            inside = reachable([node])
+            names = [part.op.value for part in inside if part.op in (Op.ON, Op.OF)]
+            names += [part.name for part in inside if part.op is Op.CALL and CATALOGUE[part.name].scope is Scope.MOMENT]
+            self._own_bars[node.index] = names[0] if names else ""
+        return self._own_bars[node.index]
 
     def _applied(self, place: Place, node: ast.Call, function: Function, parts: tuple[Node, ...]) -> Node:
         fixed = [part.value for part in parts if part.kind in (Kind.CONSTANT, Kind.TIME) and part.value is not None]
@@ -307,6 +344,10 @@ class Checker:
         if (low is not None and value < low) or (high is not None and value > high):
             reason = "; a negative one would look into the future" if value < 0 and argument.takes is Takes.WHOLE else ""
             raise place.source.error(given, f"{use} must be {argument.bounds}, not {number_text(value)}{reason}", "", function.example)
+
+
+def _kind_text(node: Node) -> str:
+    return "a condition that is the same on every bar" if node.kind is Kind.CONDITION else node.kind.value
 
 
 def _compared(op: Op, left: float, right: float) -> bool:

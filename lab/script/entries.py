@@ -25,6 +25,9 @@ class Takes(Enum):
     WHOLE = "a fixed whole number"
     FIXED = "a fixed number"
     TIME = 'a time such as "10:00"'
+    TIMEFRAME = 'a timeframe such as "1d"'
+    TICKER = 'a ticker such as "SPY"'
+    ANY = "a number per bar or a condition"
 
 
 class Category(Enum):
@@ -38,6 +41,8 @@ class Category(Enum):
     STRUCTURE = "structure"
     STATISTICS = "statistics"
     LOGIC = "logic"
+    ACROSS = "across tickers"
+    OTHER = "other timeframes and tickers"
     CONVERSION = "conversion"
     ORDER = "entry orders"
 
@@ -48,6 +53,7 @@ class Scope(Enum):
     BAR = "the bar itself"
     TICKER = "the ticker's bars so far"
     SESSION = "the ticker's bars so far in the session"
+    MOMENT = "the bars of all tickers at the same time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the language. Exactly one of `build` and `formula` is set (entry orders have neither)."""
+    """A function of the language. Exactly one of `build` and `formula` is set (entry orders, `on` and `of` have neither)."""
 
     name: str
     category: Category

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -12,7 +13,8 @@ from lab.script.catalogue import CATALOGUE
 from lab.script.entries import Function, Scope, Takes
 from lab.script.fields import FIELDS
 from lab.script.nodes import Kind, Node, Op, reachable
-from lab.script.strategy import missing_columns
+from lab.script.strategy import looks_across, missing_columns
+from lab.script.timeframes import add_timeframe
 
 BAR_COLUMNS = ("ticker", "timestamp", "open", "high", "low", "close", "volume", "session", "minute", "close_minute")
 """What a bars frame has before its context columns."""
@@ -36,27 +38,91 @@ _BINARY: dict[Op, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 }
 
 
+@dataclass(slots=True)
+class Stage:
+    """What is computed in one pass, from the columns of earlier passes only."""
+
+    columns: list[pl.Expr] = field(default_factory=list)
+    """Computed within each ticker."""
+    across: list[Node] = field(default_factory=list)
+    """Computed from several tickers."""
+
+
 def evaluate(outputs: tuple[tuple[str, Node], ...], warm_up_bars: int, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with a column for each output; conditions and signals have no nulls, signals none in warm-up.
 
     Raises:
-        LabError: a column is missing, or the rows are not sorted by ticker and time.
+        LabError: a column or a ticker is missing, or the rows are not sorted by ticker and time.
     """
     _check_frame(outputs, frame)
-    stages = _stages([node for _, node in outputs])
+    roots = [node for _, node in outputs]
+    timeframes = _timeframes(roots)
+    stages = _stages(roots)
     results = [_result(name, node, warm_up_bars) for name, node in outputs]
     cleaned = frame.select(
-        *("session", "minute", "close_minute"),
+        *("timestamp", "session", "minute", "close_minute"),
         *(_clean(name) for name in FIELDS if name in frame.columns),
     )
-    parts: list[pl.DataFrame] = []
-    for offset, length in _ticker_spans(frame):
-        # One ticker at a time is several times faster than windows over the whole frame, and no ticker can touch another.
-        part = cleaned.slice(offset, length)
+    spans = list(_ticker_spans(frame))
+    names = [frame["ticker"][offset] if length else "" for offset, length in spans]
+    if any(stage.across for stage in stages):
+        _check_tickers(roots, names)
+        parts = [_with_timeframes(cleaned.slice(offset, length), timeframes) for offset, length in spans]
         for stage in stages:
-            part = part.with_columns(stage)
-        parts.append(part.with_columns(results).select(name for name, _ in outputs))
-    return frame.with_columns(pl.concat(parts).get_columns())
+            # What several tickers share needs all of them one pass further, so here the passes are the outer loop.
+            parts = [part.with_columns(stage.columns) for part in parts] if stage.columns else parts
+            for node in stage.across:
+                parts = _across(node, parts, names)
+        done = [part.with_columns(results).select(name for name, _ in outputs) for part in parts]
+    else:
+        done = []
+        for offset, length in spans:
+            # One ticker at a time is several times faster than windows over the whole frame, and no ticker can touch another.
+            part = _with_timeframes(cleaned.slice(offset, length), timeframes)
+            for stage in stages:
+                part = part.with_columns(stage.columns)
+            done.append(part.with_columns(results).select(name for name, _ in outputs))
+    return frame.with_columns(pl.concat(done).get_columns())
+
+
+def _timeframes(roots: list[Node]) -> dict[str, tuple[list[Node], list[list[pl.Expr]]]]:
+    """Timeframe -> the nodes wanted of it, and how they are computed on its bars."""
+    wanted: dict[str, list[Node]] = {}
+    for node in reachable(roots, into_timeframes=False):
+        if node.op is Op.ON:
+            wanted.setdefault(node.name, []).append(node)
+    return {name: (nodes, [stage.columns for stage in _stages([node.parts[0] for node in nodes])]) for name, nodes in wanted.items()}
+
+
+def _with_timeframes(part: pl.DataFrame, timeframes: dict[str, tuple[list[Node], list[list[pl.Expr]]]]) -> pl.DataFrame:
+    for name, (nodes, stages) in timeframes.items():
+        part = add_timeframe(part, name, stages, [(_column_of(node.parts[0]), _label(node)) for node in nodes])
+    return part
+
+
+def _across(node: Node, parts: list[pl.DataFrame], names: list[str]) -> list[pl.DataFrame]:
+    """The tickers' bars with a column more, which depends on those of other tickers."""
+    label = _label(node)
+    if node.op is Op.OF:
+        if node.name not in names:
+            return [part.with_columns(_nothing(node).alias(label)) for part in parts]
+        source = parts[names.index(node.name)]
+        times, values = source["timestamp"].to_physical(), source[_column_of(node.parts[0])].alias(label)
+        found = []
+        for part in parts:
+            # The last bar of the other ticker that starts with this one or before; none is missing.
+            at = times.search_sorted(part["timestamp"].to_physical(), side="right").cast(pl.Int64) - 1
+            found.append(part.with_columns(values.gather(pl.select(pl.when(at >= 0).then(at)).to_series())))
+        return found
+    columns = [_column_of(part) for part in node.parts]
+    together = pl.concat([part.select("timestamp", *dict.fromkeys(columns)) for part in parts])
+    expression = _call(CATALOGUE[node.name], node, [column(name) for name in columns])
+    values = together.select(expression.over("timestamp").alias(label)).to_series()
+    offset, found = 0, []
+    for part in parts:
+        found.append(part.with_columns(values.slice(offset, len(part))))
+        offset += len(part)
+    return found
 
 
 def _check_frame(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:
@@ -70,6 +136,12 @@ def _check_frame(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> 
     sorted_rows = frame.select((later | (pl.col("ticker") > pl.col("ticker").shift(1))).all()).item()
     if not sorted_rows:
         raise LabError("The bars are not sorted by ticker and time, or hold a bar twice.")
+
+
+def _check_tickers(roots: list[Node], names: list[str]) -> None:
+    lacking = sorted({node.name for node in reachable(roots) if node.op is Op.OF} - set(names))
+    if lacking and any(names):
+        raise LabError(f"The strategy reads {', '.join(lacking)} by `of`, and the bars hold none of it. Load it too, or change the script.")
 
 
 def _ticker_spans(frame: pl.DataFrame) -> Iterator[tuple[int, int]]:
@@ -111,25 +183,39 @@ def _leaf(node: Node) -> pl.Expr:
     return pl.lit(bool(node.value)) if node.kind is Kind.CONDITION else pl.lit(node.value, dtype=pl.Float64)
 
 
-def _stages(roots: list[Node]) -> list[list[pl.Expr]]:
+def _nothing(node: Node) -> pl.Expr:
+    return pl.lit(None, dtype=pl.Boolean if node.kind is Kind.CONDITION else pl.Float64)
+
+
+def _column_of(node: Node) -> str:
+    """The column that holds a node which has one."""
+    return node.name if node.op is Op.FIELD else _label(node)
+
+
+def _stages(roots: list[Node]) -> list[Stage]:
     """Columns to compute, in passes: those of one pass need only earlier passes."""
-    nodes = reachable(roots)
+    nodes = reachable(roots, into_timeframes=False)
     kept = _columns(nodes, roots)
     expressions: dict[int, pl.Expr] = {}
     passes: dict[int, int] = {}
     depths: dict[int, int] = {}
-    stages: list[list[pl.Expr]] = []
+    stages: list[Stage] = []
     for node in nodes:
-        if node.op in (Op.FIELD, Op.CONSTANT):
-            expressions[node.index], passes[node.index], depths[node.index] = _leaf(node), 0, 0
+        if node.op in (Op.FIELD, Op.CONSTANT, Op.ON):
+            expression = column(_label(node)) if node.op is Op.ON else _leaf(node)
+            expressions[node.index], passes[node.index], depths[node.index] = expression, 0, 0
             continue
         level = max((passes[part.index] for part in node.parts), default=0)
+        while len(stages) <= level:
+            stages.append(Stage())
+        if looks_across(node):
+            stages[level].across.append(node)
+            expressions[node.index], passes[node.index], depths[node.index] = column(_label(node)), level + 1, 0
+            continue
         depth = 1 + max((depths[part.index] for part in node.parts), default=0)
         expression = _expression(node, [expressions[part.index] for part in node.parts])
         if node.index in kept or depth >= _INLINE_DEPTH:
-            while len(stages) <= level:
-                stages.append([])
-            stages[level].append(expression.alias(_label(node)))
+            stages[level].columns.append(expression.alias(_label(node)))
             expression, level, depth = column(_label(node)), level + 1, 0
         expressions[node.index], passes[node.index], depths[node.index] = expression, level, depth
     return stages
@@ -140,9 +226,11 @@ def _columns(nodes: list[Node], roots: list[Node]) -> set[int]:
     kept = {root.index for root in roots}
     uses: dict[int, int] = {}
     for node in nodes:
+        if node.op is Op.ON:
+            continue
         for part in node.parts:
             uses[part.index] = uses.get(part.index, 0) + 1
-        if node.op is Op.CALL:
+        if node.op in (Op.CALL, Op.OF):
             kept.update(part.index for part in node.parts)
         if node.op is Op.CHOOSE:
             kept.add(node.parts[0].index)

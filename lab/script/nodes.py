@@ -38,6 +38,10 @@ class Op(Enum):
     NOT = "not"
     CHOOSE = "choose"
     CALL = "call"
+    ON = "on"
+    """Its part, computed on the completed bars of the timeframe `name`."""
+    OF = "of"
+    """Its part, as it stands for the ticker `name`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ class Node:
     """Position in the graph; parts always come before what uses them."""
     op: Op
     name: str
-    """Field or function name, else empty."""
+    """Field or function name, timeframe or ticker, else empty."""
     parts: tuple[Node, ...]
     value: float | None
     """Of a constant (a time is minutes since midnight), else None."""
@@ -105,15 +109,16 @@ class Graph:
         return self.make(Op.CONSTANT, Kind.TIME, value=float(minute))
 
 
-def reachable(roots: list[Node]) -> list[Node]:
-    """Every node the roots are made of, parts before what uses them."""
+def reachable(roots: list[Node], *, into_timeframes: bool = True) -> list[Node]:
+    """Every node the roots are made of, parts before what uses them; on request not those computed on other timeframes."""
     found: dict[int, Node] = {}
     waiting = list(roots)
     while waiting:
         node = waiting.pop()
         if node.index not in found:
             found[node.index] = node
-            waiting.extend(node.parts)
+            if into_timeframes or node.op is not Op.ON:
+                waiting.extend(node.parts)
     return [found[index] for index in sorted(found)]
 
 

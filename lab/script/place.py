@@ -12,8 +12,6 @@ from lab.script.fields import FIELDS, NAMESPACES
 from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.source import Source
 
-_LATER = {"on": "other timeframes", "of": "other tickers", "rank_across": "ranks across tickers"}
-
 
 @dataclass(frozen=True, slots=True)
 class OwnFunction:
@@ -121,12 +119,6 @@ class Place:
 
     def unknown_function(self, node: ast.Call, name: str) -> ScriptError:
         """The error for a call of something that is no function."""
-        if name in _LATER:
-            return self.source.error(
-                node,
-                f"`{name}` ({_LATER[name]}) is not part of this version of the language",
-                "Use market.*, prev_day.* or this ticker's own bars",
-            )
         if name in self.lines or name in self.values or name in FIELDS:
             return self.source.error(
                 node, f"`{name}` is a value, not a function", f"Write {name} alone, or ago({name}, n) for the value n bars back"

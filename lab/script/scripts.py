@@ -23,7 +23,7 @@ DIRECTIONS = ("long", "short")
 SCAN_RESULTS = ("long", "short", "score")
 EXECUTION_RESULTS = ("entry", "stop", "target", "exit", "max_bars", "flat_by", "risk")
 MAX_PARAMETERS = 30
-_RESERVED = {*FIELDS, *NAMESPACES, *CATALOGUE, "param", "side", "news", "on", "of", "rank_across"}
+_RESERVED = {*FIELDS, *NAMESPACES, *CATALOGUE, "param", "side", "news"}
 _LONG_EXAMPLE = "long = close > vwap() and volume > 2 * sma(volume, 20)"
 
 

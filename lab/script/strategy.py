@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.script.catalogue import nearest
-from lab.script.entries import number_text
+from lab.script.catalogue import CATALOGUE, nearest
+from lab.script.entries import Scope, number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS
 from lab.script.nodes import Node, Op, canonical, reachable
@@ -59,6 +59,10 @@ class Strategy:
     """Earlier sessions needed beyond that, for functions that look back by session."""
     required_context: frozenset[str]
     """Namespaces read: "market", "levels", "prev_day"."""
+    required_tickers: tuple[str, ...]
+    """Tickers read by `of`, whose bars the frame must hold as well, in alphabetical order."""
+    across_tickers: bool
+    """Whether a ticker's values depend on the bars of others: it reads them by `of`, or is ranked among them."""
     directions: tuple[str, ...]
     plan: ExecutionPlan
     outputs: tuple[tuple[str, Node], ...] = field(repr=False, compare=False)
@@ -70,7 +74,7 @@ class Strategy:
         Added are `signal.long` and `signal.short` (no nulls), `score`, `long.stop` and so on per direction, and `scan.<name>` per line.
 
         Raises:
-            LabError: the frame lacks a column the scripts read, or is not sorted by ticker and time.
+            LabError: the frame lacks a column or a ticker the scripts read, or is not sorted by ticker and time.
         """
         from lab.script.evaluate import evaluate
 
@@ -166,6 +170,8 @@ def _compiled(scan: str, execution: str, params: tuple[tuple[str, float], ...]) 
         warm_up_bars=max(node.warm_up_bars for node in signals),
         warm_up_sessions=max(node.warm_up_sessions for node in signals),
         required_context=frozenset(FIELDS[name].namespace for name in fields) - {""},
+        required_tickers=tuple(sorted({node.name for node in nodes if node.op is Op.OF})),
+        across_tickers=any(looks_across(node) for node in nodes),
         directions=pair.directions,
         plan=plan,
         outputs=outputs,
@@ -200,6 +206,11 @@ def _outputs(pair: CheckedPair, plan: ExecutionPlan) -> tuple[tuple[str, Node], 
         outputs += [(f"{direction}.{name}", lines[name]) for name in ("stop", "target", "exit") if name in lines]
     outputs += [(f"scan.{name}", node) for name, node in pair.scan.items() if name not in (*pair.directions, "score")]
     return tuple(outputs)
+
+
+def looks_across(node: Node) -> bool:
+    """Whether a node's values depend on bars of several tickers."""
+    return node.op is Op.OF or (node.op is Op.CALL and CATALOGUE[node.name].scope is Scope.MOMENT)
 
 
 def missing_columns(outputs: tuple[tuple[str, Node], ...], columns: list[str]) -> LabError | None:

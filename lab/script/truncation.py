@@ -38,7 +38,8 @@ def truncation_check(strategy: Evaluates, frame: pl.DataFrame, cuts: Sequence[in
     Args:
         strategy: what computes the columns.
         frame: bars of any number of tickers, sorted by ticker and time.
-        cuts: each either a number of bars (the first so many of every ticker are kept) or a time (bars starting at or before it are kept).
+        cuts: each either a number of bars (the first so many of every ticker are kept; of a strategy that looks across tickers the first
+            so many moments of all) or a time (bars starting at or before it are kept).
 
     Returns:
         At most one violation for each cut, column and ticker, the earliest. Values are compared to the bit.
@@ -48,12 +49,20 @@ def truncation_check(strategy: Evaluates, frame: pl.DataFrame, cuts: Sequence[in
     full = strategy.evaluate(frame)
     added = [name for name in full.columns if name not in frame.columns]
     found: list[Violation] = []
+    # Cut by their own counts, one ticker's bars would end before another's: no moment ever looked so.
+    across = getattr(strategy, "across_tickers", False)
+    moment = frame["timestamp"].rank("dense").cast(pl.Int64) if across else None
     for cut in cuts:
         if isinstance(cut, datetime):
             keep = frame.select(pl.col("timestamp") <= cut).to_series()
+        elif moment is not None:
+            keep = moment <= cut
         else:
             keep = frame.select(pl.int_range(pl.len()).over("ticker") < cut).to_series()
         before = full.filter(keep)
+        if len(before) and not set(getattr(strategy, "required_tickers", ())) <= set(before["ticker"].unique()):
+            # Before a ticker's first bar there is nothing to read of it yet.
+            continue
         after = strategy.evaluate(frame.filter(keep))
         for name in added:
             if before[name].equals(after[name]):

@@ -170,7 +170,7 @@ def test_session_functions_start_anew_each_session_and_know_half_days() -> None:
         first.append(held and seen[session] == 1)
         second.append(held and seen[session] == 2)
     assert column(frame, "x = first_in_session(close > open)") == first
-    assert column(frame, "x = nth_in_session(close > open, 2)") == second
+    assert column(frame, "x = n_th_in_session(close > open, 2)") == second
     left = [float(closes - minute) for closes, minute in zip(frame["close_minute"].to_list(), frame["minute"].to_list(), strict=True)]
     assert column(frame, "x = minutes_to_close()") == left
     assert set(frame["close_minute"].to_list()) == {960, 780}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from lab.script.functions import (
+    across,
     averages,
     candles,
     conversion,
+    levels,
     logic,
     orders,
     oscillators,
@@ -24,10 +26,12 @@ ALL = (
     *volatility.FUNCTIONS,
     *volume.FUNCTIONS,
     *session.FUNCTIONS,
+    *levels.FUNCTIONS,
     *candles.FUNCTIONS,
     *structure.FUNCTIONS,
     *statistics.FUNCTIONS,
     *logic.FUNCTIONS,
+    *across.FUNCTIONS,
     *conversion.FUNCTIONS,
     *orders.FUNCTIONS,
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from lab.script.build import quotient, row_number, shared, where
+from lab.script.build import column, known, quotient, shared, where
 from lab.script.entries import Category, Function, series, whole
+from lab.script.loops import computed, kama, weighted_sum
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def _seeded(x: pl.Expr, n: int, alpha: float) -> pl.Expr:
+def seeded(x: pl.Expr, n: int, alpha: float) -> pl.Expr:
     """Exponential average whose first value, at the n-th known number, is their plain mean."""
     import polars as pl
 
@@ -22,15 +24,32 @@ def _seeded(x: pl.Expr, n: int, alpha: float) -> pl.Expr:
 
 
 def _wma(x: pl.Expr, n: int) -> pl.Expr:
-    # Weights 1..n as two running sums: the cost does not grow with the window.
-    row = row_number().cast(float)
-    weighted = (x * row).rolling_sum(n, min_samples=n) - (row - n) * x.rolling_sum(n, min_samples=n)
-    return shared(weighted, n * (n + 1) / 2)
+    import numpy as np
+
+    # Two running sums would cost less for long windows, but lose a digit with every tenfold of history.
+    weights = np.arange(1.0, n + 1.0) / (n * (n + 1) / 2)
+    return computed(lambda values: weighted_sum(values, weights), x)
+
+
+def _hma(x: pl.Expr, n: int) -> pl.Expr:
+    return _wma(2.0 * _wma(x, max(n // 2, 1)) - _wma(x, n), _root(n))
+
+
+def _root(n: float) -> int:
+    return max(1, round(math.sqrt(n)))
+
+
+def _kama(x: pl.Expr, n: int) -> pl.Expr:
+    import polars as pl
+
+    way = x.diff().abs().rolling_sum(n, min_samples=n)
+    # As in TA-Lib: where nothing moved, the average goes to the price as fast as it can.
+    efficiency = pl.when(way > 0).then(((x - x.shift(n)).abs() / way).clip(0.0, 1.0)).when(way.is_not_null()).then(1.0)
+    share = efficiency * (2 / 3 - 2 / 31) + 2 / 31
+    return computed(kama, x, share * share)
 
 
 def _vwma(x: pl.Expr, n: int) -> pl.Expr:
-    from lab.script.build import column, known
-
     volume = where(known(x, column("volume")), column("volume"))
     return quotient((x * volume).rolling_sum(n, min_samples=n), volume.rolling_sum(n, min_samples=n))
 
@@ -61,7 +80,7 @@ FUNCTIONS = (
         "exponential moving average with weight 2 / (n + 1), started from the mean of the first n bars",
         "as in TA-Lib EMA",
         "crosses_above(close, ema(close, 20))",
-        build=lambda x, n: _seeded(x, n, 2.0 / (n + 1)),
+        build=lambda x, n: seeded(x, n, 2.0 / (n + 1)),
         bars=_window,
     ),
     Function(
@@ -72,7 +91,7 @@ FUNCTIONS = (
         "Wilder's average with weight 1 / n, started from the mean of the first n bars",
         "J. Welles Wilder, New Concepts in Technical Trading Systems (1978)",
         "rma(range_(), 14)",
-        build=lambda x, n: _seeded(x, n, 1.0 / n),
+        build=lambda x, n: seeded(x, n, 1.0 / n),
         bars=_window,
     ),
     Function(
@@ -116,5 +135,27 @@ FUNCTIONS = (
         "P. Mulloy (1994), as in TA-Lib TEMA",
         "tema(close, 20)",
         formula="3 * ema(x, n) - 3 * ema(ema(x, n), n) + ema(ema(ema(x, n), n), n)",
+    ),
+    Function(
+        "hma",
+        Category.AVERAGE,
+        (series(), whole("n", "length in bars", low=2, high=1000)),
+        Kind.NUMBER,
+        "Hull's moving average: smooth and with little lag",
+        "A. Hull (2005): wma(2 * wma(x, n / 2) - wma(x, n), sqrt(n)), half rounded down, root to the nearest",
+        "rising(hma(close, 20), 2)",
+        build=_hma,
+        bars=lambda n: int(n) - 1 + _root(n) - 1,
+    ),
+    Function(
+        "kama",
+        Category.AVERAGE,
+        (series(), whole("n", "length in bars", 10)),
+        Kind.NUMBER,
+        "Kaufman's adaptive average: quick in a clean move, slow in a noisy one",
+        "P. Kaufman, Trading Systems and Methods, with 2 and 30 bars, as in TA-Lib KAMA",
+        "close > kama(close, 10)",
+        build=_kama,
+        bars=lambda n: int(n),
     ),
 )

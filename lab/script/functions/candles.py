@@ -132,4 +132,70 @@ FUNCTIONS = (
         "narrow_range(7)",
         formula="range_() == lowest(range_(), n)",
     ),
+    Function(
+        "harami_up",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where a small rising body lies within the larger falling body before it",
+        _NISON,
+        "harami_up()",
+        formula="close > open and ago(close) < ago(open) and close <= ago(open) and open >= ago(close) and body() < ago(body())",
+    ),
+    Function(
+        "harami_down",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where a small falling body lies within the larger rising body before it",
+        _NISON,
+        "harami_down()",
+        formula="close < open and ago(close) > ago(open) and close >= ago(open) and open <= ago(close) and body() < ago(body())",
+    ),
+    Function(
+        "morning_star",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where a falling bar, a bar of small body (at most 0.3 of the first) and a bar rising beyond the first body's middle follow",
+        _NISON + "; no gap is asked for",
+        "morning_star()",
+        formula=(
+            "ago(close, 2) < ago(open, 2) and ago(body()) <= 0.3 * ago(body(), 2)"
+            " and close > open and close > (ago(open, 2) + ago(close, 2)) / 2"
+        ),
+    ),
+    Function(
+        "evening_star",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where a rising bar, a bar of small body (at most 0.3 of the first) and a bar falling beyond the first body's middle follow",
+        _NISON + "; no gap is asked for",
+        "evening_star()",
+        formula=(
+            "ago(close, 2) > ago(open, 2) and ago(body()) <= 0.3 * ago(body(), 2)"
+            " and close < open and close < (ago(open, 2) + ago(close, 2)) / 2"
+        ),
+    ),
+    Function(
+        "three_soldiers",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where three rising bars each open within the body before and close above it",
+        _NISON,
+        "three_soldiers()",
+        formula="all_true(close > open, 3) and all_true(close > ago(close) and ago(open) <= open <= ago(close), 2)",
+    ),
+    Function(
+        "three_crows",
+        Category.CANDLE,
+        (),
+        Kind.CONDITION,
+        "true where three falling bars each open within the body before and close below it",
+        _NISON,
+        "three_crows()",
+        formula="all_true(close < open, 3) and all_true(close < ago(close) and ago(close) <= open <= ago(open), 2)",
+    ),
 )

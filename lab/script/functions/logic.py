@@ -33,6 +33,13 @@ def _full(n: float) -> int:
     return int(n) - 1
 
 
+def _held_since(event: pl.Expr, cond: pl.Expr) -> pl.Expr:
+    happened = event.fill_null(False)
+    legs = as_number(happened).cum_sum()
+    held = as_number(cond.fill_null(False) & ~happened).cum_max().over(legs)
+    return (legs > 0.0) & (held > 0.5)
+
+
 FUNCTIONS = (
     Function(
         "crosses_above",
@@ -118,5 +125,25 @@ FUNCTIONS = (
         "as in Pine Script barssince",
         "bars_since(crosses_above(close, vwap())) <= 10",
         build=_bars_since,
+    ),
+    Function(
+        "any_true",
+        Category.LOGIC,
+        (condition(), whole()),
+        Kind.CONDITION,
+        "true where the condition held in any of the last n bars, this one included: the other name of was, beside all_true",
+        "definition",
+        "any_true(rsi(close, 2) < 10, 3)",
+        formula="was(cond, n)",
+    ),
+    Function(
+        "since",
+        Category.LOGIC,
+        (condition("event", "what it counts from"), condition("cond", "what must have held")),
+        Kind.CONDITION,
+        "true where the condition has held on some bar after the one where the event last happened",
+        "definition",
+        "since(crosses_above(close, vwap()), low <= vwap())",
+        build=_held_since,
     ),
 )

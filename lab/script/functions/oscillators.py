@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from lab.script.build import quotient
+from typing import TYPE_CHECKING
+
+from lab.script.build import column, quotient, shared
 from lab.script.entries import Category, Function, series, whole
+from lab.script.loops import computed, mean_deviation
 from lab.script.nodes import Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PRESSURE = "(close - min(low, ago(close)))"
+
+
+def _cci(n: int) -> pl.Expr:
+    typical = shared(column("high") + column("low") + column("close"), 3.0)
+    usual = computed(lambda values: mean_deviation(values, n), typical)
+    return quotient(typical - typical.rolling_mean(n, min_samples=n), usual * 0.015)
+
 
 FUNCTIONS = (
     Function(
@@ -101,5 +116,89 @@ FUNCTIONS = (
         "G. Appel",
         "ppo(close) > 0.5",
         formula="100 * (ema(x, fast) / ema(x, slow) - 1)",
+    ),
+    Function(
+        "macd_histogram",
+        Category.OSCILLATOR,
+        (series(), whole("fast", "short length", 12), whole("slow", "long length", 26), whole("n", "length of the signal line", 9)),
+        Kind.NUMBER,
+        "macd minus its signal line",
+        "G. Appel and T. Aspray; the averages start on their own (TA-Lib MACD starts both late)",
+        "rising(macd_histogram(close), 2)",
+        formula="macd(x, fast, slow) - macd_signal(x, fast, slow, n)",
+    ),
+    Function(
+        "stoch_d",
+        Category.OSCILLATOR,
+        (whole(default=14), whole("smooth", "bars %K is averaged over", 3)),
+        Kind.NUMBER,
+        "stochastic %D: the mean of %K over a few bars",
+        "G. Lane, as in TA-Lib STOCHF",
+        "crosses_above(stoch(14), stoch_d(14, 3))",
+        formula="sma(stoch(n), smooth)",
+    ),
+    Function(
+        "stoch_rsi",
+        Category.OSCILLATOR,
+        (series(), whole(default=14), whole("window", "bars the index is compared with", 14, 2)),
+        Kind.NUMBER,
+        "where the relative strength index is between its lowest and highest of the window, 0 to 100",
+        "T. Chande and S. Kroll, as in TA-Lib STOCHRSI",
+        "stoch_rsi(close, 14, 14) < 20",
+        formula="100 * (rsi(x, n) - lowest(rsi(x, n), window)) / (highest(rsi(x, n), window) - lowest(rsi(x, n), window))",
+    ),
+    Function(
+        "cci",
+        Category.OSCILLATOR,
+        (whole(default=20, low=2, high=1000),),
+        Kind.NUMBER,
+        "commodity channel index: distance of the typical price from its mean, in units of 0.015 mean deviations",
+        "D. Lambert (1980), as in TA-Lib CCI",
+        "cci(20) < -100",
+        build=_cci,
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "momentum",
+        Category.OSCILLATOR,
+        (series(), whole(default=10)),
+        Kind.NUMBER,
+        "how far the value has moved in n bars, in its own units",
+        "as in TA-Lib MOM",
+        "momentum(close, 10) > 0",
+        formula="change(x, n)",
+    ),
+    Function(
+        "tsi",
+        Category.OSCILLATOR,
+        (series(), whole("slow", "first, longer smoothing", 25), whole("fast", "second, shorter smoothing", 13)),
+        Kind.NUMBER,
+        "true strength index, -100 to 100: twice smoothed change as a share of its twice smoothed size",
+        "W. Blau (1991)",
+        "tsi(close) > 0",
+        formula="100 * ema(ema(change(x), slow), fast) / ema(ema(abs(change(x)), slow), fast)",
+    ),
+    Function(
+        "ultimate",
+        Category.OSCILLATOR,
+        (whole("fast", "shortest window", 7), whole("medium", "middle window", 14), whole("slow", "longest window", 28)),
+        Kind.NUMBER,
+        "ultimate oscillator, 0 to 100: buying pressure over three windows, the shortest weighing most",
+        "L. Williams (1985), as in TA-Lib ULTOSC",
+        "ultimate() < 30",
+        formula=(
+            f"100 / 7 * (4 * total({_PRESSURE}, fast) / total(true_range(), fast)"
+            f" + 2 * total({_PRESSURE}, medium) / total(true_range(), medium) + total({_PRESSURE}, slow) / total(true_range(), slow))"
+        ),
+    ),
+    Function(
+        "awesome",
+        Category.OSCILLATOR,
+        (whole("fast", "short length", 5), whole("slow", "long length", 34)),
+        Kind.NUMBER,
+        "awesome oscillator: difference of two simple averages of the bars' middles",
+        "B. Williams",
+        "crosses_above(awesome(), 0)",
+        formula="sma((high + low) / 2, fast) - sma((high + low) / 2, slow)",
     ),
 )

@@ -69,6 +69,13 @@ def _time_problem(start: float, end: float) -> str | None:
 _MINUTES = whole("minutes", "length of the opening range in minutes", 30, 1, 389)
 _BAND = fixed("k", "how many standard deviations", 2.0, 0.1, 10.0)
 
+
+def _last_bars(n: int) -> pl.Expr:
+    # The session's shortest step so far is the length of a bar; a missing bar makes a step look longer until the next.
+    step = (column("minute") - column("minute").shift(1)).cum_min()
+    return column("close_minute") - column("minute") <= step.cast(int) * n
+
+
 FUNCTIONS = (
     Function(
         "vwap",
@@ -266,14 +273,55 @@ FUNCTIONS = (
         scope=Scope.SESSION,
     ),
     Function(
-        "nth_in_session",
+        "n_th_in_session",
         Category.SESSION,
         (condition(), whole("n", "which time", 2, 1, 390)),
         Kind.CONDITION,
         "true only on the session's n-th bar where the condition holds",
         "definition",
-        "nth_in_session(crosses_above(close, vwap()), 2)",
+        "n_th_in_session(crosses_above(close, vwap()), 2)",
         build=_nth,
         scope=Scope.SESSION,
+    ),
+    Function(
+        "first_bars",
+        Category.SESSION,
+        (whole("n", "how many bars", 1, 1, 390),),
+        Kind.CONDITION,
+        "true on the session's first n bars",
+        "definition",
+        "not first_bars(3)",
+        formula="bar_of_session() <= n",
+    ),
+    Function(
+        "last_bars",
+        Category.SESSION,
+        (whole("n", "how many bars", 1, 1, 390),),
+        Kind.CONDITION,
+        "true on the session's last n bars, told from the clock; unknown on its first bar, and on daily bars",
+        "definition",
+        "not last_bars(3)",
+        build=_last_bars,
+        scope=Scope.SESSION,
+    ),
+    Function(
+        "first_minutes",
+        Category.SESSION,
+        (whole("minutes", "how many minutes", 30, 1, 390),),
+        Kind.CONDITION,
+        "true for bars that start in the session's first minutes",
+        "definition",
+        "not first_minutes(15)",
+        formula="minutes_since_open() < minutes",
+    ),
+    Function(
+        "last_minutes",
+        Category.SESSION,
+        (whole("minutes", "how many minutes", 30, 1, 390),),
+        Kind.CONDITION,
+        "true for bars that start in the session's last minutes (before 13:00 on half days)",
+        "definition",
+        "not last_minutes(30)",
+        formula="minutes_to_close() <= minutes",
     ),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lab.script.entries import Category, Function, series, whole
+from lab.script.entries import Category, Function, fixed, series, whole
+from lab.script.loops import computed, correlation, regression_slope, shape, share_at_or_below
 from lab.script.nodes import Kind
 
 FUNCTIONS = (
@@ -37,5 +38,81 @@ FUNCTIONS = (
         "(x - mean) / standard deviation",
         "zscore(close, 20) < -2",
         formula="(x - sma(x, n)) / stdev(x, n)",
+    ),
+    Function(
+        "percentile_rank",
+        Category.STATISTICS,
+        (series(), whole(default=100, low=2, high=1000)),
+        Kind.NUMBER,
+        "where the value stands among the last n: 0 the lowest, 100 the highest, equal ones counting half",
+        "definition",
+        "percentile_rank(atr(14), 200) > 80",
+        build=lambda x, n: computed(lambda values: share_at_or_below(values, n), x) * 100.0,
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "quantile",
+        Category.STATISTICS,
+        (series(), whole(), fixed("q", "which share of the values lies below", 0.5, 0.0, 1.0)),
+        Kind.NUMBER,
+        "the value below which a share q of the last n lies, between two of them in proportion",
+        "linear interpolation, as in NumPy quantile",
+        "volume > quantile(volume, 100, 0.9)",
+        build=lambda x, n, q: x.rolling_quantile(q, interpolation="linear", window_size=n, min_samples=n),
+        bars=lambda n, q: int(n) - 1,
+    ),
+    Function(
+        "skew",
+        Category.STATISTICS,
+        (series(), whole(low=3, high=1000)),
+        Kind.NUMBER,
+        "skewness of the last n values: above 0 a long tail upwards; none where all are equal",
+        "third standardised moment, dividing by n",
+        "skew(roc(close, 1), 100) < -1",
+        build=lambda x, n: computed(lambda values: shape(values, n, 3), x),
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "kurtosis",
+        Category.STATISTICS,
+        (series(), whole(low=4, high=1000)),
+        Kind.NUMBER,
+        "kurtosis of the last n values: 3 for a normal distribution, more with heavy tails; none where all are equal",
+        "fourth standardised moment, dividing by n",
+        "kurtosis(roc(close, 1), 100) < 5",
+        build=lambda x, n: computed(lambda values: shape(values, n, 4), x),
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "correlation",
+        Category.STATISTICS,
+        (series("a", "one of the two"), series("b", "the other"), whole(low=3, high=1000)),
+        Kind.NUMBER,
+        "correlation of two series over the last n bars, -1 to 1; none where one of them does not change",
+        "Pearson, as in TA-Lib CORREL",
+        'correlation(roc(close, 1), of("SPY", roc(close, 1)), 60) < 0.3',
+        build=lambda a, b, n: computed(lambda one, other: correlation(one, other, n), a, b),
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "beta",
+        Category.STATISTICS,
+        (series("a", "what moves"), series("b", "what it is measured against"), whole(low=3, high=1000)),
+        Kind.NUMBER,
+        "by how much a changes when b changes by one, over the last n bars: beta if both are returns",
+        "least squares; TA-Lib BETA takes the returns itself and names the market first",
+        'beta(roc(close, 1), of("SPY", roc(close, 1)), 60) > 1.5',
+        build=lambda a, b, n: computed(lambda one, other: regression_slope(one, other, n), a, b),
+        bars=lambda n: int(n) - 1,
+    ),
+    Function(
+        "autocorrelation",
+        Category.STATISTICS,
+        (series(), whole(low=3, high=1000), whole("lag", "how many bars apart", 1)),
+        Kind.NUMBER,
+        "correlation over the last n bars of the value with itself some bars earlier",
+        "Pearson",
+        "autocorrelation(roc(close, 1), 60, 1) < 0",
+        formula="correlation(x, ago(x, lag), n)",
     ),
 )

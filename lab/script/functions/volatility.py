@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def _true_range() -> pl.Expr:
+def true_range() -> pl.Expr:
     before = column("close").shift(1)
     return over_each("max", column("high"), before) - over_each("min", column("low"), before)
 
@@ -29,7 +29,7 @@ FUNCTIONS = (
         "range of the bar including the gap from the bar before",
         "J. Welles Wilder (1978), as in TA-Lib TRANGE",
         "true_range() > 2 * atr(14)",
-        build=_true_range,
+        build=true_range,
         bars=lambda: 1,
     ),
     Function(
@@ -144,5 +144,65 @@ FUNCTIONS = (
         "sma(typical(), 20)",
         build=lambda: shared(column("high") + column("low") + column("close"), 3.0),
         scope=Scope.BAR,
+    ),
+    Function(
+        "bollinger_percent",
+        Category.VOLATILITY,
+        (series(), whole(default=20), _BAND),
+        Kind.NUMBER,
+        "where the value is between the Bollinger bands: 0 at the lower, 100 at the upper",
+        "J. Bollinger (%b)",
+        "bollinger_percent(close, 20) < 0",
+        formula="100 * (x - bollinger_lower(x, n, k)) / (bollinger_upper(x, n, k) - bollinger_lower(x, n, k))",
+    ),
+    Function(
+        "donchian_upper",
+        Category.VOLATILITY,
+        (whole(default=20),),
+        Kind.NUMBER,
+        "upper Donchian channel: highest high of n bars, this one included",
+        "R. Donchian",
+        "close > ago(donchian_upper(20), 1)",
+        formula="highest(high, n)",
+    ),
+    Function(
+        "donchian_lower",
+        Category.VOLATILITY,
+        (whole(default=20),),
+        Kind.NUMBER,
+        "lower Donchian channel: lowest low of n bars, this one included",
+        "R. Donchian",
+        "close < ago(donchian_lower(20), 1)",
+        formula="lowest(low, n)",
+    ),
+    Function(
+        "donchian_middle",
+        Category.VOLATILITY,
+        (whole(default=20),),
+        Kind.NUMBER,
+        "middle of the Donchian channel",
+        "R. Donchian",
+        "close > donchian_middle(20)",
+        formula="(highest(high, n) + lowest(low, n)) / 2",
+    ),
+    Function(
+        "realised_volatility",
+        Category.VOLATILITY,
+        (whole(default=20),),
+        Kind.NUMBER,
+        "realised volatility of n bars in percent: root of the sum of squared log returns",
+        "T. Andersen and T. Bollerslev (1998)",
+        "realised_volatility(30) < 1",
+        formula="100 * sqrt(total(log(close / ago(close)) ** 2, n))",
+    ),
+    Function(
+        "parkinson",
+        Category.VOLATILITY,
+        (whole(default=20),),
+        Kind.NUMBER,
+        "Parkinson's volatility of n bars in percent, from highs and lows: misses gaps, needs fewer bars than realised_volatility",
+        "M. Parkinson (1980): root of the sum of log(high / low) ** 2 / (4 log 2)",
+        "parkinson(30) > realised_volatility(30)",
+        formula="100 * sqrt(total(log(high / low) ** 2, n) / 2.772588722239781)",
     ),
 )
