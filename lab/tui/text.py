@@ -128,13 +128,6 @@ def number_interval(interval: Interval | None, digits: int = 1) -> str:
     )
 
 
-def sign_tone(value: float | None) -> Tone:
-    """Good above zero, bad below."""
-    if value is None or value == 0:
-        return Tone.PLAIN
-    return Tone.GOOD if value > 0 else Tone.BAD
-
-
 def verdict_mark(verdict: str) -> tuple[str, Tone]:
     """The sign before a paired verdict. An arrow is drawn only where there is evidence."""
     return {"better": ("▲", Tone.GOOD), "worse": ("▼", Tone.BAD)}.get(verdict, ("≈", Tone.MUTED))

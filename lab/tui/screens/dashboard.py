@@ -28,7 +28,6 @@ from lab.tui.text import (
     percent_interval,
     plural,
     safe,
-    sign_tone,
     signed_percent,
     sparkline,
     thin,
@@ -223,7 +222,7 @@ def _row(agent: AgentRow) -> Row:
         percent(measured.win_rate) if measured else "–",
         Cell(bar(agent.progress, 8) if agent.running_iteration_id is not None else "", Tone.ACCENT),
         Cell(percent_interval(measured.win_rate_interval) if measured else "", Tone.MUTED),
-        Cell(number(measured.sharpe), sign_tone(measured.sharpe)) if measured else "–",
+        Cell(number(measured.sharpe)) if measured else "–",
         Cell(clean(measured.verdict), Tone.MUTED) if measured else "",
         sparkline(agent.sharpe_history, 13),
     )
@@ -247,27 +246,24 @@ def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
                 "Return",
                 signed_percent(measured.total_return),
                 "" if side_by_side else f"to {dollars(measured.final_equity)}",
-                sign_tone(measured.total_return),
             ),
             (
                 "Sharpe",
                 number(measured.sharpe),
                 f"({number_interval(measured.sharpe_interval)})" if measured.sharpe_interval else "",
-                sign_tone(measured.sharpe),
             ),
             (
                 "Win rate",
                 percent(measured.win_rate),
                 f"({percent_interval(measured.win_rate_interval)}) of {count(measured.trades)}",
-                Tone.PLAIN,
             ),
         ]
         parts.append("\n")
-        for place, (label, value, beside, tone) in enumerate(figures):
+        for place, (label, value, beside) in enumerate(figures):
             parts += [
                 ("   " if side_by_side else "\n") if place else "",
                 toned(f"{label} ", Tone.MUTED),
-                toned(value, tone),
+                value,
                 toned(f" {beside}" if beside else "", Tone.MUTED),
             ]
         if line:

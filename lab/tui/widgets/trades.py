@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from lab.agents.views import TradeRow
-from lab.tui.text import clean, sign_tone, signed_dollars, signed_number
+from lab.tui.text import Tone, clean, signed_dollars, signed_number
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -48,7 +48,8 @@ class TradesTable(LineTable):
 def _row(at: int, trade: TradeRow) -> Row:
     entry, leave = trade.entry_at.astimezone(NEW_YORK), trade.exit_at.astimezone(NEW_YORK)
     same_day = entry.date() == leave.date()
-    tone = sign_tone(trade.pnl)
+    # What a single trade made is a fact; only of averages would a colour claim more than is known.
+    tone = Tone.GOOD if trade.pnl > 0 else Tone.BAD if trade.pnl < 0 else Tone.PLAIN
     return (
         at,
         (
