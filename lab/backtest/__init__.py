@@ -30,30 +30,40 @@ if TYPE_CHECKING:
         sharpe_ratio,
         wilson_interval,
     )
+    from lab.backtest.sweep import Axis, Method, Point, Range, axes_of, design, result_table
+    from lab.backtest.together import evaluate_together
 
 __all__ = [
     "ENGINE_VERSION",
     "Account",
+    "Axis",
     "BacktestError",
     "BacktestResult",
     "ComparisonVerdict",
     "Costs",
     "Direction",
     "ExitReason",
+    "Method",
     "Metrics",
     "PairedComparison",
     "Plan",
     "PlannedStrategy",
+    "Point",
+    "Range",
     "SkipReason",
+    "axes_of",
     "buy_and_hold",
     "buy_and_hold_equity",
     "compare_paired",
     "daily_returns",
     "deflated_sharpe",
     "deflated_sharpe_ratio",
+    "design",
+    "evaluate_together",
     "expected_maximum_sharpe",
     "probabilistic_sharpe",
     "probabilistic_sharpe_ratio",
+    "result_table",
     "run_backtest",
     "sharpe_interval",
     "sharpe_ratio",
@@ -78,6 +88,8 @@ _MODULES = {
     "reasons": ("Direction", "ExitReason", "SkipReason"),
     "result": ("BacktestResult",),
     "statistics": ("ComparisonVerdict", "PairedComparison", "compare_paired", "sharpe_interval", "sharpe_ratio", "wilson_interval"),
+    "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
+    "together": ("evaluate_together",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -1,0 +1,67 @@
+"""Strategies evaluated together give what each gives alone, to the bit."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.backtest import Account, BacktestError, Costs, run_backtest
+from lab.backtest.sweep import METRICS, result_table
+from lab.backtest.together import evaluate_together
+from lab.errors import LabError
+from lab.script import Strategy, compile_strategy
+from tests.script.bars import make_bars
+
+SCAN = """near = low <= vwap() * (1 + param(0.1, low=0, high=1) / 100) and close > vwap()
+loud = volume > param(1.2, low=0.5, high=5) * sma(volume, param(5, low=2, high=60))
+long = near and loud
+short = crosses_below(close, ema(close, 10)) and not loud
+score = volume / sma(volume, 20)
+"""
+FIXED = (
+    "entry = at_open()\nstop = close - side * param(1.5, low=0.5, high=4) * atr(5)\ntarget = close + 2 * (close - stop)\nmax_bars = 20\n"
+)
+PULLED = "entry = limit(close - side * 0.1 * atr(5), bars=3)\nstop = close - side * 2 * atr(5)\nexit = close > sma(close, 5)\n"
+ACROSS = """day = on("15m", sma(close, param(3, low=2, high=9)))
+long = close > day and of("T01", close > open) and rank_across(roc(close, 5)) > 0.4
+"""
+SIMPLE = "long = close > sma(close, 3)\n"
+
+
+def strategies() -> list[Strategy]:
+    varied = [{"near": 0.05, "loud": 1.0}, {"loud_2": 40.0}, {"execution.stop": 3.0}, {"loud": 2.0, "execution.stop": 0.75}, {}, {}]
+    made = [compile_strategy(SCAN, FIXED, values) for values in varied]
+    made += [compile_strategy(ACROSS, FIXED, {"day": value}) for value in (3.0, 5.0)]
+    return [*made, compile_strategy(SCAN, PULLED), compile_strategy(SIMPLE, "entry = at_open()\nstop = low\n")]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_together_is_the_same_as_alone_to_the_bit(damaged: bool) -> None:
+    frame = make_bars(damaged=damaged)
+    many = strategies()
+    assert len({strategy.warm_up_bars for strategy in many}) > 2, "each has a warm-up of its own"
+    for strategy, together in zip(many, evaluate_together(many, frame), strict=True):
+        alone = strategy.evaluate(frame)
+        assert together.columns == [name for name in alone.columns if not name.startswith("scan.")]
+        assert together.equals(alone.select(together.columns))
+        accounts = [run_backtest(strategy, evaluated, Account(), Costs()) for evaluated in (alone, together)]
+        assert accounts[0].funnel["signals"] > 0
+        assert accounts[0].fingerprint == accounts[1].fingerprint
+
+
+def test_what_one_of_them_lacks_is_said() -> None:
+    wants = compile_strategy("long = close > prev_day.high", "entry = at_open()\nstop = low\n")
+    with pytest.raises(LabError, match=r"prev_day\.high"):
+        list(evaluate_together([compile_strategy(SIMPLE, FIXED), wants], make_bars().drop("prev_day.high")))
+    with pytest.raises(BacktestError):
+        list(evaluate_together([], make_bars()))
+
+
+def test_the_table_of_a_sweep_has_a_row_a_point() -> None:
+    frame = make_bars()
+    strategy = compile_strategy(SCAN, FIXED)
+    metrics = run_backtest(strategy, strategy.evaluate(frame), Account(), Costs()).metrics
+    none = run_backtest(strategy, strategy.evaluate(frame.head(0)), Account(), Costs()).metrics
+    table = result_table(["near", "loud"], [((0.1, 1.2), metrics), ((0.2, 1.2), none)])
+    assert table.columns == ["near", "loud", *METRICS]
+    assert table["trades"].to_list() == [metrics.trades, 0]
+    assert table["sharpe"].to_list() == [metrics.sharpe, None]
