@@ -44,6 +44,7 @@ APPROVALS = Action("approvals", "p", "Approvals", "Opens the proposals that wait
 NEW_AGENT = Action("new_agent", "n", "New agent", "Describes a new agent in plain English.")
 ITERATE = Action("iterate", "i", "Iterate", "Starts a learning iteration of this agent.")
 IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.", rare=True)
+FETCH = Action("fetch_bars", "F", "Fetch bars", "Fetches bars from Polygon with your key.", footer=False)
 DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.", rare=True)
 STOP = Action("stop", "x", "Stop", "Stops the running iteration; finished steps stay stored.")
 THEME = Action("next_theme", "T", "Theme", "Changes to the next theme.", footer=False)

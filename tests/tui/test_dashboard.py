@@ -104,7 +104,7 @@ async def test_stopping_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
         await until(pilot, lambda: "cancel_iteration 31" in fake.calls)
 
 
-@pytest.mark.parametrize(("key", "name"), [("n", "creation"), ("p", "approvals"), ("f", "import_file"), ("enter", "agent")])
+@pytest.mark.parametrize(("key", "name"), [("n", "creation"), ("p", "approvals"), ("f", "import_file"), ("F", "fetch"), ("enter", "agent")])
 async def test_keys_open_their_screens(make_app: MakeApp, fake: FakeLab, key: str, name: str) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
         await until(pilot, "VWAP Guardian")

@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from lab.agents.views import AgentRow
-from lab.tui.actions import DELETE, IMPORT, ITERATE, NEW_AGENT, STOP
+from lab.tui.actions import DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, STOP
 from lab.tui.screen import LabScreen
 from lab.tui.text import (
     Tone,
@@ -66,7 +66,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     PLACE = "dashboard"
     TITLE = "Agents"
-    ACTIONS = (NEW_AGENT, ITERATE, STOP, IMPORT, DELETE)
+    ACTIONS = (NEW_AGENT, ITERATE, STOP, IMPORT, FETCH, DELETE)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (120, "-wider"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
     Dashboard #left { width: 1fr; height: 1fr; }
@@ -177,6 +177,9 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     def action_import_file(self) -> None:
         self.lab_app.open("import_file")
+
+    def action_fetch_bars(self) -> None:
+        self.lab_app.open("fetch")
 
     async def action_iterate(self) -> None:
         agent = self.selected
