@@ -6,7 +6,7 @@ from lab.script.build import column, over_each
 from lab.script.entries import Category, Function, Scope, fixed, whole
 from lab.script.nodes import Kind
 
-_NISON = "S. Nison, Japanese Candlestick Charting Techniques; the limits are this program's"
+_NISON = "S. Nison, Japanese Candlestick Charting Techniques; the limits are this program's, not TA-Lib's"
 
 FUNCTIONS = (
     Function(

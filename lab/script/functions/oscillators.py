@@ -80,11 +80,11 @@ FUNCTIONS = (
         (whole(default=14),),
         Kind.NUMBER,
         "money flow index, 0 to 100: share of the money traded on rising typical prices",
-        "G. Quong and A. Soudack, as in TA-Lib MFI",
+        "G. Quong and A. Soudack, as in TA-Lib MFI, but a move of the typical price below 0.000001 counts as none",
         "mfi(14) < 20",
         formula=(
-            "100 * total(typical() * volume * max(sign(change(typical())), 0), n)"
-            " / total(typical() * volume * abs(sign(change(typical()))), n)"
+            "100 * total(typical() * volume * max(sign(round(change(typical()), 6)), 0), n)"
+            " / total(typical() * volume * abs(sign(round(change(typical()), 6))), n)"
         ),
     ),
     Function(

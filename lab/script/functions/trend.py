@@ -169,7 +169,7 @@ FUNCTIONS = (
         (whole(default=10), fixed("k", "how many average true ranges", 3.0, 0.1, 20.0)),
         Kind.NUMBER,
         "trailing band: below the close while the trend is up, above it while it is down; it starts as down",
-        "O. Seban, as in Pine Script ta.supertrend",
+        "O. Seban, as in Pine Script ta.supertrend; TA-Lib SUPERTREND starts it as up",
         "crosses_above(close, supertrend(10, 3))",
         build=_supertrend,
         bars=lambda n, k: int(n),

@@ -52,7 +52,7 @@ FUNCTIONS = (
         (whole("n", "how many earlier sessions", 20, 1, 250),),
         Kind.NUMBER,
         "volume divided by its mean at the same time of day over the last n sessions that had it: 2 is twice the usual",
-        "definition",
+        "definition; TA-Lib RVOL compares with the n bars before",
         "relative_volume(10) > 2",
         build=_relative_volume,
         sessions=lambda n: int(n),
