@@ -9,11 +9,13 @@ warm-up give no signal even then.
 
 from __future__ import annotations
 
-from lab.script.catalogue import CATALOGUE, catalogue_text
+from lab.script.catalogue import CATALOGUE, catalogue_text, search_catalogue
 from lab.script.diff import describe_changes
 from lab.script.edit import add_condition, set_parameters
 from lab.script.entries import Argument, Category, Function
 from lab.script.errors import ScriptError
+from lab.script.explain import Line, explain
+from lab.script.extensions import add_extensions
 from lab.script.fields import FIELDS, NAMESPACES, Field
 from lab.script.nodes import Kind
 from lab.script.parameters import Parameter
@@ -23,6 +25,7 @@ from lab.script.truncation import Violation, truncation_check
 
 __all__ = [
     "CATALOGUE",
+    "EXTENSION_PROBLEMS",
     "FIELDS",
     "NAMESPACES",
     "Argument",
@@ -31,6 +34,7 @@ __all__ = [
     "Field",
     "Function",
     "Kind",
+    "Line",
     "Parameter",
     "ScriptError",
     "Strategy",
@@ -41,8 +45,14 @@ __all__ = [
     "check_scan",
     "compile_strategy",
     "describe_changes",
+    "explain",
     "expression_text",
     "format_script",
+    "search_catalogue",
     "set_parameters",
     "truncation_check",
 ]
+
+# Extensions import this module, so they are looked for once all of it is there.
+EXTENSION_PROBLEMS = add_extensions(CATALOGUE)
+"""What is wrong with functions of extensions that were left out, a sentence each."""

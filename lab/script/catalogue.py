@@ -6,17 +6,7 @@ import difflib
 
 from lab.script import functions
 from lab.script.entries import Category, Function
-from lab.script.fields import FIELDS
-
-
-def _collect() -> dict[str, Function]:
-    found: dict[str, Function] = {}
-    for function in functions.ALL:
-        if function.name in found or function.name in FIELDS:
-            raise ValueError(f"two meanings of {function.name} in the catalogue")
-        found[function.name] = function
-    return found
-
+from lab.script.fields import FIELDS, Field
 
 SYNONYMS: dict[str, str] = {
     "average": "sma",
@@ -95,11 +85,67 @@ SYNONYMS: dict[str, str] = {
     "iff": "nz",
     "stop_order": "stop_entry",
     "limit_order": "limit",
+    "nth_in_session": "n_th_in_session",
+    "parabolic_sar": "psar",
+    "sar": "psar",
+    "hull": "hma",
+    "adaptive": "kama",
+    "super_trend": "supertrend",
+    "stochrsi": "stoch_rsi",
+    "stochastic": "stoch",
+    "slow_k": "stoch_d",
+    "willr": "williams_r",
+    "ultosc": "ultimate",
+    "mom": "momentum",
+    "macd_hist": "macd_histogram",
+    "hist": "macd_histogram",
+    "aroonosc": "aroon",
+    "tenkan": "ichimoku_conversion",
+    "kijun": "ichimoku_base",
+    "senkou_a": "ichimoku_span_a",
+    "senkou_b": "ichimoku_span_b",
+    "linear_regression": "linreg",
+    "linearreg": "linreg",
+    "rsquared": "r2",
+    "chop": "choppiness",
+    "hv": "realised_volatility",
+    "historical_volatility": "realised_volatility",
+    "volatility": "realised_volatility",
+    "percent_b": "bollinger_percent",
+    "bbw": "bollinger_width",
+    "poc": "point_of_control",
+    "volume_profile": "point_of_control",
+    "avwap": "anchored_vwap",
+    "efi": "force_index",
+    "chaikin": "cmf",
+    "pivot": "pivot_classic",
+    "camarilla": "pivot_camarilla",
+    "fibonacci": "pivot_fibonacci",
+    "last_week_high": "prev_week_high",
+    "last_week_low": "prev_week_low",
+    "pivothigh": "swing_high",
+    "pivotlow": "swing_low",
+    "percentrank": "percentile_rank",
+    "ts_rank": "percentile_rank",
+    "percentile": "quantile",
+    "corr": "correlation",
+    "ts_corr": "correlation",
+    "rank": "rank_across",
+    "security": "on",
+    "resample": "on",
+    "higher_timeframe": "on",
+    "timeframe": "on",
+    "ticker": "of",
+    "symbol": "of",
+    "nr7": "narrow_range",
+    "bullish_engulfing": "engulfing_up",
+    "bearish_engulfing": "engulfing_down",
+    "valuewhen": "value_when",
 }
 """What other languages call a function -> what this one calls it."""
 
-CATALOGUE: dict[str, Function] = _collect()
-"""Every function by name."""
+CATALOGUE: dict[str, Function] = {function.name: function for function in functions.ALL}
+"""Every function by name, those of extensions last."""
 
 
 def nearest(word: str, names: list[str]) -> str:
@@ -111,6 +157,31 @@ def nearest(word: str, names: list[str]) -> str:
         return SYNONYMS[lowered]
     close = difflib.get_close_matches(lowered, names, n=1, cutoff=0.6)
     return close[0] if close else ""
+
+
+def search_catalogue(word: str) -> tuple[Function | Field, ...]:
+    """Functions and fields a word may mean, best first: by name, by another language's name, by category, then by what they say."""
+    wanted = " ".join(word.lower().replace("_", " ").split())
+    if not wanted:
+        return (*CATALOGUE.values(), *FIELDS.values())
+    synonyms = {SYNONYMS[known] for known in SYNONYMS if known.replace("_", " ").startswith(wanted)}
+    ranked: list[tuple[int, Function | Field]] = []
+    entries: list[Function | Field] = [*CATALOGUE.values(), *FIELDS.values()]
+    for entry in entries:
+        name = entry.name.replace("_", " ").replace(".", " ")
+        category = entry.category.value if isinstance(entry, Function) else "fields"
+        tests = (
+            name == wanted,
+            name.startswith(wanted),
+            entry.name in synonyms,
+            wanted in name,
+            category.startswith(wanted),
+            all(part in entry.meaning.lower() for part in wanted.split()),
+        )
+        if any(tests):
+            ranked.append((tests.index(True), entry))
+    ranked.sort(key=lambda pair: pair[0])
+    return tuple(entry for _, entry in ranked)
 
 
 def catalogue_text() -> str:
