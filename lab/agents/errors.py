@@ -42,5 +42,9 @@ class BadScript(LabError):
     """A script does not compile, so it is not taken."""
 
 
+class BadRange(LabError):
+    """What a parameter shall be varied over can't be read."""
+
+
 class StrategistFailed(LabError):
     """The strategist gave nothing that can be used."""

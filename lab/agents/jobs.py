@@ -135,16 +135,16 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     from lab.backtest import ENGINE_VERSION
 
     strategy, evaluated = _evaluated(bars, scripts)
-    account, costs = _account(rules)
+    account, costs = account_of(rules)
     result = _run(strategy, evaluated, account, costs)
     out = Path(folder)
     write_output(out, TRADES, result.trades)
     write_output(out, SKIPS, result.skips)
     write_output(out, EQUITY, result.equity)
-    returns = _returns(result.equity, None, None)
+    returns = returns_of(result.equity, None, None)
     summary = summarise(result, returns, _benchmarks(bars, evaluated, costs), account, costs, trials, seed)
     return BacktestReport(
-        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=_sharpe_daily(result.equity)
+        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=daily_sharpe(result.equity)
     )
 
 
@@ -169,7 +169,7 @@ def evidence_job(folder: str, summary: ResultSummary) -> EvidenceReport:
 def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_folder: str, seed: int) -> VariantReport:
     """Test a changed strategy against the stored result of the version it changes, on the same days."""
     strategy, evaluated = _evaluated(bars, scripts, remember=False)
-    account, costs = _account(rules)
+    account, costs = account_of(rules)
     result = _run(strategy, evaluated, account, costs)
     parent = read_output(Path(parent_folder), EQUITY)
     split = selection_until(parent)
@@ -179,7 +179,7 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
         selection=compare_equity(parent, result.equity, seed, None, split),
         confirmation=compare_equity(parent, result.equity, seed, split, None),
         summary_trades=result.trades.height,
-        sharpe_daily=_sharpe_daily(result.equity),
+        sharpe_daily=daily_sharpe(result.equity),
     )
 
 
@@ -222,7 +222,7 @@ def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, 
         sessions=len(days),
         trades=part.height,
         win_rate=int((part["pnl"] > 0).sum()) / part.height if part.height else None,
-        sharpe=sharpe_ratio(_returns(equity, after, until).to_numpy()),
+        sharpe=sharpe_ratio(returns_of(equity, after, until).to_numpy()),
         total_return=days[-1] / start - 1 if days else 0.0,
         max_drawdown=fall,
         mean_r=_mean(part["r_multiple"]),
@@ -233,7 +233,7 @@ def compare_equity(old: pl.DataFrame, new: pl.DataFrame, seed: int, after: date 
     """The paired test of two accounts' daily returns on the sessions of (after, until]."""
     from lab.backtest import compare_paired
 
-    old_returns, new_returns = _returns(old, after, until), _returns(new, after, until)
+    old_returns, new_returns = returns_of(old, after, until), returns_of(new, after, until)
     paired = compare_paired(old_returns.to_numpy(), new_returns.to_numpy(), seed)
     return Comparison(
         verdict=Verdict(paired.verdict),
@@ -244,7 +244,7 @@ def compare_equity(old: pl.DataFrame, new: pl.DataFrame, seed: int, after: date 
     )
 
 
-def _returns(equity: pl.DataFrame, after: date | None, until: date | None) -> pl.Series:
+def returns_of(equity: pl.DataFrame, after: date | None, until: date | None) -> pl.Series:
     """Daily returns of the sessions in (after, until]; the first session's counts from the starting equity."""
     import polars as pl
 
@@ -270,10 +270,10 @@ def _mean(values: pl.Series) -> float | None:
     return float(mean) if isinstance(mean, (int, float)) else None
 
 
-def _sharpe_daily(equity: pl.DataFrame) -> float | None:
+def daily_sharpe(equity: pl.DataFrame) -> float | None:
     from lab.backtest import sharpe_ratio
 
-    annual = sharpe_ratio(_returns(equity, None, None).to_numpy())
+    annual = sharpe_ratio(returns_of(equity, None, None).to_numpy())
     return None if annual is None else annual / 252**0.5
 
 
@@ -287,7 +287,7 @@ def _run(strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: C
     return replace(result, equity=starting)
 
 
-def _account(rules: AccountRules) -> tuple[Account, Costs]:
+def account_of(rules: AccountRules) -> tuple[Account, Costs]:
     from lab.backtest import Account, Costs
 
     return Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure, max_position=rules.max_position), Costs()
@@ -299,7 +299,7 @@ def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tupl
     from lab.script import compile_strategy
 
     strategy = compile_strategy(scripts.scan, scripts.execution)
-    return strategy, strategy.evaluate(_market(bars))
+    return strategy, strategy.evaluate(market_bars(bars))
 
 
 @lru_cache(maxsize=1)
@@ -309,7 +309,7 @@ def _remembered(bars: BarsSlice, scripts: Scripts) -> tuple[Strategy, pl.DataFra
 
 
 @lru_cache(maxsize=1)
-def _market(bars: BarsSlice) -> pl.DataFrame:
+def market_bars(bars: BarsSlice) -> pl.DataFrame:
     from lab.market import BarsCache, load_market
 
     return load_market(

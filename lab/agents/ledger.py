@@ -9,10 +9,10 @@ from sqlmodel import Session, select
 from lab.agents.jobs import TrialsSoFar
 from lab.store.models import AgentIteration, Trial, TrialOutcome
 
-VERSION, REFINEMENT, PERSON = "iteration", "refinement", "person"
-"""What a trial was for: measuring a version itself, a variant of it, or scripts that a person ran by hand."""
+VERSION, REFINEMENT, PERSON, SWEEP, EXITS = "iteration", "refinement", "person", "sweep", "exits"
+"""What a trial was for: a version itself, a variant of it, scripts that a person ran by hand, a point of a sweep, an exit plan."""
 NOBODY = 0
-"""The agent's and the iteration's id of a trial by a person: real ids begin at 1."""
+"""The agent's id of a trial by a person without one, and the iteration's id of a trial outside iterations: real ids begin at 1."""
 
 
 def record_trial(
@@ -50,17 +50,20 @@ def record_own_trial(
     outcome: TrialOutcome,
     trades: int,
     sharpe_daily: float | None,
+    *,
+    purpose: str = PERSON,
+    agent_id: int = NOBODY,
 ) -> None:
-    """Add a person's own run inside the caller's transaction. The same scripts on the same bars are one trial."""
+    """Add what a person had tested inside the caller's transaction. The same scripts on the same bars are one trial."""
     _add_once(
         session,
         Trial(
-            agent_id=NOBODY,
+            agent_id=agent_id,
             iteration_id=NOBODY,
             universe_id=universe_id,
             script_hash=script_hash,
             data_fingerprint=data_fingerprint,
-            purpose=PERSON,
+            purpose=purpose,
             outcome=outcome,
             trades=trades,
             sharpe_daily=sharpe_daily,

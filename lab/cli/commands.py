@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import demo, listing, run, scripts
+from lab.cli import demo, listing, run, scripts, sweep
 from lab.cli.program import open_program
 from lab.settings import Settings
 
@@ -36,6 +36,8 @@ app = typer.Typer(
 data = typer.Typer(help="Import or fetch bars and see what is cached.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 app.add_typer(scripts.app, name="script")
+app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
+app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
 app.command("functions", epilog="Example: lab functions volume")(scripts.functions_command)
 
 

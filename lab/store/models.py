@@ -269,8 +269,8 @@ class Trial(SQLModel, table=True):
     script_hash: str
     data_fingerprint: str = Field(index=True)
     purpose: str
-    """"iteration" for the version itself, "refinement" for a variant tried in the propose step, "person" for scripts that a
-    person ran by hand: those have 0 for agent and iteration."""
+    """"iteration" for the version itself, "refinement" for a variant tried in the propose step; with 0 for the iteration "person" for
+    scripts that a person ran by hand, "sweep" for a point of a sweep, "exits" for an exit plan, and 0 for the agent where there is none."""
     outcome: str = TrialOutcome.COMPLETED
     trades: int = 0
     sharpe_daily: float | None = None

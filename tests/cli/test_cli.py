@@ -35,6 +35,8 @@ COMMANDS = [
     "script diff",
     "script run",
     "functions",
+    "sweep",
+    "exits",
 ]
 
 

@@ -1,0 +1,173 @@
+"""Many variants of one strategy measured in one pass, as plain functions that run in a pool process.
+
+The bars are read once in a process and what the variants have in common is computed once for a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of, daily_sharpe, market_bars
+from lab.agents.outputs import write_output
+from lab.agents.results import from_json
+from lab.agents.strategist import Comparison, Verdict
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lab.backtest import BacktestResult
+    from lab.script import Strategy
+
+_PASS_BYTES = 600_000_000
+_BYTES_PER_BAR = 40
+"""What the columns of one variant may take for each bar: stop, target and entry price of two directions, and their conditions."""
+_EXTRA = ("script_hash", "average_bars_held", "sharpe_daily", "returns")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one variant on the learning span. None means "can't be measured", never zero."""
+
+    script_hash: str
+    trades: int
+    win_rate: float | None
+    sharpe: float | None
+    total_return: float
+    max_drawdown: float
+    profit_factor: float | None
+    expectancy_r: float | None
+    average_bars_held: float | None
+    sharpe_daily: float | None
+    """Per day, not annualised: what the trial ledger keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A variant of a sweep: a value for each varied parameter, and what came of it."""
+
+    values: tuple[float, ...]
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """An exit plan, against the strategy's own on the same sessions."""
+
+    measured: Measured
+    against_own: Comparison
+    reason: str
+    """A sentence on why the verdict is what it is."""
+
+
+def sweep_job(
+    bars: BarsSlice, scripts: Scripts, names: tuple[str, ...], points: tuple[tuple[float, ...], ...], rules: AccountRules, file: str
+) -> tuple[Point, ...]:
+    """Measure some points of a sweep and store them in `file`, all of them or none."""
+    import polars as pl
+
+    from lab.backtest import daily_returns, result_table
+    from lab.script import compile_strategy
+
+    strategies = [compile_strategy(scripts.scan, scripts.execution, dict(zip(names, values, strict=True))) for values in points]
+    done, metrics, returns = [], [], []
+    for values, strategy, result in zip(points, strategies, _results(bars, strategies, rules), strict=True):
+        done.append(Point(values, _measured(strategy, result)))
+        metrics.append((values, result.metrics))
+        returns.append(daily_returns(result.equity, result.metrics.starting_equity).tolist())
+    measured = [point.measured for point in done]
+    table = result_table(names, metrics).with_columns(
+        pl.Series("script_hash", [one.script_hash for one in measured], dtype=pl.String),
+        pl.Series("average_bars_held", [one.average_bars_held for one in measured], dtype=pl.Float64),
+        pl.Series("sharpe_daily", [one.sharpe_daily for one in measured], dtype=pl.Float64),
+        pl.Series("returns", returns, dtype=pl.List(pl.Float64)),
+    )
+    write_output(Path(file).parent, Path(file).name, table)
+    return tuple(done)
+
+
+def exits_job(bars: BarsSlice, scan: str, executions: tuple[str, ...], rules: AccountRules, seed: int) -> tuple[PlanReport, ...]:
+    """Test one scan with several execution scripts in one pass; each is compared with the first."""
+    from lab.backtest import compare_paired, daily_returns
+    from lab.script import compile_strategy
+
+    strategies = [compile_strategy(scan, execution) for execution in executions]
+    reports: list[PlanReport] = []
+    for strategy, result in zip(strategies, _results(bars, strategies, rules), strict=True):
+        measured = _measured(strategy, result)
+        returns = daily_returns(result.equity, result.metrics.starting_equity)
+        if not reports:
+            own, own_trades = returns, measured.trades
+        paired = compare_paired(own, returns, seed, min(own_trades, measured.trades))
+        comparison = Comparison(Verdict(paired.verdict), paired.mean_difference, paired.low, paired.high, paired.sessions)
+        reports.append(PlanReport(measured, comparison, paired.reason))
+    return tuple(reports)
+
+
+def read_points(folder: Path) -> list[Point]:
+    """The points stored so far, in no order. A file that can't be read counts as not there: its points are measured again."""
+    import polars as pl
+
+    from lab.backtest.sweep import METRICS
+
+    found = []
+    for path in sorted(folder.glob("points-*.parquet")):
+        try:
+            table = pl.read_parquet(path)
+            names = table.columns[: -len(METRICS) - len(_EXTRA)]
+            found += [_point(names, row) for row in table.drop("returns").iter_rows(named=True)]
+        except (OSError, pl.exceptions.PolarsError, KeyError, ValueError):
+            path.unlink(missing_ok=True)
+    return found
+
+
+def read_returns(folder: Path, script_hash: str) -> list[float]:
+    """The daily returns of a stored point; empty where it is not stored."""
+    import polars as pl
+
+    for path in sorted(folder.glob("points-*.parquet")):
+        row = pl.read_parquet(path, columns=["script_hash", "returns"]).filter(pl.col("script_hash") == script_hash)
+        if row.height:
+            returns: list[float] = row["returns"][0].to_list()
+            return returns
+    return []
+
+
+def _point(names: Sequence[str], row: dict[str, object]) -> Point:
+    return from_json(
+        Point, {"values": [row[name] for name in names], "measured": {name: row[name] for name in Measured.__dataclass_fields__}}
+    )
+
+
+def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRules) -> Iterator[BacktestResult]:
+    """The result of each strategy in order, evaluated together as far as memory allows."""
+    from lab.backtest import evaluate_together, run_backtest
+
+    frame = market_bars(bars)
+    account, costs = account_of(rules)
+    together = max(1, _PASS_BYTES // (_BYTES_PER_BAR * max(1, frame.height)))
+    for start in range(0, len(strategies), together):
+        part = strategies[start : start + together]
+        for strategy, evaluated in zip(part, evaluate_together(part, frame), strict=True):
+            yield run_backtest(strategy, evaluated, account, costs)
+
+
+def _measured(strategy: Strategy, result: BacktestResult) -> Measured:
+    import polars as pl
+
+    metrics = result.metrics
+    equity: pl.DataFrame = result.equity.with_columns(pl.lit(metrics.starting_equity).alias("starting_equity"))
+    return Measured(
+        script_hash=strategy.script_hash,
+        trades=metrics.trades,
+        win_rate=metrics.win_rate,
+        sharpe=metrics.sharpe,
+        total_return=metrics.total_return,
+        max_drawdown=metrics.max_drawdown,
+        profit_factor=metrics.profit_factor,
+        expectancy_r=metrics.expectancy_r,
+        average_bars_held=metrics.average_bars_held,
+        sharpe_daily=daily_sharpe(equity),
+    )

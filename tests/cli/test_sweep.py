@@ -1,0 +1,162 @@
+"""`lab sweep` and `lab exits` as a person at a shell uses them: the real program, its own processes, broken off and begun again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from lab.store.database import Store
+from lab.store.models import Trial
+from lab.store.workspace import Workspace
+from tests.agents.made import EXECUTION, INSTRUCTIONS, SCAN
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a short demo market and an agent with a strategy; copied by the tests, never changed."""
+    from lab.agents.data import keep_universe
+    from lab.agents.decisions import add_version
+    from lab.agents.service import Lab
+    from lab.agents.span import bars_folder
+    from lab.market import BarsCache, make_demo_market
+
+    home = tmp_path_factory.mktemp("market") / "home"
+    lab = Lab(home)
+    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
+    tickers = made.tickers[:6]
+    keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
+    agent_id = lab.create_agent("Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, 1)
+    with lab.store.write() as session:
+        add_version(session, agent_id, SCAN, EXECUTION, None, "First version")
+    lab.close()
+    return home
+
+
+@pytest.fixture
+def home(market: Path, tmp_path: Path) -> Path:
+    (tmp_path / "bounce.lab").write_text(f"{SCAN}\n# execution\n{EXECUTION}")
+    return Path(shutil.copytree(market, tmp_path / "home"))
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "lab.cli", *arguments]
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "LAB_HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def lab(home: Path) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            cwd=home.parent,
+            capture_output=True,
+            text=True,
+            env=environment(home),
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return run
+
+
+def trials(home: Path) -> list[Trial]:
+    with Store(Workspace(home)) as store, store.read() as session:
+        return list(session.exec(select(Trial)))
+
+
+def test_a_sweep_prints_a_table_a_heat_map_and_what_the_best_is_worth(lab: Run, home: Path) -> None:
+    ended = lab(
+        "sweep", "--agent", "guardian", "--method", "grid", "--points", "9", "--parameters", "loud,near=0.05:0.2", "--map", "near,loud"
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[0].startswith("SYNTHETIC DATA: Demo market, ")
+    assert "vault" in lines[1]
+    table = next(i for i, line in enumerate(lines) if line.startswith("loud  near  Trades"))
+    rows = lines[table + 1 : lines.index("", table)]
+    assert len(rows) in (9, 10), "the grid, and the strategy as it is where it is not on it"
+    assert [row.split()[-1] for row in rows].count("best") + sum(row.endswith("best, own") for row in rows) == 1
+    assert sum(row.endswith("own") for row in rows) == 1
+    assert any("██" in line for line in lines)
+    assert "Warning: The best of" in lines[-1]
+    assert "is biased" in lines[-1]
+    assert {(trial.purpose, trial.agent_id) for trial in trials(home)} == {("sweep", 1)}
+
+
+def test_a_sweep_broken_off_by_the_person_and_by_the_machine_goes_on(lab: Run, home: Path) -> None:
+    arguments = ("sweep", "bounce.lab", "--points", "70", "--json")
+    for how, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        before = len(list(home.glob("results/sweep-*/points-*.parquet")))
+        started = subprocess.Popen(
+            command(*arguments),
+            cwd=home.parent,
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while len(list(home.glob("results/sweep-*/points-*.parquet"))) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        started.send_signal(how)
+        said = started.communicate(timeout=60)
+        assert started.returncode == status, said
+        assert status < 0 or "goes on from there" in said[1]
+    ended = lab(*arguments)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    sweep = document["sweep"]
+    assert 16 <= sweep["stored_before"] < 70
+    assert len(sweep["points"]) in (70, 71)
+    assert document["own"]["values"] == sweep["own_values"]
+    assert len(trials(home)) == len({point["measured"]["script_hash"] for point in sweep["points"]}) == sweep["trials"]
+
+
+def test_exit_plans_are_compared_with_the_agents_own(lab: Run, home: Path) -> None:
+    ended = lab("exits", "--agent", "Guardian")
+    assert ended.returncode == 0, ended.stderr
+    for word in ("own", "conservative", "aggressive", "time-based", "ATR-adaptive", "price-action"):
+        assert f"\n{word} " in ended.stdout
+    assert "Against own" in ended.stdout
+    assert "Warning: Each verdict is at 95 %" in ended.stdout
+    assert [trial.purpose for trial in trials(home)] == ["exits"] * 6
+
+
+@pytest.mark.parametrize("name", ["sweep", "exits"])
+@pytest.mark.parametrize("arguments", [(), ("bounce.lab", "--agent", "Guardian"), ("--method", "guess")], ids=" ".join)
+def test_wrong_usage_exits_2(lab: Run, name: str, arguments: tuple[str, ...]) -> None:
+    assert lab(name, *arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sweep", "--agent", "nobody"), "There is no agent named 'nobody'"),
+        (("sweep", "bounce.lab", "--parameters", "lout"), "There is no parameter 'lout'; the scripts have near, loud,"),
+        (("sweep", "bounce.lab", "--parameters", "loud=5"), "write loud=LOW:HIGH"),
+        (("exits", "no-such-file.lab"), "no-such-file.lab can't be read"),
+        (("exits", "bounce.lab", "--risk", "reckless"), "There is no risk 'reckless'"),
+    ],
+)
+def test_an_error_is_a_sentence_on_stderr_and_status_1(lab: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    ended = lab(*arguments)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("lab: ")
+    assert sentence in ended.stderr
