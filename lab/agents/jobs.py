@@ -188,6 +188,18 @@ def compare_job(old_folder: str, new_folder: str, seed: int) -> Comparison:
     return compare_equity(read_output(Path(old_folder), EQUITY), read_output(Path(new_folder), EQUITY), seed, None, None)
 
 
+def sample_job(bars: BarsSlice, scripts: Scripts, sessions: int) -> tuple[int, int]:
+    """How many signals the last so many sessions of the slice have, and how many sessions those are."""
+    import polars as pl
+
+    strategy, evaluated = _evaluated(bars, scripts, remember=False)
+    days = evaluated["session"].unique().sort().tail(sessions)
+    if days.is_empty():
+        return 0, 0
+    newest = evaluated.filter(pl.col("session") >= days[0])
+    return sum(int(newest[f"signal.{direction}"].sum()) for direction in strategy.directions), len(days)
+
+
 def selection_until(equity: pl.DataFrame) -> date:
     """Last session of the part on which refinements are chosen."""
     sessions = equity["session"]
@@ -334,7 +346,9 @@ def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[
         timeframe = bars.timeframe if cache.has(bars.market_ticker, bars.timeframe) else "1d"
         market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last)
         found[f"buy and hold {bars.market_ticker}"] = buy_and_hold(market, [bars.market_ticker], costs)
-    return {**found, f"equal-weight universe ({len(bars.tickers)})": buy_and_hold(evaluated, list(bars.tickers), costs)}
+    # A ticker may begin to trade only after the learning span.
+    held = evaluated["ticker"].unique().to_list()
+    return {**found, f"equal-weight universe ({len(held)})": buy_and_hold(evaluated, held, costs)}
 
 
 def _namespace(column: str) -> str:

@@ -24,6 +24,7 @@ from lab.agents.evidence import with_parent
 from lab.agents.journal import Iteration, Journal, Lease, Outcome
 from lab.agents.knowledge import known_insights, remember
 from lab.agents.ledger import REFINEMENT, VERSION, record_trial, trials_so_far
+from lab.agents.lookup import evidence_rows
 from lab.agents.outputs import folder_of
 from lab.agents.queries import personality_of
 from lab.agents.results import from_json, to_json
@@ -216,7 +217,8 @@ class _Run:
             output["insights"] = remember(session, row.agent_id, iteration.id, learned, analysis.insights)
             output["note"] = f"{len(evidence.whole.buckets)} breakdowns, {output['insights']} new insights"
 
-        output = {"evidence": to_json(evidence), "note": "", "insights": 0}
+        rows = [to_json(row) for row in evidence_rows(evidence.whole)]
+        output = {"evidence": to_json(evidence), "rows": rows, "note": "", "insights": 0}
         return Outcome(output, effect)
 
     async def _propose(self, iteration: Iteration) -> Outcome:
@@ -260,7 +262,7 @@ class _Run:
         results, confirmation = draft.result.results, draft.result.confirmation
         if results is None or confirmation is None:
             raise StrategistFailed(f"The strategist proposed “{draft.title}” without having tested it.")
-        now, then = evidence.current.whole, results.whole
+        now, then = evidence.current.confirmation, results.confirmation
 
         def effect(session: Session, row: AgentIteration) -> None:
             measured = MeasuredEffect(
@@ -275,6 +277,8 @@ class _Run:
                 if confirmation.low is None or confirmation.high is None
                 else Interval(confirmation.low, confirmation.high),
                 confirmed_sessions=confirmation.sessions,
+                whole_trades=(evidence.current.whole.trades, results.whole.trades),
+                whole_sharpe=(evidence.current.whole.sharpe, results.whole.sharpe),
                 trials=trials_so_far(session, iteration.bars.fingerprint, set()).count,
             )
             session.add(

@@ -14,6 +14,7 @@ from lab.agents.views import (
     AgentRow,
     AgentView,
     Change,
+    EvidenceRow,
     IterationRow,
     IterationView,
     KnowledgeRow,
@@ -132,13 +133,7 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
             select(AgentIteration).where(col(AgentIteration.iteration_status).in_(UNFINISHED)).order_by(col(AgentIteration.id))
         )
     }
-    newest_measured = (
-        select(func.max(AgentIteration.id)).where(col(AgentIteration.backtest_results).is_not(None)).group_by(col(AgentIteration.agent_id))
-    )
-    measured = {
-        iteration.agent_id: iteration
-        for iteration in session.exec(select(AgentIteration).where(col(AgentIteration.id).in_(newest_measured)))
-    }
+    measured = _measured(session)
     history: dict[int, list[float | None]] = {}
     for owner, sharpe in session.exec(
         select(AgentIteration.agent_id, AgentIteration.sharpe_ratio)
@@ -149,7 +144,8 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
     rows = []
     for agent, universe in agents:
         assert agent.id is not None
-        last, now = measured.get(agent.id), running.get(agent.id)
+        last, result_version = measured.get(agent.id, (None, None))
+        now = running.get(agent.id)
         rows.append(
             AgentRow(
                 id=agent.id,
@@ -162,9 +158,10 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
                 iterations=counts.get(agent.id, 0),
                 current_version=current.get(agent.id),
                 result=None if last is None else result_of(last),
+                result_version=result_version,
                 running_iteration_id=None if now is None else now.id,
                 step=None if now is None else now.iteration_status,
-                progress=0.0 if now is None else now.progress,
+                progress=0.0 if now is None else _share_done(now),
                 progress_note="" if now is None else now.progress_note,
                 pending_approvals=pending.get(agent.id, 0),
                 latest_analysis="" if last is None else last.expert_analysis,
@@ -172,6 +169,29 @@ def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
             )
         )
     return rows
+
+
+def _measured(session: Session) -> dict[int, tuple[AgentIteration, str]]:
+    """By agent, the newest measured iteration of the current version, or of any where the current one has none."""
+    newest = (
+        select(func.max(AgentIteration.id))
+        .where(col(AgentIteration.backtest_results).is_not(None))
+        .group_by(col(AgentIteration.agent_id), col(AgentIteration.strategy_id))
+    )
+    rows = session.exec(
+        select(AgentIteration, AgentStrategy)
+        .join(AgentStrategy, onclause=col(AgentIteration.strategy_id) == col(AgentStrategy.id))
+        .where(col(AgentIteration.id).in_(newest))
+        .order_by(col(AgentStrategy.is_current_version), col(AgentIteration.id))
+    )
+    return {iteration.agent_id: (iteration, strategy.version) for iteration, strategy in rows}
+
+
+def _share_done(iteration: AgentIteration) -> float:
+    """Of the whole iteration: the finished steps and the running one's own share."""
+    if iteration.iteration_status not in STEPS:
+        return 0.0
+    return (STEPS.index(IterationStatus(iteration.iteration_status)) + min(iteration.progress, 1.0)) / len(STEPS)
 
 
 def agent_view(session: Session, agent_id: int) -> AgentView:
@@ -239,6 +259,7 @@ def iteration_view(session: Session, iteration_id: int) -> IterationView:
         sharpe_change=_change(against_parent, "sharpe"),
         proposal=_proposal_view(session, proposal) if proposal else None,
         universe=universe_view(session.get_one(Universe, iteration.universe_id)),
+        evidence=_evidence(steps.get(IterationStatus.ANALYSE)),
         explanation=_explanation(iteration, steps),
     )
 
@@ -345,6 +366,10 @@ def _step_view(step: IterationStatus, finished: IterationStep | None, iteration:
     return StepView(
         step=step.value, state="running" if running else "waiting", seconds=None, note=iteration.progress_note if running else ""
     )
+
+
+def _evidence(analysed: IterationStep | None) -> tuple[EvidenceRow, ...]:
+    return tuple(from_json(EvidenceRow, row) for row in analysed.output["rows"]) if analysed else ()
 
 
 def _change(against_parent: dict[str, Any] | None, metric: str) -> Change | None:

@@ -52,6 +52,7 @@ def summarise(
         average_win=metrics.average_win,
         average_loss=metrics.average_loss,
         costs_paid=metrics.costs_paid,
+        median_risk=_median_risk(result.trades, account.starting_equity),
         starting_equity=account.starting_equity,
         final_equity=days[-1][1] if days else account.starting_equity,
         funnel=dict(result.funnel),
@@ -75,14 +76,26 @@ def verdict_of(trades: int, sharpe: float | None, interval: Interval | None, ret
         return NO_VERDICT, f"{trades} trades; below {MIN_TRADES} nothing can be said."
     if sharpe is None or interval is None:
         return NO_VERDICT, "The equity curve is too short or too flat for a Sharpe ratio."
-    tried = f"the best of {trials.count} variants" if trials.count > 1 else "the first variant"
+    if interval.high < 0:
+        return NO_EDGE, f"It loses: the Sharpe ratio's whole interval ({interval.low:.2f} to {interval.high:.2f}) lies below zero."
     if interval.low <= 0:
         return NO_EDGE, f"The Sharpe ratio's interval reaches down to {interval.low:.2f}: chance alone could give it."
+    tried = f"as the best of {trials.count} variants" if trials.count > 1 else "as the first variant"
     sure = deflated_sharpe(returns.to_numpy(), trials.count, trials.sharpe_variance or 0.0)
     if sure is None or sure < SURE:
-        odds = "unknown" if sure is None else f"{sure:.0%}"
-        return NO_EDGE, f"As {tried} on these bars it beats luck with a probability of {odds}; {SURE:.0%} is asked."
-    return PROMISING, f"As {tried} on these bars it beats luck with a probability of {sure:.1%}; the vault has not been asked."
+        odds = "can't be computed" if sure is None else f"is {sure:.1%}"
+        return NO_EDGE, f"Its deflated Sharpe ratio, {tried} tried on these bars, {odds}; {SURE:.0%} is asked."
+    return (
+        PROMISING,
+        f"Its deflated Sharpe ratio, {tried} tried on these bars, is {sure:.1%}. It was refined on these sessions; "
+        "only the vault, not yet asked, could show an edge.",
+    )
+
+
+def _median_risk(trades: pl.DataFrame, starting_equity: float) -> float | None:
+    """What the median trade lost at its stop, costs aside, as a fraction of the starting equity."""
+    at_risk = ((trades["entry_price"] - trades["stop"]).abs() * trades["shares"]).median()
+    return float(at_risk) / starting_equity if isinstance(at_risk, (int, float)) else None
 
 
 def win_rate_verdict(old: ResultSummary, new: ResultSummary) -> str:

@@ -37,6 +37,8 @@ class DetectedPersonality:
     because: dict[str, tuple[str, ...]]
     """"risk", "style", "focus", "markets" -> the words found."""
     has_trading_content: bool
+    not_understood: tuple[str, ...] = ()
+    """Words of the instructions that speak of trading but changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class ResultSummary:
     average_loss: float | None
     costs_paid: float
     """Dollars."""
+    median_risk: float | None
+    """Loss at the stop of the median trade, as a fraction of the starting equity: limits of the account may keep it below the script's."""
     starting_equity: float
     final_equity: float
     funnel: dict[str, int]
@@ -85,7 +89,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredEffect:
-    """What a proposed refinement did on the learning span, against the version it refines."""
+    """What a proposed refinement did against the version it refines: pairs of (that version, changed).
+
+    Unless a name says "whole", the figures are of the sessions the refinement was not chosen on.
+    """
 
     trades: tuple[int, int]
     win_rate: tuple[float | None, float | None]
@@ -98,7 +105,10 @@ class MeasuredEffect:
     """Mean difference of daily return on those days."""
     daily_difference_interval: Interval | None
     confirmed_sessions: int
-    """Number of sessions the paired test ran on."""
+    """Number of unseen sessions: what the figures and the paired test are of."""
+    whole_trades: tuple[int, int]
+    """On the whole learning span, which the refinement was partly chosen on."""
+    whole_sharpe: tuple[float | None, float | None]
     trials: int
     """Variants ever tested on this data set, this one included."""
 
@@ -132,10 +142,13 @@ class AgentRow:
     iterations: int
     current_version: str | None
     result: ResultSummary | None
-    """Of the newest iteration with a backtest."""
+    """Of the current version where it was measured, else of the newest measured version."""
+    result_version: str | None
+    """The version `result` is of."""
     running_iteration_id: int | None
     step: str | None
     progress: float
+    """Share of the whole running iteration that is done, 0 to 1."""
     progress_note: str
     pending_approvals: int
     latest_analysis: str
@@ -214,6 +227,17 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """A piece of evidence as a person looks it up."""
+
+    id: str
+    label: str
+    """Such as "win rate" or "hour of day 10:00 to 11:00"."""
+    figure: str
+    """Such as "51.0% (48% to 54%)" or "+0.12R over 488 trades, 55% won"."""
+
+
+@dataclass(frozen=True, slots=True)
 class IterationView:
     """The iteration screen."""
 
@@ -232,6 +256,8 @@ class IterationView:
     sharpe_change: Change | None
     proposal: ProposalView | None
     universe: UniverseView
+    evidence: tuple[EvidenceRow, ...]
+    """What the analysis may cite, in the order of ids; empty before the analysis."""
     explanation: str
     """For an end without a proposal: why; for a failure: the reason."""
 
@@ -329,6 +355,8 @@ class ImportPreview:
     rows: int
     sample: tuple[tuple[str, ...], ...]
     """First rows as text, in the order of `file_columns`."""
+    assumptions: tuple[str, ...] = ()
+    """What is taken for granted about the bars, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +367,8 @@ class ImportReport:
     universe: str
     problems: tuple[str, ...]
     """A sentence a problem with what was done about it."""
+    assumptions: tuple[str, ...] = ()
+    """What is taken for granted about the bars, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,10 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
         print_result(result)
     if view.analysis:
         print(f"\n{view.analysis}")
+        cited = [row for row in view.evidence if f"[{row.id}]" in view.analysis]
+        print("\nEvidence")
+        for evidence in cited:
+            print(f"  {evidence.id:<5} {evidence.label}: {evidence.figure}")
     print(f"\n# scan\n{view.scan_script}\n\n# execution\n{view.execution_script}")
     if view.proposal is not None:
         effect = view.proposal.effect
@@ -102,8 +106,8 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
         for change in view.proposal.changes:
             print(f"  {change}")
         print(
-            f"  Sharpe {number(effect.sharpe[0])} -> {number(effect.sharpe[1])}, trades {effect.trades[0]} -> {effect.trades[1]}: "
-            f"{effect.verdict} on {effect.confirmed_sessions} unseen sessions; {effect.trials} variants tried on these bars"
+            f"  {effect.verdict} on {effect.confirmed_sessions} sessions it was not chosen on: Sharpe {number(effect.sharpe[0])} -> "
+            f"{number(effect.sharpe[1])}, trades {effect.trades[0]:,} -> {effect.trades[1]:,}; {effect.trials} variants tried on these bars"
         )
 
 
@@ -153,15 +157,19 @@ def replay(lab: Lab, iteration_id: int) -> int:
 
 def print_result(result: ResultSummary) -> None:
     """A measured result, every figure with its uncertainty, costs and benchmarks beside it."""
-    print(f"Signals {result.signals}, trades {result.trades}")
+    days = [day for day, _ in result.equity]
+    span = f", {days[0]} to {days[-1]}" if days else ""
+    print(f"Signals {result.signals:,}, trades {result.trades:,} on {len(days):,} sessions{span}")
     print(f"Win rate {percent(result.win_rate)} {interval(result.win_rate_interval, True)}")
     print(f"Sharpe {number(result.sharpe)} {interval(result.sharpe_interval)}")
     print(f"Return {percent(result.total_return, 2, True)}, maximum drawdown {percent(result.max_drawdown)}")
     for name, value in result.benchmarks.items():
         print(f"Beside it: {name} {percent(value, 2, True)}")
+    if result.median_risk is not None:
+        print(f"Risk taken: {percent(result.median_risk, 2)} of the starting equity by the median trade")
     print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
     print(f"Verdict: {result.verdict}. {result.verdict_reason}")
-    skipped = [f"{reason} {count}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
+    skipped = [f"{reason} {count:,}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
     print(f"Skipped: {', '.join(skipped) or 'none'}")
 
 

@@ -94,6 +94,7 @@ def made_summary(trades: pl.DataFrame, signals: int | None = None) -> ResultSumm
         average_win=100.0,
         average_loss=-90.0,
         costs_paid=5.0 * n,
+        median_risk=0.002,
         starting_equity=100_000.0,
         final_equity=100_000.0 + sum(pnl),
         funnel={"signals": n + skipped, "trades": n, **({"no slot": skipped} if skipped else {})},

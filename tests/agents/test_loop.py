@@ -76,7 +76,7 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
     assert second.execution_script == first.proposal.new_execution
     assert second.sharpe_change is not None
     assert second.sharpe_change.before == first.result.sharpe
-    assert second.result.trades == first.proposal.effect.trades[1], "the measured effect must be what the version then shows"
+    assert second.result.trades == first.proposal.effect.whole_trades[1], "the measured effect must be what the version then shows"
     assert [(v.version, v.parent_version, v.is_current) for v in lab.agent(agent_id).versions] == [
         ("1.0", None, False),
         ("1.1", "1.0", True),

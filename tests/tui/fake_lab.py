@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from lab.agents.sampling import Sample
 from lab.agents.views import (
     AgentRow,
     AgentView,
@@ -96,6 +97,7 @@ def result(*, win_rate: float = 0.543, sharpe: float = 1.24, total_return: float
         average_win=310.0,
         average_loss=-240.0,
         costs_paid=812.4,
+        median_risk=0.0021,
         starting_equity=100_000.0,
         final_equity=100_000 * (1 + total_return),
         funnel={"signals": trades + 30, "trades": trades, "in position": 18, "no slot": 7, "after cut-off": 5},
@@ -115,6 +117,7 @@ class FakeLab:
         self._lock = threading.Lock()
         self._token = 1
         self.calls: list[str] = []
+        self.sample: Sample | None = None
         self.preferences: dict[str, str] = {}
         self.universes: list[UniverseView] = [] if empty else [UNIVERSE]
         self.notices: tuple[str, ...] = ()
@@ -184,6 +187,7 @@ class FakeLab:
             iterations=0,
             current_version=None,
             result=None,
+            result_version=None,
             running_iteration_id=None,
             step=None,
             progress=0.0,
@@ -251,6 +255,7 @@ class FakeLab:
             sharpe_change=Change(0.82, measured.sharpe, "better") if measured and number > 1 else None,
             proposal=offered,
             universe=UNIVERSE,
+            evidence=(),
             explanation="",
         )
         self.rows[agent_id] = replace(
@@ -284,6 +289,8 @@ class FakeLab:
                 daily_difference=0.0004,
                 daily_difference_interval=Interval(-0.0003, 0.0011),
                 confirmed_sessions=31,
+                whole_trades=(238, 151),
+                whole_sharpe=(1.31, 2.02),
                 trials=9,
             ),
             old_scan=SCAN,
@@ -487,8 +494,10 @@ class FakeLab:
                     problems.append(ScriptProblem(script, line, words.index("vwop") + 1, "There is no function vwop.", "vwap"))
         return tuple(problems)
 
-    def completions(self) -> tuple[str, ...]:
-        return ("atr", "close", "crosses_below", "ema", "market.trend", "sma", "vwap", "volume")
+    def signal_sample(self, agent_id: int) -> Sample:
+        if self.sample is None:
+            raise LabError("There are no bars to count on.")
+        return self.sample
 
     def make_demo_market(self, progress: Callable[[float, str], None]) -> UniverseView:
         for n in range(5):
