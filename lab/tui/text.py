@@ -77,41 +77,40 @@ def toned(text: str, tone: Tone) -> Content:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A fraction as percent: 0.543 is "54.3%"."""
-    return UNKNOWN if value is None else f"{_no_minus_zero(value * 100, digits):.{digits}f}%"
+    return UNKNOWN if value is None else f"{_no_minus_zero(value * 100, digits):,.{digits}f}%"
 
 
 def signed_percent(value: float | None, digits: int = 1) -> str:
-    """A fraction as percent with its sign: 0.031 is "+3.1%"."""
-    return UNKNOWN if value is None else f"{_no_minus_zero(value * 100, digits):+.{digits}f}%"
+    """A fraction as percent with its sign: 0.031 is "+3.1%"; what rounds to zero has none."""
+    return UNKNOWN if value is None else f"{_signed(value * 100, digits)}%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
     """A ratio such as Sharpe: "1.24"."""
-    return UNKNOWN if value is None else f"{_no_minus_zero(value, digits):.{digits}f}"
+    return UNKNOWN if value is None else f"{_no_minus_zero(value, digits):,.{digits}f}"
 
 
 def signed_number(value: float | None, digits: int = 2) -> str:
-    return UNKNOWN if value is None else f"{_no_minus_zero(value, digits):+.{digits}f}"
+    return UNKNOWN if value is None else _signed(value, digits)
 
 
 def count(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
-def dollars(value: float | None, digits: int = 0) -> str:
-    """Dollars: "$1,240", "-$310"."""
+def dollars(value: float | None) -> str:
+    """Dollars: "$1,240", "-$310"; with cents below ten of them: "$0.42"."""
     if value is None:
         return UNKNOWN
+    digits = 0 if value == 0 or abs(value) >= 10 else 2
     value = _no_minus_zero(value, digits)
     return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"
 
 
-def signed_dollars(value: float | None, digits: int = 0) -> str:
-    """Dollars with their sign: "+$1,240"."""
-    if value is None:
-        return UNKNOWN
-    value = _no_minus_zero(value, digits)
-    return f"{'-' if value < 0 else '+'}${abs(value):,.{digits}f}"
+def signed_dollars(value: float | None) -> str:
+    """Dollars with their sign: "+$1,240", "-$0.31"; what rounds to zero has none."""
+    words = dollars(value)
+    return f"+{words}" if value is not None and round(value, 2) > 0 else words
 
 
 def percent_interval(interval: Interval | None) -> str:
@@ -187,6 +186,11 @@ def thin(values: Sequence[float], width: int) -> list[float]:
     if len(values) <= width or width < 2:
         return list(values)
     return [values[round(n * (len(values) - 1) / (width - 1))] for n in range(width)]
+
+
+def _signed(value: float, digits: int) -> str:
+    value = _no_minus_zero(value, digits)
+    return f"{value:{'+' if value else ''},.{digits}f}"
 
 
 def _no_minus_zero(value: float, digits: int) -> float:

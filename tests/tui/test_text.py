@@ -63,10 +63,20 @@ def test_an_unfinished_escape_at_the_end_is_dropped() -> None:
 
 def test_figures_carry_their_sign_and_never_a_minus_zero() -> None:
     assert text.signed_percent(0.031) == "+3.1%"
-    assert text.signed_percent(-0.00001) == "+0.0%"
+    assert text.signed_percent(-0.00001) == "0.0%"
+    assert text.signed_number(-0.001) == "0.00"
+    assert text.percent(12.3456) == "1,234.6%"
     assert text.percent(None) == "–"
     assert text.dollars(-1240.4) == "-$1,240"
     assert text.signed_dollars(310) == "+$310"
+    assert [text.signed_dollars(value) for value in (-0.31, 0.31, -0.001, 0.001, 0.0, -9.999)] == [
+        "-$0.31",
+        "+$0.31",
+        "$0.00",
+        "$0.00",
+        "$0",
+        "-$10.00",
+    ]
     assert text.number(-0.001) == "0.00"
     assert text.percent_interval(Interval(0.482, 0.604)) == "48–60%"
     assert text.number_interval(Interval(-0.31, 2.08)) == "-0.3 to 2.1"
