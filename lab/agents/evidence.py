@@ -1,9 +1,9 @@
 """The evidence pack: what a backtest shows, each figure with an id that an analysis must cite.
 
-Every bucket of trades is set against all other trades with a two-sided Mann-Whitney test on R multiples (scipy), and
-the p-values of one pack are corrected together for their number (Benjamini and Hochberg 1995, `false_discovery_control`).
-Trades of one day move together, so these p-values flatter a little: they rank ideas, the paired test on unseen sessions
-decides on them.
+Every bucket of trades is set against all other trades by the difference of their mean R, with standard errors that take
+trades of one day for what they are (`lab.agents.clusters`), so that a sentence on means rests on a test of means. The
+p-values of one pack are corrected together for their number (Benjamini and Hochberg 1995, `false_discovery_control`).
+They are drawn from the sessions a strategy was refined on: they rank ideas, the paired test on unseen sessions decides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from lab.agents.dimensions import DIMENSIONS, OUTCOME_COLUMNS, Group, cut
 from lab.agents.views import Interval, ResultSummary
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from lab.agents.strategist import ParentComparison
 
@@ -66,14 +68,17 @@ class Bucket:
     """Win rate minus that of all other trades; None where there are none."""
     mean_r: float
     mean_r_interval: Interval | None
-    """Student's t, 95 %; None below two trades."""
+    """95 %, trades of one day taken together; None where they come from too few days."""
     r_lift: float | None
     """Mean R minus that of all other trades."""
     total_r: float
     p_value: float | None
-    """Two-sided, uncorrected; None where too few trades stand on either side."""
+    """Of `r_lift`: two-sided, uncorrected; None where too few trades or days stand on either side."""
     corrected_p: float | None
     """The false discovery rate at which this bucket would be called different."""
+    clusters: int = 0
+    """The sessions (or, of trades held over nights, stretches of days) in which this bucket, or the rest where that is less, has
+    trades: so many observations stand behind `p_value`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,8 @@ class EvidencePack:
     buckets: tuple[Bucket, ...]
     best: tuple[TradeEvidence, ...]
     worst: tuple[TradeEvidence, ...]
+    verdict: str = ""
+    """The laboratory's verdict on the result (`lab.agents.summary`), which no sentence and no insight may go beyond."""
 
     def figure(self, name: str) -> Figure | None:
         """The figure of this name, or None where it was not measured."""
@@ -129,10 +136,13 @@ def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *
     `summary` adds the metrics of the account (Sharpe ratio, drawdown, costs) and the funnel; without it, the pack holds
     what the trades alone tell. Ids count up from `prefix` + "1". Context columns that are missing or null are left out.
     """
+    from lab.agents import clusters
+
     ids = _Ids(prefix)
-    figures = _figures(trades, summary, ids)
+    days = clusters.clusters_of(trades)
+    figures = _figures(trades, days, summary, ids)
     funnel = _funnel(summary, ids)
-    buckets = _buckets(trades, ids)
+    buckets = _buckets(trades, days, ids)
     ranked = trades.sort("r_multiple", "signal_at", "ticker", descending=[True, False, False])
     shown = min(SHOWN_TRADES, trades.height // 2)
     sessions = trades["session"] if trades.height else None
@@ -147,6 +157,7 @@ def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *
         buckets=buckets,
         best=tuple(_trade(row, ids) for row in ranked.head(shown).iter_rows(named=True)),
         worst=tuple(_trade(row, ids) for row in ranked.tail(shown).reverse().iter_rows(named=True)),
+        verdict=summary.verdict if summary else "",
     )
 
 
@@ -183,7 +194,7 @@ def _as_date(value: object) -> date | None:
     return value if isinstance(value, date) else None
 
 
-def _figures(trades: pl.DataFrame, summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
+def _figures(trades: pl.DataFrame, days: NDArray[np.int64], summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
     from lab.backtest import wilson_interval
 
     found: list[Figure] = []
@@ -200,7 +211,8 @@ def _figures(trades: pl.DataFrame, summary: ResultSummary | None, ids: _Ids) -> 
         wins = sum(1 for x in pnl if x > 0)
         low, high = wilson_interval(wins, n)
         add("win rate", wins / n, "fraction", Interval(low, high))
-        add("mean R", sum(r) / n, "R", _mean_interval(r))
+        add("mean R", sum(r) / n, "R", _mean_interval(r, days))
+        add("spread of R", _number(trades["r_multiple"].std()), "R")
         gained, lost = sum(x for x in pnl if x > 0), -sum(x for x in pnl if x <= 0)
         add("profit factor", gained / lost if lost > 0 else None, "ratio")
         won_r, lost_r = [x for x in r if x > 0], [x for x in r if x <= 0]
@@ -226,16 +238,11 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _mean_interval(values: Sequence[float]) -> Interval | None:
-    from scipy import stats
+def _mean_interval(values: Sequence[float], days: NDArray[np.int64]) -> Interval | None:
+    from lab.agents import clusters
 
-    n = len(values)
-    if n < 2:
-        return None
-    mean = sum(values) / n
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
-    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
-    return Interval(mean - half, mean + half)
+    found = clusters.mean_interval(values, days)
+    return None if found is None else Interval(*found)
 
 
 def _funnel(summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
@@ -246,7 +253,10 @@ def _funnel(summary: ResultSummary | None, ids: _Ids) -> tuple[Figure, ...]:
     return tuple(Figure(ids.next(), name, float(count), None, "count") for name, count in rows)
 
 
-def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
+def _buckets(trades: pl.DataFrame, days: NDArray[np.int64], ids: _Ids) -> tuple[Bucket, ...]:
+    import numpy as np
+
+    from lab.agents import clusters
     from lab.backtest import wilson_interval
 
     if not trades.height:
@@ -254,12 +264,13 @@ def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
     r = [float(x) for x in trades["r_multiple"].to_list()]
     won = [x > 0 for x in trades["pnl"].to_list()]
     groups = [g for d in DIMENSIONS if d.column in trades.columns for g in cut(d, trades[d.column].to_list())]
-    p_values = [_p_value(g, r) for g in groups]
+    p_values = [_p_value(g, r, days) for g in groups]
     corrected = _correct(p_values)
     made: list[Bucket] = []
     for group, p, corrected_p in zip(groups, p_values, corrected, strict=True):
         inside = [x for x, take in zip(r, group.inside, strict=True) if take]
         outside = [x for x, take in zip(r, group.inside, strict=True) if not take]
+        taken = np.asarray(group.inside, dtype=bool)
         wins = sum(1 for w, take in zip(won, group.inside, strict=True) if take and w)
         n, other_wins = len(inside), sum(won) - wins
         low, high = wilson_interval(wins, n)
@@ -277,25 +288,24 @@ def _buckets(trades: pl.DataFrame, ids: _Ids) -> tuple[Bucket, ...]:
                 win_rate_interval=Interval(low, high),
                 win_rate_lift=wins / n - other_wins / len(outside) if outside else None,
                 mean_r=sum(inside) / n,
-                mean_r_interval=_mean_interval(inside),
+                mean_r_interval=_mean_interval(inside, days[taken]),
                 r_lift=sum(inside) / n - sum(outside) / len(outside) if outside else None,
                 total_r=sum(inside),
                 p_value=p,
                 corrected_p=corrected_p,
+                clusters=min(clusters.count(days[taken]), clusters.count(days[~taken])),
             )
         )
     return tuple(made)
 
 
-def _p_value(group: Group, r: Sequence[float]) -> float | None:
-    from scipy import stats
+def _p_value(group: Group, r: Sequence[float], days: NDArray[np.int64]) -> float | None:
+    from lab.agents import clusters
 
-    inside = [x for x, take in zip(r, group.inside, strict=True) if take]
-    outside = [x for x, take in zip(r, group.inside, strict=True) if not take]
-    if group.dimension.column in OUTCOME_COLUMNS or min(len(inside), len(outside)) < MIN_BUCKET:
+    inside = sum(group.inside)
+    if group.dimension.column in OUTCOME_COLUMNS or min(inside, len(r) - inside) < MIN_BUCKET:
         return None
-    p = float(stats.mannwhitneyu(inside, outside, alternative="two-sided", method="asymptotic").pvalue)
-    return p if math.isfinite(p) else 1.0
+    return clusters.difference_p_value(r, group.inside, days)
 
 
 def _correct(p_values: Sequence[float | None]) -> list[float | None]:

@@ -33,7 +33,7 @@ class Filter:
     kept_mean_r: float
     dropped_mean_r: float
     score: float
-    """Difference of mean R between kept and dropped trades, in standard errors."""
+    """Difference of mean R between kept and dropped trades, in standard errors as if trades were independent: it ranks, no more."""
 
 
 def filters(pack: EvidencePack) -> tuple[Filter, ...]:
@@ -56,15 +56,9 @@ def condition_for(column: str, low: float | None, high: float | None) -> tuple[s
 
 
 def _deviation(pack: EvidencePack) -> float | None:
-    """Standard deviation of a trade's R, from the interval of its mean."""
-    from scipy import stats
-
-    mean = pack.figure("mean R")
-    if mean is None or mean.interval is None or pack.trades < MIN_KEPT:
-        return None
-    half = (mean.interval.high - mean.interval.low) / 2
-    deviation = half * math.sqrt(pack.trades) / float(stats.t.ppf(0.975, pack.trades - 1))
-    return deviation if deviation > 0 else None
+    """Standard deviation of a trade's R."""
+    spread = pack.figure("spread of R")
+    return spread.value if spread is not None and pack.trades >= MIN_KEPT and spread.value > 0 else None
 
 
 def _best(buckets: Sequence[Bucket], write: Writer, deviation: float) -> Filter | None:
