@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from lab.agents.replay import Replay
+    from lab.agents.sampling import Sample
     from lab.agents.trying import Tried
 
 Progress = Callable[[float, str], None]
@@ -146,6 +147,10 @@ class Lab:
 
     def detect(self, instructions: str) -> DetectedPersonality:
         return detect(instructions)
+
+    def check_instructions(self, instructions: str) -> None:
+        """Raise BadAgent where no agent can be made of these words."""
+        _checked_instructions(instructions)
 
     def create_agent(self, name: str, instructions: str, personality: Personality, universe_id: int) -> int:
         """Raises BadAgent, whose `field` is "name", "instructions" or "universe"."""
@@ -281,6 +286,16 @@ class Lab:
             ScriptProblem(script=error.script, line=error.line, column=error.column, message=error.message, suggestion=error.suggestion)
             for error in check(scan, execution)
         )
+
+    def signal_sample(self, agent_id: int) -> Sample:
+        """The bars on which an editor counts an agent's signals. Raises NotThere where the agent was deleted."""
+        from lab.agents.sampling import signal_sample
+
+        with self.store.read() as session:
+            agent = session.get(TradingAgent, agent_id)
+            if agent is None:
+                raise NotThere("That agent no longer exists.")
+            return signal_sample(session.get_one(Universe, agent.universe_id), self.workspace.bars)
 
     def try_scripts(self, scan: str, execution: str, universe_id: int, executor: Executor, risk: str = "balanced") -> Tried:
         """A person's own run on the learning span, counted as a trial. Raises LabError where it can't be measured."""

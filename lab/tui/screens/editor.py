@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
 from lab.agents.views import ProposalView
+from lab.errors import LabError
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.text import clean, plural
 from lab.tui.widgets.script_editor import ScriptEditor, sentence
+from lab.work.sampling import SignalCounter
+
+if TYPE_CHECKING:
+    from lab.agents.sampling import Sample, SignalCount
+
+COUNT_DELAY_SECONDS = 0.3
 
 
 class EditorScreen(LabScreen[None]):
@@ -26,17 +37,23 @@ class EditorScreen(LabScreen[None]):
         BACK,
     )
     CSS = """
-    EditorScreen #about { height: 1; padding: 0 1; color: $foreground-muted; }
+    EditorScreen #about, EditorScreen #count { height: 1; padding: 0 1; color: $foreground-muted; }
+    EditorScreen #count { text-wrap: nowrap; text-overflow: ellipsis; }
     """
+    make_counter: ClassVar[Callable[[Sample], SignalCounter]] = SignalCounter
 
     def __init__(self, proposal: ProposalView) -> None:
         super().__init__()
         self._proposal = proposal
+        self._counter: SignalCounter | None = None
+        self._sample: Sample | None = None
+        self._counted: tuple[str, str] | None = None
         self.subtitle = f"{proposal.agent}, from version {proposal.parent_version}"
 
     def compose_body(self) -> ComposeResult:
         yield Static(Content.assemble(clean(self._proposal.title)), id="about")
         yield ScriptEditor(self._proposal.new_scan, self._proposal.new_execution, self.lab.check_scripts)
+        yield Static(id="count", markup=False)
 
     def on_mount(self) -> None:
         self._editor.query_one("#scan", TextArea).focus()
@@ -49,9 +66,45 @@ class EditorScreen(LabScreen[None]):
     def _changed(self) -> bool:
         return (self._editor.scan, self._editor.execution) != (self._proposal.new_scan, self._proposal.new_execution)
 
+    async def on_unmount(self) -> None:
+        if self._counter is not None:
+            await self._counter.close()
+
+    @on(ScriptEditor.Changed)
+    def _edited(self) -> None:
+        if self._counted is not None:
+            self._counted = None
+            self._say_count("· signals: counted when the scripts are right")
+
     @on(ScriptEditor.Checked)
-    def _checked(self) -> None:
+    def _checked(self, event: ScriptEditor.Checked) -> None:
         self.refresh_actions()
+        if event.problems:
+            self.workers.cancel_group(self, "count")
+            self._say_count("· signals: not counted while there are errors")
+        else:
+            self.run_worker(self._count(), group="count", exclusive=True, exit_on_error=False)
+
+    async def _count(self) -> None:
+        """Count the signals of the scripts as they stand, in a process of its own, and say how many."""
+        scan, execution = self._editor.scan, self._editor.execution
+        if self._counted == (scan, execution):
+            return
+        self._say_count("· counting signals…")
+        try:
+            await asyncio.sleep(COUNT_DELAY_SECONDS)
+            if self._counter is None:
+                self._sample = await asyncio.to_thread(self.lab.signal_sample, self._proposal.agent_id)
+                self._counter = type(self).make_counter(self._sample)
+            found = await self._counter.count(scan, execution)
+        except LabError as error:
+            self._say_count(f"· signals not counted: {sentence(str(error))}")
+        else:
+            self._counted = (scan, execution)
+            self._say_count(count_sentence(found, self._sample))
+
+    def _say_count(self, words: str) -> None:
+        self.query_one("#count", Static).update(Content(clean(words)))
 
     def why_not(self, name: str) -> str | None:
         if name == "apply_edited" and self.is_mounted:
@@ -80,3 +133,11 @@ class EditorScreen(LabScreen[None]):
     async def action_back(self) -> None:
         if not self._changed or await self.confirm("Leave without applying? Your edits are lost.", yes="Leave", no="Go on editing"):
             self.dismiss(None)
+
+
+def count_sentence(found: SignalCount, sample: Sample | None) -> str:
+    """ "124 signals in the last 20 sessions of Demo market (synthetic)"."""
+    universe = sample.universe if sample is not None else ""
+    label = " (synthetic)" if sample is not None and sample.synthetic else ""
+    some = f", {found.tickers} of {found.all_tickers} tickers" if found.tickers < found.all_tickers else ""
+    return f"{plural(found.signals, 'signal')} in the last {plural(found.sessions, 'session')} of {universe}{label}{some}"

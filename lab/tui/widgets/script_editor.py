@@ -1,75 +1,42 @@
-"""An editor for a scan and an execution script, checked while one types, with each error named at its line.
+"""An editor for a scan and an execution script: checked, completed and explained while one types.
 
 The check runs in a thread a moment after the last key, so typing never waits for it. An error is shown three ways:
 its line is underlined, its line number is in the list below, and the list says what is wrong and what would be right.
+Completions open by themselves after two letters; below the scripts stands what the function under the cursor takes.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.style import Style
-from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import TextArea
+from textual.widgets import Static, TextArea
 from textual.worker import Worker, WorkerState
 
 from lab.agents.views import ScriptProblem
+from lab.agents.vocabulary import vocabulary
 from lab.errors import LabError
 from lab.tui.text import clean
+from lab.tui.widgets.completions import CompletionList, explained
 from lab.tui.widgets.flow import Flow, Line
+from lab.tui.widgets.script_area import ASK_KEYS, ScriptArea
+from lab.tui.widgets.script_words import call_at, candidates, defined_names, word_before
 
 CHECK_DELAY_SECONDS = 0.25
+_STEPS = {"up": -1, "down": 1, "pageup": -5, "pagedown": 5}
+LETTERS = 2
+"""After how many letters completions open by themselves."""
 Check = Callable[[str, str], Sequence[ScriptProblem]]
-
-_TOKEN = re.compile(
-    r"(?P<comment>#.*$)|(?P<string>\"[^\"]*\"|'[^']*')|(?P<number>\b\d+(?:\.\d+)?\b)"
-    r"|(?P<keyword>\b(?:and|or|not|if|else|def|return|True|False)\b)|(?P<name>^\s*[a-z_]\w*(?=\s*=[^=]))"
-)
-_HUES = {"string": "success", "number": "secondary", "keyword": "primary"}
-"""Token -> theme colour; the rest differs by weight alone."""
-
-
-class ScriptArea(TextArea):
-    """One script: line numbers, light highlighting, error lines underlined."""
-
-    def __init__(self, text: str, *, id: str, title: str) -> None:
-        super().__init__(text, id=id, show_line_numbers=True, tab_behavior="focus", soft_wrap=True)
-        self._wrong_lines: frozenset[int] = frozenset()
-        self.highlight_cursor_line = False
-        self.border_title = title
-
-    def mark(self, lines: frozenset[int]) -> None:
-        """Underline these lines, counted from 1."""
-        if lines == self._wrong_lines:
-            return
-        self._wrong_lines = lines
-        self._line_cache.clear()
-        self.refresh()
-
-    def _token_style(self, token: str) -> Style:
-        hue = self.app.theme_variables.get(_HUES[token]) if token in _HUES else None
-        comment = token == "comment" or None
-        return Style(color=hue, bold=token in ("keyword", "name") or None, italic=comment, dim=comment)
-
-    def get_line(self, line_index: int) -> Text:
-        line = super().get_line(line_index)
-        for match in _TOKEN.finditer(line.plain):
-            line.stylize(self._token_style(match.lastgroup or ""), match.start(), match.end())
-        if line_index + 1 in self._wrong_lines:
-            line.stylize(Style(underline=True, color=self.app.theme_variables.get("error")))
-        return line
 
 
 class ScriptEditor(Vertical):
-    """Both scripts with their problems below. Post: `Checked` after each check."""
+    """Both scripts with their problems below. Posts `Changed` at each change and `Checked` after each check."""
 
     DEFAULT_CSS = """
     ScriptEditor { height: 1fr; }
@@ -78,9 +45,15 @@ class ScriptEditor(Vertical):
         width: 1fr; height: 1fr; border: round $surface-lighten-2; border-title-color: $foreground-muted; padding: 0; scrollbar-size: 1 1;
     }
     ScriptEditor ScriptArea:focus { border: round $primary; border-title-color: $primary; }
+    ScriptEditor #explained { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     ScriptEditor #problem-box { height: auto; max-height: 5; min-height: 1; padding: 0 1; scrollbar-size-vertical: 1; }
     ScriptEditor.narrow #areas { layout: vertical; }
+    ScriptEditor.narrow ScriptArea:focus { height: 2fr; }
     """
+
+    class Changed(Message):
+        """A script changed; what was counted or checked of it is no longer so."""
+
     @dataclass
     class Checked(Message):
         """A check ended; `problems` is () when both scripts are right."""
@@ -99,10 +72,14 @@ class ScriptEditor(Vertical):
         with Horizontal(id="areas"):
             yield ScriptArea(self._scan, id="scan", title="scan script: when to trade")
             yield ScriptArea(self._execution, id="execution", title="execution script: entry, stop, exit")
+        yield Static(id="explained", markup=False)
         with VerticalScroll(id="problem-box", can_focus=False):
             yield Flow(id="problems")
+        yield CompletionList(id="completions")
 
     def on_mount(self) -> None:
+        for area in self.query(ScriptArea):
+            area.assistant = self
         self._start_check()
 
     def on_resize(self) -> None:
@@ -128,9 +105,14 @@ class ScriptEditor(Vertical):
         self.query_one("#scan", ScriptArea).text = scan
         self.query_one("#execution", ScriptArea).text = execution
 
+    @property
+    def _list(self) -> CompletionList:
+        return self.query_one(CompletionList)
+
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
+        self.post_message(self.Changed())
         if not self.problems and not self.settled:
             # What is known to be wrong stays listed; a tick must not stand over a text that was not checked.
             self.query_one("#problems", Flow).show([(Content.styled("· not checked yet", "$foreground-muted"), 0)])
@@ -165,10 +147,100 @@ class ScriptEditor(Vertical):
     def _show(self, scan: str, execution: str, problems: tuple[ScriptProblem, ...]) -> None:
         self._checked, self.problems = (scan, execution), problems
         for script in ("scan", "execution"):
-            lines = frozenset(problem.line for problem in problems if problem.script == script)
-            self.query_one(f"#{script}", ScriptArea).mark(lines)
+            places = frozenset((problem.line, problem.column) for problem in problems if problem.script == script)
+            self.query_one(f"#{script}", ScriptArea).mark(places)
         self.query_one("#problems", Flow).show(problem_list(problems))
         self.post_message(self.Checked(problems))
+
+    # Completing and explaining
+
+    def typed(self, area: ScriptArea, character: str) -> None:
+        row, column = area.cursor_location
+        word = word_before(area.document.get_line(row), column)
+        if (character.isalnum() or character in "_.") and (len(word) >= LETTERS or "." in word or (self._list.is_open and word)):
+            self._offer(area)
+        else:
+            self._list.close()
+
+    def take_key(self, area: ScriptArea, key: str) -> bool:
+        found = self._list
+        if key in ASK_KEYS:
+            self._offer(area, asked=True)
+            return True
+        if not found.is_open or (key == "enter" and found.chosen is None):
+            return False
+        if key in _STEPS:
+            found.move(_STEPS[key])
+            self._explain(area)
+            return True
+        chosen, typed = found.chosen or found.candidates[0], found.typed
+        found.close()
+        if key in ("tab", "enter"):
+            area.complete(typed, chosen.insert)
+        return True
+
+    def _offer(self, area: ScriptArea, *, asked: bool = False) -> None:
+        """Open or narrow the list of completions for the word before the cursor."""
+        row, column = area.cursor_location
+        line = area.document.get_line(row)
+        word = word_before(line, column)
+        found = []
+        if word or asked:
+            own = [name for name in defined_names(self.scan) if name != word]
+            if area.script == "execution":
+                own += [name for name in defined_names(self.execution) if name != word]
+            found = candidates(word, line, column, area.script, vocabulary(), own, call_at(area.text, row, column))
+            if [one.name for one in found] == [word]:
+                found = []
+        self._list.open(found, word, area.cursor_screen_offset, (row, column - len(word)))
+
+    @on(CompletionList.Chosen)
+    def _clicked(self, event: CompletionList.Chosen) -> None:
+        event.stop()
+        typed = self._list.typed
+        self._list.close()
+        if isinstance(area := self.screen.focused, ScriptArea):
+            area.complete(typed, event.candidate.insert)
+
+    @on(TextArea.SelectionChanged)
+    def _moved(self, event: TextArea.SelectionChanged) -> None:
+        event.stop()
+        area = event.text_area
+        if isinstance(area, ScriptArea) and area.has_focus:
+            if self._list.is_open:
+                row, column = area.cursor_location
+                word = word_before(area.document.get_line(row), column)
+                if self._list.place != (row, column - len(word)):
+                    self._list.close()
+                elif len(word) != self._list.typed:
+                    self._offer(area)
+            self._explain(area)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self._list.close()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, ScriptArea):
+            self._explain(event.widget)
+
+    def _explain(self, area: ScriptArea) -> None:
+        """Say what the candidate, the call around the cursor or the word at it is, in that order."""
+        words = vocabulary()
+        row, column = area.cursor_location
+        call = call_at(area.text, row, column)
+        chosen = self._list.chosen
+        word = words.get(chosen.name) if chosen is not None else None
+        if word is None and call is not None:
+            word = words.get(call.name)
+        else:
+            call = None
+        if word is None:
+            line = area.document.get_line(row)
+            end = column
+            while end < len(line) and (line[end].isalnum() or line[end] in "_."):
+                end += 1
+            word = words.get(word_before(line, end))
+        self.query_one("#explained", Static).update(explained(word, call))
 
     def action_next_problem(self) -> None:
         """Put the cursor on the first error after it, around the end to the first of all."""

@@ -1,0 +1,94 @@
+"""How often scripts signal on the newest bars of a learning span: what an editor shows while one types.
+
+A count of signals says nothing of their outcome, so it is no trial.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from lab.agents.jobs import BarsSlice, Scripts, sample_job
+from lab.errors import LabError
+from lab.store.models import Universe
+
+SESSIONS = 20
+MAX_ROWS = 250_000
+"""Bars a sample may hold, its run-up included: what evaluates within half a second. Tickers are left out to keep it."""
+_RUN_UPS = (2, 10, 30, 60, 250, 500, 1250)
+"""Sessions before the sample that warm the functions up; few different ones, so that the same bars serve for most edits."""
+_SESSION_MINUTES = 390
+_MINUTES = {"m": 1, "h": 60, "d": _SESSION_MINUTES}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The universe whose learning span is sampled."""
+
+    universe: str
+    synthetic: bool
+    bars: BarsSlice
+    """The whole learning span; of it only the end is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalCount:
+    signals: int
+    sessions: int
+    """Over how many sessions: `SESSIONS`, or fewer where the learning span is shorter."""
+    tickers: int
+    """Of how many tickers; fewer than the universe has where it is too large."""
+    all_tickers: int
+
+
+def signal_sample(universe: Universe, bars: Path) -> Sample:
+    """What `count_signals` needs to know of a universe. Touches no bars."""
+    from lab.agents.span import bars_folder
+
+    whole = BarsSlice(
+        folder=str(bars_folder(bars, universe.synthetic)),
+        tickers=tuple(universe.tickers),
+        timeframe=universe.timeframe,
+        first=universe.first_session,
+        last=universe.learning_until,
+        market_ticker=universe.market_ticker,
+        vix_ticker=universe.vix_ticker,
+        fingerprint="",
+    )
+    return Sample(universe.name, universe.synthetic, whole)
+
+
+def count_signals(sample: Sample, scan: str, execution: str) -> SignalCount:
+    """Evaluate the scripts on the sample. Loads and computes bars: for a process of its own.
+
+    Raises:
+        LabError: the scripts don't compile, or the bars lack the context they read.
+    """
+    from lab.script import compile_strategy
+
+    strategy = compile_strategy(scan, execution)
+    if "market" in strategy.required_context and sample.bars.market_ticker is None:
+        raise LabError(f"{sample.universe} has no bars of SPY to compute market.* from.")
+    a_session = bars_in_a_session(sample.bars.timeframe)
+    part = end_of(sample.bars, strategy.warm_up_sessions + math.ceil(strategy.warm_up_bars / a_session))
+    signals, sessions = sample_job(part, Scripts(scan, execution), SESSIONS)
+    return SignalCount(signals, sessions, len(part.tickers), len(sample.bars.tickers))
+
+
+def end_of(bars: BarsSlice, run_up_sessions: int) -> BarsSlice:
+    """The last sessions of a slice with at least this run-up before them, of as many tickers, evenly picked, as there is room for."""
+    run_up = next((step for step in _RUN_UPS if step >= run_up_sessions), run_up_sessions)
+    sessions = SESSIONS + run_up
+    # Five sessions a week, and up to ten holidays a year.
+    days = math.ceil(sessions * 7 / 5 * 1.05) + 4
+    room = max(1, MAX_ROWS // (sessions * bars_in_a_session(bars.timeframe)))
+    count = len(bars.tickers)
+    tickers = bars.tickers if count <= room else tuple(bars.tickers[index * count // room] for index in range(room))
+    return replace(bars, tickers=tickers, first=max(bars.first, bars.last - timedelta(days=days)))
+
+
+def bars_in_a_session(timeframe: str) -> int:
+    """How many bars of a timeframe, such as "5m", a regular session has."""
+    return math.ceil(_SESSION_MINUTES / (int(timeframe[:-1]) * _MINUTES[timeframe[-1]]))

@@ -1,0 +1,113 @@
+"""Counting signals in a process of its own: right, from the learning span alone, and gone when its editor is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lab.agents.jobs import BarsSlice
+from lab.agents.sampling import MAX_ROWS, SESSIONS, bars_in_a_session, end_of, signal_sample
+from lab.agents.span import bars_folder
+from lab.market import BarsCache, make_demo_market
+from lab.script import compile_strategy
+from lab.store.models import Universe
+from lab.work.errors import TaskFailed
+from lab.work.processes import alive
+from lab.work.sampling import SignalCounter
+
+SCAN = "loud = volume > 2 * sma(volume, 20)\nlong = loud and close > vwap()\n"
+EXECUTION = "entry = at_open()\nstop = low - atr(14)\n"
+TICKERS = 4
+
+
+@pytest.fixture(scope="module")
+def universe(tmp_path_factory: pytest.TempPathFactory) -> tuple[Universe, Path]:
+    bars = tmp_path_factory.mktemp("bars")
+    made = make_demo_market(BarsCache(bars_folder(bars, True)), lambda share, note: None, sessions=40)
+    frame = BarsCache(bars_folder(bars, True)).read([made.tickers[0]], "1m")
+    until = frame["session"].unique().sort()[29]
+    return (
+        Universe(
+            name="Demo",
+            tickers=list(made.tickers[:TICKERS]),
+            timeframe="1m",
+            source="demo",
+            synthetic=True,
+            first_session=made.first_session,
+            learning_until=until,
+            last_session=made.last_session,
+        ),
+        bars,
+    )
+
+
+async def test_the_count_is_that_of_the_whole_evaluation_and_stops_before_the_vault(universe: tuple[Universe, Path]) -> None:
+    sample = signal_sample(*universe)
+    counter = SignalCounter(sample)
+    try:
+        found = await counter.count(SCAN, EXECUTION)
+    finally:
+        await counter.close()
+    frame = BarsCache(Path(sample.bars.folder)).read(sample.bars.tickers, "1m")
+    evaluated = compile_strategy(SCAN, EXECUTION).evaluate(frame)
+    last = frame.filter(pl.col("session") <= universe[0].learning_until)["session"].unique().sort().tail(SESSIONS)
+    expected = evaluated.filter(pl.col("session").is_between(last[0], last[-1]))["signal.long"].sum()
+    assert found.signals == expected > 0
+    assert (found.sessions, found.tickers, found.all_tickers) == (SESSIONS, TICKERS, TICKERS)
+
+
+async def test_errors_are_sentences_and_a_killed_or_cancelled_count_does_no_harm(universe: tuple[Universe, Path]) -> None:
+    counter = SignalCounter(signal_sample(*universe))
+    try:
+        with pytest.raises(TaskFailed, match="vwop"):
+            await counter.count("long = close > vwop()", EXECUTION)
+        with pytest.raises(TaskFailed, match=r"no bars of SPY to compute market\.\* from"):
+            await counter.count("long = market.trend > 0", EXECUTION)
+        right = (await counter.count(SCAN, EXECUTION)).signals
+        asked = asyncio.ensure_future(counter.count("long = close > open", EXECUTION))
+        await asyncio.sleep(0)
+        asked.cancel()
+        assert (await counter.count(SCAN, EXECUTION)).signals == right
+        process = counter._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+        assert (await counter.count(SCAN, EXECUTION)).signals == right
+    finally:
+        await counter.close()
+
+
+async def test_its_process_ends_with_the_editor_and_with_the_program(universe: tuple[Universe, Path]) -> None:
+    counter = SignalCounter(signal_sample(*universe))
+    await counter.count(SCAN, EXECUTION)
+    process = counter._process
+    assert process is not None
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 10
+    assert process.stdin is not None
+    process.stdin.close()  # what a dying program does
+    await asyncio.wait_for(process.wait(), 10)
+    await counter.count(SCAN, EXECUTION)
+    process = counter._process
+    assert process is not None
+    await counter.close()
+    assert not alive(process.pid)
+
+
+def test_a_sample_stays_small_and_within_its_span() -> None:
+    whole = BarsSlice("x", tuple(f"T{n}" for n in range(500)), "1m", date(2020, 1, 2), date(2024, 1, 5), None, None, "")
+    part = end_of(whole, 0)
+    assert (part.last, part.timeframe) == (whole.last, "1m")
+    assert part.first >= whole.last - timedelta(days=40)
+    assert 0 < len(part.tickers) * 22 * 390 <= MAX_ROWS
+    assert set(part.tickers) < set(whole.tickers)
+    daily = end_of(BarsSlice("x", ("A", "B"), "1d", date(2000, 1, 3), date(2024, 1, 5), None, None, ""), 200)
+    assert daily.tickers == ("A", "B")
+    assert (date(2024, 1, 5) - daily.first).days >= (200 + SESSIONS) * 365 / 253
+    assert end_of(BarsSlice("x", ("A",), "1d", date(2023, 12, 1), date(2024, 1, 5), None, None, ""), 200).first == date(2023, 12, 1)
+    assert [bars_in_a_session(name) for name in ("1m", "5m", "1h", "1d")] == [390, 78, 7, 1]
