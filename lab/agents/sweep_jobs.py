@@ -143,15 +143,13 @@ def _point(names: Sequence[str], row: dict[str, object]) -> Point:
 
 def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRules) -> Iterator[BacktestResult]:
     """The result of each strategy in order, evaluated together as far as memory allows."""
-    from lab.backtest import evaluate_together, run_backtest
+    from lab.backtest import backtest_together
 
     frame = market_bars(bars)
     account, costs = account_of(rules)
     together = max(1, _PASS_BYTES // (_BYTES_PER_BAR * max(1, frame.height)))
     for start in range(0, len(strategies), together):
-        part = strategies[start : start + together]
-        for strategy, evaluated in zip(part, evaluate_together(part, frame), strict=True):
-            yield run_backtest(strategy, evaluated, account, costs)
+        yield from backtest_together(strategies[start : start + together], frame, account, costs)
 
 
 def _measured(strategy: Strategy, result: BacktestResult) -> Measured:

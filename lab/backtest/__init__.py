@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         wilson_interval,
     )
     from lab.backtest.sweep import Axis, Method, Point, Range, axes_of, design, result_table
-    from lab.backtest.together import evaluate_together
+    from lab.backtest.together import backtest_together, evaluate_together
 
 __all__ = [
     "ENGINE_VERSION",
@@ -52,6 +52,7 @@ __all__ = [
     "Range",
     "SkipReason",
     "axes_of",
+    "backtest_together",
     "buy_and_hold",
     "buy_and_hold_equity",
     "compare_paired",
@@ -89,7 +90,7 @@ _MODULES = {
     "result": ("BacktestResult",),
     "statistics": ("ComparisonVerdict", "PairedComparison", "compare_paired", "sharpe_interval", "sharpe_ratio", "wilson_interval"),
     "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
-    "together": ("evaluate_together",),
+    "together": ("backtest_together", "evaluate_together"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -97,8 +97,29 @@ class Prepared:
     """Signals on bars without usable prices: ticker, direction, timestamp."""
 
 
-def prepare(evaluated: pl.DataFrame, *, entry_kind: str, has_target: bool, has_exit: bool) -> Prepared:
-    """The arrays of an evaluated frame. Raises BacktestError if a column is missing or a bar stands twice."""
+@dataclass(frozen=True, slots=True)
+class ReadBars:
+    """The bars of a frame in order, read once for several strategies on them."""
+
+    bars: Bars
+    usable: Bools
+    """Per row of the frame: whether it became one of `bars`."""
+
+
+def read_bars(frame: pl.DataFrame) -> ReadBars:
+    """What every strategy's `prepare` on this frame would find out anew. Raises BacktestError for bars that are not in order."""
+    frame = frame.select(BAR_COLUMNS).with_columns(pl.col("ticker").cast(pl.String)).rechunk()
+    if _first_out_of_order(frame) is not None:
+        raise BacktestError("The bars are not sorted by ticker and time, or hold a bar twice.")
+    usable = _usable(frame)
+    return ReadBars(_bars(frame if bool(usable.all()) else frame.filter(pl.Series(usable)).rechunk()), usable)
+
+
+def prepare(evaluated: pl.DataFrame, *, entry_kind: str, has_target: bool, has_exit: bool, read: ReadBars | None = None) -> Prepared:
+    """The arrays of an evaluated frame; `read` are its bars where they are known already.
+
+    Raises BacktestError if a column is missing or a bar stands twice.
+    """
     directions = [direction for direction in Direction if f"signal.{direction}" in evaluated.columns]
     needed = list(BAR_COLUMNS)
     if not directions:
@@ -111,9 +132,14 @@ def prepare(evaluated: pl.DataFrame, *, entry_kind: str, has_target: bool, has_e
     missing = [name for name in needed if name not in evaluated.columns]
     if missing:
         raise BacktestError(f"The evaluated bars lack the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}.")
-    frame = _sorted(evaluated.select([*needed, *(f"signal.{d}" for d in directions), *(["score"] if "score" in evaluated.columns else [])]))
-    frame, without_price = _split_unusable(frame, directions)
-    bars = _bars(frame)
+    frame = evaluated.select([*needed, *(f"signal.{d}" for d in directions), *(["score"] if "score" in evaluated.columns else [])])
+    if read is None:
+        frame = _sorted(frame)
+        frame, without_price = _split_unusable(frame, _usable(frame), directions)
+        bars = _bars(frame)
+    else:
+        frame, without_price = _split_unusable(frame, read.usable, directions)
+        bars = read.bars
     sides = {direction: _side(frame, bars, direction, entry_kind, has_target, has_exit) for direction in directions}
     return Prepared(bars, sides, _signals(frame, bars, directions), without_price)
 
@@ -143,10 +169,15 @@ def _first_out_of_order(frame: pl.DataFrame) -> int | None:
     return None if bool(later.all()) else int(np.argmin(later)) + 1
 
 
-def _split_unusable(frame: pl.DataFrame, directions: list[Direction]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bars without usable prices leave the run; signals on them are kept to be accounted for."""
+def _usable(frame: pl.DataFrame) -> Bools:
+    """Per row, whether its prices can be traded at."""
     o, h, low, c = (_floats(frame, name) for name in ("open", "high", "low", "close"))
-    usable = (low > 0) & (low <= o) & (low <= c) & (h >= o) & (h >= c) & (h < np.inf)
+    usable: Bools = (low > 0) & (low <= o) & (low <= c) & (h >= o) & (h >= c) & (h < np.inf)
+    return usable
+
+
+def _split_unusable(frame: pl.DataFrame, usable: Bools, directions: list[Direction]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Bars without usable prices leave the run; signals on them are kept to be accounted for."""
     schema: dict[str, Any] = {"ticker": pl.String, "direction": pl.String, "signal_at": frame.schema["timestamp"]}
     if bool(usable.all()):
         return frame, pl.DataFrame(schema=schema)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lab.backtest.account import Account, Costs
-from lab.backtest.bars import Bars, Prepared, Side, prepare
+from lab.backtest.bars import Bars, Prepared, ReadBars, Side, prepare
 from lab.backtest.curve import daily_equity
 from lab.backtest.errors import BacktestError
 from lab.backtest.fills import Exit, Fill, Release, find_entry, find_exit
@@ -63,16 +63,19 @@ class _Order:
     exit: Exit | None = None
 
 
-def run_backtest(strategy: PlannedStrategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> BacktestResult:
+def run_backtest(
+    strategy: PlannedStrategy, evaluated: pl.DataFrame, account: Account, costs: Costs, read: ReadBars | None = None
+) -> BacktestResult:
     """Trade every signal of an evaluated frame on one account.
 
     `evaluated` holds the bars of all tickers with the columns of `Strategy.evaluate`; its order does not matter. The same
     inputs give the same result to the bit. Raises BacktestError if columns are missing, a bar stands twice or the plan makes
-    no sense; a frame without bars or without signals is no error.
+    no sense; a frame without bars or without signals is no error. `read` spares reading the same bars again for each of several
+    strategies (see `lab.backtest.together`).
     """
     plan = strategy.plan
     _check(plan)
-    prepared = prepare(evaluated, entry_kind=str(plan.entry_kind), has_target=plan.has_target, has_exit=plan.has_exit)
+    prepared = prepare(evaluated, entry_kind=str(plan.entry_kind), has_target=plan.has_target, has_exit=plan.has_exit, read=read)
     trades, skips = _Run(plan, prepared, account, costs).run()
     trade_frame, skip_frame = trades.frame(), skips.frame(prepared.without_price)
     equity = daily_equity(prepared.bars, trades, account, costs)

@@ -1,4 +1,4 @@
-"""Several strategies evaluated in one pass: an expression that two of them share is computed once."""
+"""Several strategies on the same bars in one pass: what two of them share is computed once, and the bars are read once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from lab.backtest.bars import read_bars
+from lab.backtest.engine import run_backtest
 from lab.backtest.errors import BacktestError
 from lab.script.nodes import Node, reachable
 
 if TYPE_CHECKING:
+    from lab.backtest.account import Account, Costs
     from lab.backtest.bars import Ints
+    from lab.backtest.result import BacktestResult
     from lab.script import Strategy
+
+
+def backtest_together(strategies: Sequence[Strategy], frame: pl.DataFrame, account: Account, costs: Costs) -> Iterator[BacktestResult]:
+    """For each strategy in order, the result `run_backtest` gives for it alone, each with an account of its own.
+
+    Raises what `evaluate_together` and `run_backtest` raise.
+    """
+    read = read_bars(frame)
+    for strategy, evaluated in zip(strategies, evaluate_together(strategies, frame), strict=True):
+        yield run_backtest(strategy, evaluated, account, costs, read)
 
 
 def evaluate_together(strategies: Sequence[Strategy], frame: pl.DataFrame) -> Iterator[pl.DataFrame]:

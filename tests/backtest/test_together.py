@@ -6,7 +6,7 @@ import pytest
 
 from lab.backtest import Account, BacktestError, Costs, run_backtest
 from lab.backtest.sweep import METRICS, result_table
-from lab.backtest.together import evaluate_together
+from lab.backtest.together import backtest_together, evaluate_together
 from lab.errors import LabError
 from lab.script import Strategy, compile_strategy
 from tests.script.bars import make_bars
@@ -39,13 +39,15 @@ def test_together_is_the_same_as_alone_to_the_bit(damaged: bool) -> None:
     frame = make_bars(damaged=damaged)
     many = strategies()
     assert len({strategy.warm_up_bars for strategy in many}) > 2, "each has a warm-up of its own"
-    for strategy, together in zip(many, evaluate_together(many, frame), strict=True):
+    results = backtest_together(many, frame, Account(), Costs())
+    for strategy, together, result in zip(many, evaluate_together(many, frame), results, strict=True):
         alone = strategy.evaluate(frame)
         assert together.columns == [name for name in alone.columns if not name.startswith("scan.")]
         assert together.equals(alone.select(together.columns))
         accounts = [run_backtest(strategy, evaluated, Account(), Costs()) for evaluated in (alone, together)]
         assert accounts[0].funnel["signals"] > 0
-        assert accounts[0].fingerprint == accounts[1].fingerprint
+        assert accounts[0].fingerprint == accounts[1].fingerprint == result.fingerprint
+        assert (accounts[0].funnel, accounts[0].metrics) == (result.funnel, result.metrics)
 
 
 def test_what_one_of_them_lacks_is_said() -> None:
@@ -54,6 +56,8 @@ def test_what_one_of_them_lacks_is_said() -> None:
         list(evaluate_together([compile_strategy(SIMPLE, FIXED), wants], make_bars().drop("prev_day.high")))
     with pytest.raises(BacktestError):
         list(evaluate_together([], make_bars()))
+    with pytest.raises(BacktestError, match="not sorted"):
+        list(backtest_together(strategies(), make_bars().reverse(), Account(), Costs()))
 
 
 def test_the_table_of_a_sweep_has_a_row_a_point() -> None:
