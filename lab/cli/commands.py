@@ -117,6 +117,27 @@ def replay_command(iteration: Annotated[int, typer.Argument(help="The iteration'
     _with_lab(lambda lab: listing.replay(lab, iteration))
 
 
+@app.command("approvals", epilog="Example: lab approvals")
+def approvals_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the proposals that wait for your decision."""
+    _with_lab(lambda lab: listing.approvals(lab, as_json))
+
+
+@app.command("apply", epilog="Example: lab apply 3")
+def apply_command(proposal: Annotated[int, typer.Argument(help="The proposal's id, as `lab approvals` lists it.")]) -> None:
+    """Apply a proposal: it becomes the agent's next version."""
+    _with_lab(lambda lab: listing.apply(lab, proposal))
+
+
+@app.command("discard", epilog='Example: lab discard 3 --reason "too few trades"')
+def discard_command(
+    proposal: Annotated[int, typer.Argument(help="The proposal's id, as `lab approvals` lists it.")],
+    reason: Annotated[str, typer.Option(help="Why; the strategist is told.")] = "",
+) -> None:
+    """Discard a proposal."""
+    _with_lab(lambda lab: listing.discard(lab, proposal, reason))
+
+
 @app.command("worker", epilog="Example: lab worker")
 def worker_command() -> None:
     """Run queued iterations until none is left, in this process. May be interrupted: what ran is finished by the next worker."""

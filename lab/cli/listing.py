@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from lab.agents.errors import NotThere
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
 from lab.agents.views import TradeRow
+from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def agents(lab: Lab, as_json: bool) -> None:
     rows = lab.agents()
     if as_json:
-        print_json(rows)
+        print_json([without_equity(row) for row in rows])
         return
     if not rows:
         print('No agents yet. Make one: lab run "a conservative VWAP scalper for tech stocks"')
@@ -243,6 +244,41 @@ def fetch(lab: Lab, settings: Settings, asked: FetchRequest) -> None:
     print(f"Fetched {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
     for problem in report.problems:
         print(f"  {problem}")
+
+
+def approvals(lab: Lab, as_json: bool) -> None:
+    rows = lab.approvals()
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        print("Nothing waits for your decision.")
+        return
+    print_table(
+        ("Id", "Agent", "Iteration", "Refines", "Change", "Measured", "Sharpe", "Trades"),
+        [
+            (
+                str(row.id),
+                row.agent,
+                str(row.iteration_number),
+                row.parent_version,
+                row.title,
+                f"{row.effect.verdict} on {row.effect.confirmed_sessions} unseen sessions",
+                f"{number(row.effect.sharpe[0])} -> {number(row.effect.sharpe[1])}",
+                f"{row.effect.trades[0]:,} -> {row.effect.trades[1]:,}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def apply(lab: Lab, proposal_id: int) -> None:
+    print(f"Applied: version {lab.apply(proposal_id)} is current.")
+
+
+def discard(lab: Lab, proposal_id: int, reason: str) -> None:
+    lab.discard(proposal_id, reason)
+    print("Discarded; it will not be proposed again unchanged.")
 
 
 def data_status(lab: Lab, as_json: bool) -> None:

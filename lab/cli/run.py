@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lab.agents.errors import NotThere
 from lab.agents.views import AgentRow, IterationView, ProposalView, UniverseView
@@ -15,6 +15,8 @@ from lab.work.launch import ensure_worker
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
+
+Row = TypeVar("Row", AgentRow, IterationView)
 
 POLL_SECONDS = 0.2
 WORKER_CHECK_SECONDS = 5.0
@@ -46,6 +48,10 @@ def run(lab: Lab, request: RunRequest) -> int:
     agent = lab.agent_named(request.agent) if request.agent is not None else _create(lab, request)
     done: list[IterationView] = []
     decisions: list[dict[str, object]] = []
+    waiting = next((proposal for proposal in lab.approvals() if proposal.agent_id == agent.id), None)
+    if waiting is not None and request.approve is not Approve.NEVER:
+        say(f"{agent.name}, the proposal of iteration {waiting.iteration_number}", request.as_json)
+        decisions.append(_decide(lab, waiting, request))
     for turn in range(request.iterations):
         iteration_id = lab.start_iteration(agent.id, request.guidance if turn == 0 else "")
         view = _follow(lab, agent, iteration_id, request.as_json)
@@ -98,8 +104,14 @@ def universe_for(lab: Lab, name: str | None, quiet: bool = False) -> UniverseVie
     return lab.make_demo_market(lambda share, note: None)
 
 
+def without_equity(value: Row) -> Row:
+    """The same without the daily equity, which `lab show --json` has."""
+    return value if value.result is None else replace(value, result=replace(value.result, equity=()))
+
+
 def _create(lab: Lab, request: RunRequest) -> AgentRow:
     instructions = request.instructions or ""
+    lab.check_instructions(instructions)
     universe = universe_for(lab, request.universe, request.as_json)
     personality = lab.detect(instructions).personality
     name = request.name or _free_name(lab, f"{(personality.focus or ('Trading',))[0]} {personality.style}".title().replace("Vwap", "VWAP"))
@@ -164,9 +176,9 @@ def _report(lab: Lab, agent_id: int, done: list[IterationView], decisions: list[
     if request.as_json:
         print_json(
             {
-                "agent": view.row,
+                "agent": without_equity(view.row),
                 "universe": view.universe,
-                "iterations": done,
+                "iterations": [without_equity(iteration) for iteration in done],
                 "decisions": decisions,
                 "versions": view.versions,
             }

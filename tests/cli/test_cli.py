@@ -23,6 +23,11 @@ COMMANDS = [
     "agents",
     "iterations",
     "show",
+    "trades",
+    "replay",
+    "approvals",
+    "apply",
+    "discard",
     "worker",
     "version",
     "data import",
@@ -31,6 +36,7 @@ COMMANDS = [
     "data demo",
     "script check",
     "script fmt",
+    "script explain",
     "script params",
     "script diff",
     "script run",
@@ -96,6 +102,8 @@ def test_wrong_usage_exits_2(lab: Run, arguments: tuple[str, ...]) -> None:
         (("iterations", "nobody"), "There is no agent named 'nobody'. Agents here: none yet."),
         (("run", "--agent", "nobody"), "There is no agent named 'nobody'"),
         (("run", "VWAP scalper", "--universe", "moon"), "There is no universe named 'moon'"),
+        (("run", "make me a sandwich"), "say nothing about trading"),
+        (("apply", "7"), "no longer exists"),
         (("data", "import", "no-such-file.csv"), "no-such-file.csv"),
     ],
 )
@@ -169,13 +177,26 @@ def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the
     shutil.rmtree(home)
 
 
-def test_a_new_workspace_learns_on_the_demo_market_and_applies_by_the_stated_rule(lab: Run, tmp_path: Path) -> None:
-    ended = lab("run", "Create a conservative VWAP scalper for tech stocks", "--iterations", "2", "--approve", "always", "--json")
+def test_a_new_workspace_learns_on_the_demo_market_and_proposals_are_decided_by_command_or_rule(lab: Run) -> None:
+    ended = lab("run", "Create a conservative VWAP scalper for tech stocks", "--json")
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert document["universe"]["synthetic"]
-    assert [decision["decision"] for decision in document["decisions"]].count("applied") == len(document["versions"]) - 1 > 0
-    again = lab("run", "--agent", document["agent"]["name"], "--approve", "better")
+    assert [decision["decision"] for decision in document["decisions"]] == ["waits for approval"]
+    name = document["agent"]["name"]
+
+    stuck = lab("run", "--agent", name)
+    assert stuck.returncode == 1
+    assert "waits for your decision" in stuck.stderr
+    (waiting,) = json.loads(lab("approvals", "--json").stdout)
+    assert lab("apply", str(waiting["id"])).stdout == "Applied: version 1.1 is current.\n"
+    assert "already applied" in lab("discard", str(waiting["id"])).stderr
+
+    again = lab("run", "--agent", name, "--approve", "always", "--iterations", "2")
     assert again.returncode == 0, again.stderr
-    assert "SYNTHETIC" in again.stdout
-    assert "Version" in again.stdout
+    assert "SYNTHETIC version 1.1" in again.stdout
+    iteration = json.loads(lab("iterations", name, "--json").stdout)[0]["id"]
+    assert "same to the bit" in lab("replay", str(iteration)).stdout
+    trades = lab("trades", str(iteration), "--csv").stdout.splitlines()
+    assert trades[0].startswith("ticker,direction,entry_at")
+    assert len(trades) > 30
