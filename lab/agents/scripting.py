@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 LARGEST_BYTES = 200_000
 _MARK = re.compile(r"#\s*(scan|execution)(?:\s+script)?\s*(?::.*)?$", re.IGNORECASE)
+_ANY_EXECUTION = "entry = at_open()\nstop = low - atr(14) if side > 0 else high + atr(14)\n"
+"""Stands in for the execution script of a scan alone where both are needed; none of it is shown."""
 
 
 class NoScript(LabError):
@@ -67,6 +69,16 @@ class Finding:
     def in_words(self) -> str:
         hint = f" {_sentence(self.suggestion)}" if self.suggestion else ""
         return f"{self.path}, line {self.line}, column {self.column}: {_sentence(self.message)}{hint}"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line of a script and what it says in plain English. `line` counts from 1 in its file."""
+
+    script: str
+    line: int
+    source: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +147,23 @@ def formatted(file: ScriptFile) -> ScriptFile:
             raise BadScript(_finding(file, error).in_words) from None
     scan, execution = texts[0] or "", texts[1]
     return replace(file, scan=scan + "\n" if scan and execution is not None and file.execution_path is None else scan, execution=execution)
+
+
+def explained(file: ScriptFile) -> tuple[Said, ...]:
+    """The scripts in plain English, line by line; of a scan alone its own lines. Raises BadScript."""
+    from lab.script import ScriptError, explain
+
+    require_right(file)
+    try:
+        lines = explain(file.scan, _ANY_EXECUTION if file.execution is None else file.execution)
+    except ScriptError as error:  # a scan that is right only as long as it stands alone
+        raise BadScript(_finding(file, error).in_words) from None
+    first = {"scan": 1, "execution": file.first_execution_line}
+    return tuple(
+        Said(line.script, line.number + first[line.script] - 1, line.source, line.words)
+        for line in lines
+        if line.script == "scan" or file.execution is not None
+    )
 
 
 def parameters(file: ScriptFile) -> tuple[ParameterRow, ...]:

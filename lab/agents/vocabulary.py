@@ -87,9 +87,6 @@ RESULTS: dict[str, tuple[tuple[str, str], ...]] = {
 """Script -> the names that mean something to the engine, with their meaning."""
 
 
-_NO_FIT = 9
-
-
 @lru_cache(maxsize=1)
 def vocabulary() -> dict[str, Word]:
     """Every word of the language by name: functions by category, then fields, then the grammar's own."""
@@ -117,7 +114,7 @@ def vocabulary() -> dict[str, Word]:
                             argument.name,
                             argument.takes.value,
                             argument.meaning,
-                            "" if argument.default is None else str(argument.default),
+                            _default(argument.default),
                             argument.bounds,
                         )
                         for argument in function.arguments
@@ -132,37 +129,33 @@ def vocabulary() -> dict[str, Word]:
     return found
 
 
+def _default(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:g}"
+
+
 def search(words: str) -> list[Word]:
-    """What the words name or mean, best first: names before synonyms, categories and meanings. All of them for "".
+    """What the words name or mean, best first; the whole language for "".
 
     Raises:
         NotThere: nothing fits.
     """
-    wanted = words.casefold().split()
-    if not wanted:
-        return list(vocabulary().values())
-    ranked = [(max(_rank(word, one) for one in wanted), word) for word in vocabulary().values()]
-    ranked = [(rank, word) for rank, word in ranked if rank < _NO_FIT]
-    if not ranked:
-        from lab.script.catalogue import nearest
+    from lab.script import search_catalogue
+    from lab.script.catalogue import nearest
 
-        close = nearest(words, list(vocabulary()))
-        hint = f" Did you mean {close}?" if close else " `lab functions` lists them all."
-        raise NotThere(f"The language has nothing named or meaning {words!r}.{hint}")
-    return [word for _, word in sorted(ranked, key=lambda pair: pair[0])]
+    known = vocabulary()
+    if not words.strip():
+        return list(known.values())
+    found = [known[word.name] for word in _GRAMMAR if word.name == words.strip().lower() and known[word.name] is word]
+    found += [known[entry.name] for entry in search_catalogue(words)]
+    if not found:
+        close = nearest(words, list(known))
+        hint = f"Did you mean {close}?" if close else "`lab functions` lists them all."
+        raise NotThere(f"The language has nothing named or meaning {words!r}. {hint}")
+    return found
 
 
-def _rank(word: Word, wanted: str) -> int:
-    """How well one wanted word fits, 0 best."""
-    name = word.name.casefold()
-    if name == wanted or wanted in word.synonyms:
-        return 0
-    if name.startswith(wanted) or wanted in name.replace(".", "_").split("_"):
-        return 1
-    if wanted in name:
-        return 2
-    if word.category.startswith(wanted):
-        return 3
-    if any(part.startswith(wanted) for part in word.meaning.casefold().replace(",", " ").split()):
-        return 4
-    return 5 if wanted in word.source.casefold() else _NO_FIT
+def extension_problems() -> tuple[str, ...]:
+    """What is wrong with functions of a person's own packages that were left out, a sentence each."""
+    from lab.script import EXTENSION_PROBLEMS
+
+    return EXTENSION_PROBLEMS

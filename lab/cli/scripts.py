@@ -1,4 +1,4 @@
-"""`lab script …` and `lab functions`: strategy scripts in files, checked, laid out, compared and run."""
+"""`lab script …` and `lab functions`: strategy scripts in files, checked, laid out, explained, compared and run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYOUT = """A file holds a strategy: its scan script, then a line `# execution`,
 may stand first. A file without `# execution` is a scan alone. An execution script in a file of its own is given with --execution. The
 file `-` is standard input."""
 
-ABOUT = "Check, lay out, compare and run strategy scripts."
+ABOUT = "Check, lay out, explain, compare and run strategy scripts."
 app = typer.Typer(help=f"{ABOUT}\n\n{LAYOUT}", no_args_is_help=True, rich_markup_mode=None)
 
 OneFile = Annotated[str, typer.Argument(metavar="FILE", help="The file of the strategy.")]
@@ -71,6 +71,20 @@ def fmt_command(
     if check and loose:
         say(f"lab: not in canonical layout: {', '.join(loose)}. `lab script fmt` writes it.", quiet=True)
         raise typer.Exit(1)
+
+
+@app.command("explain", epilog="Example: lab script explain bounce.lab")
+def explain_command(file: OneFile, execution: Execution = None, as_json: Json = False) -> None:
+    """Say a strategy in plain English, line by line."""
+    lines = scripting.explained(scripting.read_scripts(file, execution))
+    if as_json:
+        print_json(lines)
+        return
+    for position, line in enumerate(lines):
+        if position == 0 or line.script != lines[position - 1].script:
+            print(f"{'' if position == 0 else chr(10)}{line.script} script")
+        print(f"{line.line:>4}  {line.source}")
+        print(textwrap.fill(line.words, 100, initial_indent="      ", subsequent_indent="      "))
 
 
 @app.command("params", epilog="Example: lab script params bounce.lab --set loud=4")
@@ -152,8 +166,10 @@ def functions_command(
     as_json: Json = False,
 ) -> None:
     """Search the functions and fields of the strategy language by name, meaning or category; list all without a word."""
-    from lab.agents.vocabulary import search
+    from lab.agents.vocabulary import extension_problems, search
 
+    for problem in extension_problems():
+        say(f"lab: {problem}", quiet=True)
     found = search(" ".join(words or []))
     if as_json:
         print_json(found)

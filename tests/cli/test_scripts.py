@@ -156,6 +156,23 @@ def test_fmt_leaves_what_it_can_not_read(lab: Run, tmp_path: Path) -> None:
     assert (tmp_path / "broken.lab").read_text() == "# scan\nlong = = 3\n"
 
 
+# In words
+
+
+def test_every_line_is_said_in_plain_english_beside_its_number_in_the_file(lab: Run, tmp_path: Path) -> None:
+    ended = lab("script", "explain", "right.lab")
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "scan script"
+    assert lines[lines.index("execution script") - 1] == ""
+    assert any(line.startswith("   2  near") for line in lines)
+    assert any(line.startswith("   7  entry") for line in lines)
+    (tmp_path / "scan.lab").write_text(SCAN)
+    alone = json.loads(lab("script", "explain", "scan.lab", "--json").stdout)
+    assert [line["line"] for line in alone] == [2, 3, 4]
+    assert all(line["words"] and line["script"] == "scan" for line in alone)
+
+
 # Parameters and changes
 
 
