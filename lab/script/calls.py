@@ -16,6 +16,8 @@ FIRST_MINUTE, LAST_MINUTE = 570, 960
 
 TIMEFRAME_MINUTES = {"5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 390, "1w": 1950}
 """Timeframe -> regular minutes it holds at most."""
+_LENGTHS = {"length", "len", "period", "periods", "window", "timeperiod", "bars", "lookback", "span", "count", "size"}
+"""What other languages call the number of bars."""
 _OTHER_TIMEFRAMES = {
     "5": "5m", "5min": "5m", "15": "15m", "15min": "15m", "30": "30m", "30min": "30m", "60": "1h", "60m": "1h", "60min": "1h", "h": "1h",
     "hour": "1h", "hourly": "1h", "1hour": "1h", "d": "1d", "day": "1d", "daily": "1d", "1day": "1d", "w": "1w", "week": "1w",
@@ -28,29 +30,33 @@ def bind(place: Place, node: ast.Call, function: str, names: list[str], required
     shown = (
         CATALOGUE[function].signature if function in CATALOGUE and function not in place.functions else f"{function}({', '.join(names)})"
     )
+    shown_example = CATALOGUE[function].example if function in CATALOGUE and function not in place.functions else shown
     if len(node.args) > len(names):
         many = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
         extra = node.args[len(names)]
         raise place.source.error(
-            extra, f"`{function}` takes {many if names else 'no arguments'}, and {len(node.args)} are given", f"It is called as {shown}"
+            extra,
+            f"`{function}` takes {many if names else 'no arguments'}, and {len(node.args)} {'is' if len(node.args) == 1 else 'are'} given",
+            f"It is called as {shown}",
+            shown_example,
         )
     bound = dict(zip(names, node.args, strict=False))
     for keyword in node.keywords:
         assert keyword.arg is not None
         if keyword.arg not in names:
-            close = nearest(keyword.arg, names)
+            close = nearest(keyword.arg, names) or ("n" if keyword.arg.lower() in _LENGTHS and "n" in names else "")
             raise place.source.error(
                 keyword,
                 f"`{function}` has no argument `{shortened(keyword.arg)}`",
                 f"Did you mean `{close}`?" if close else f"It is called as {shown}",
+                shown_example,
             )
         if keyword.arg in bound:
-            raise place.source.error(keyword, f"`{keyword.arg}` of `{function}` is given twice", f"It is called as {shown}")
+            raise place.source.error(keyword, f"`{keyword.arg}` of `{function}` is given twice", f"It is called as {shown}", shown_example)
         bound[keyword.arg] = keyword.value
     missing = [name for name in required if name not in bound]
     if missing:
-        example = CATALOGUE[function].example if function in CATALOGUE else ""
-        raise place.source.error(node, f"`{function}` lacks its argument `{missing[0]}`", f"It is called as {shown}", example)
+        raise place.source.error(node, f"`{function}` lacks its argument `{missing[0]}`", f"It is called as {shown}", shown_example)
     return bound
 
 
@@ -62,11 +68,10 @@ def formula_tree(name: str) -> ast.expr:
     return ast.parse(formula, mode="eval").body
 
 
-def time_of_day(source: Source, node: ast.expr, use: str) -> int:
+def time_of_day(source: Source, node: ast.expr, use: str, example: str = 'time_between("10:00", "11:30")') -> int:
     """A time written as "10:00" in minutes since midnight, within regular hours."""
-    example = 'time_between("10:00", "11:30")'
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        raise source.error(node, f'{use} must be a time written as "10:00"', "", example)
+        raise source.error(node, f'{use} must be a time written as "10:00"', "Put it in quotes, hours and minutes", example)
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", node.value)
     if found is None or int(found[1]) > 23 or int(found[2]) > 59:
         raise source.error(node, f'{use} must be a time written as "10:00"', "Use New York time on a 24-hour clock", example)
@@ -80,7 +85,7 @@ def timeframe_of(source: Source, node: ast.expr) -> str:
     """A timeframe written as "1d"."""
     use, example = "`timeframe` of on", 'on("1d", sma(close, 50))'
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        raise source.error(node, f'{use} must be a timeframe written as "1d"', "", example)
+        raise source.error(node, f'{use} must be a timeframe written as "1d"', f"It may be {', '.join(TIMEFRAME_MINUTES)}", example)
     if node.value not in TIMEFRAME_MINUTES:
         close = _OTHER_TIMEFRAMES.get(node.value.lower().replace(" ", ""), node.value.lower())
         known = close in TIMEFRAME_MINUTES
@@ -93,9 +98,13 @@ def ticker_of(source: Source, node: ast.expr) -> str:
     """A ticker written as "SPY"."""
     use, example = "`ticker` of of", 'of("SPY", close)'
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-        raise source.error(node, f'{use} must be a ticker written as "SPY"', "", example)
+        raise source.error(node, f'{use} must be a ticker written as "SPY"', "Put it in quotes and capital letters", example)
     if re.fullmatch(r"[A-Z][A-Z0-9.\-]{0,11}", node.value) is None:
         upper = node.value.upper()
-        suggestion = f'Did you mean "{upper}"?' if re.fullmatch(r"[A-Z][A-Z0-9.\-]{0,11}", upper) else "Write it in capital letters"
+        suggestion = (
+            f'Did you mean "{upper}"?'
+            if re.fullmatch(r"[A-Z][A-Z0-9.\-]{0,11}", upper)
+            else "Only capital letters, digits, dots and dashes make a ticker"
+        )
         raise source.error(node, f'{use} can\'t be "{shortened(node.value)}"', suggestion, example)
     return node.value

@@ -155,6 +155,8 @@ def nearest(word: str, names: list[str]) -> str:
         return lowered
     if SYNONYMS.get(lowered) in names:
         return SYNONYMS[lowered]
+    if len(lowered) < 3:
+        return ""
     close = difflib.get_close_matches(lowered, names, n=1, cutoff=0.6)
     return close[0] if close else ""
 

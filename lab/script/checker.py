@@ -47,7 +47,12 @@ class Checker:
             if self.too_large:
                 raise Cascade
             self.too_large = True
-            raise place.source.error(node, "the script is too large once its functions are written out", "Use fewer or simpler functions")
+            raise place.source.error(
+                node,
+                "the script is too large once its functions are written out",
+                "Use fewer or simpler functions",
+                "near = close > vwap()",
+            )
         match node:
             case ast.Name():
                 return place.name(self.graph, node)
@@ -55,7 +60,12 @@ class Checker:
                 return place.dotted(self.graph, node)
             case ast.Constant():
                 if isinstance(node.value, str):
-                    raise place.source.error(node, "a text stands only where a time is asked for", "", 'time_between("10:00", "11:30")')
+                    raise place.source.error(
+                        node,
+                        "a text stands only where a time is asked for",
+                        "Ask for the time of day by time_between",
+                        'time_between("10:00", "11:30")',
+                    )
                 assert isinstance(node.value, (int, float))
                 return self.graph.constant(node.value)
             case ast.UnaryOp():
@@ -123,10 +133,15 @@ class Checker:
             return self._folded(place, node, left, right)
         if isinstance(node.op, ast.Pow):
             if right.kind is not Kind.CONSTANT or right.value is None or not -4 <= right.value <= 4:
-                raise place.source.error(node.right, "a power must be a fixed number from -4 to 4", "", "stdev(close, 20) ** 2")
+                raise place.source.error(
+                    node.right,
+                    "a power must be a fixed number from -4 to 4",
+                    "Use sqrt(x) for a root, log(x) for a logarithm",
+                    "stdev(close, 20) ** 2",
+                )
             return self.graph.make(Op.POWER, Kind.NUMBER, (left, right))
         if isinstance(node.op, ast.Div) and right.kind is Kind.CONSTANT and right.value == 0:
-            raise place.source.error(node.right, "this divides by zero")
+            raise place.source.error(node.right, "this divides by zero", "Divide by something else", "close / open")
         return self.graph.make(_ARITHMETIC[type(node.op)], Kind.NUMBER, (left, right))
 
     def _folded(self, place: Place, node: ast.BinOp, left: Node, right: Node) -> Node:
@@ -146,11 +161,13 @@ class Checker:
                 case _:
                     value = left.value**right.value
         except ZeroDivisionError:
-            raise place.source.error(node, "this divides by zero") from None
+            raise place.source.error(node, "this divides by zero", "Divide by something else", "close / open") from None
         except OverflowError:
-            raise place.source.error(node, "the number is larger than 1,000,000,000,000") from None
+            raise place.source.error(node, "the number is larger than 1,000,000,000,000", "Write a smaller one", "volume > 1e6") from None
         if isinstance(value, complex) or not math.isfinite(value) or abs(value) > 1e12:
-            raise place.source.error(node, "this fixed number can't be used: it is too large or not real")
+            raise place.source.error(
+                node, "this fixed number can't be used: it is too large or not real", "Write a smaller one", "volume > 1e6"
+            )
         return self.graph.constant(value)
 
     def _logic(self, place: Place, node: ast.BoolOp) -> Node:
@@ -193,7 +210,7 @@ class Checker:
             )
         if (yes.kind is Kind.CONDITION) != (no.kind is Kind.CONDITION):
             raise place.source.error(
-                node, "both sides of `if … else` must be numbers, or both conditions", "", "low if close > open else high"
+                node, "both sides of `if … else` must be numbers, or both conditions", "Make them alike", "low if close > open else high"
             )
         if test.op is Op.CONSTANT:
             return yes if test.value else no
@@ -213,13 +230,20 @@ class Checker:
             return self._own_call(place, node, name, own)
         function = CATALOGUE.get(name)
         if function is None:
+            if name in place.lines and place.lines[name] is None:
+                raise Cascade
             raise place.unknown_function(node, name)
         return self._catalogue_call(place, node, function)
 
     def _own_call(self, place: Place, node: ast.Call, name: str, own: OwnFunction) -> Node:
         place.used_functions.add(name)
         if name in place.inside:
-            raise place.source.error(node, f"`{name}` calls itself", "A function may only use what stands above it")
+            raise place.source.error(
+                node,
+                f"`{name}` calls itself",
+                "A function may only use what stands above it",
+                "def near(band): return abs(close / vwap() - 1) < band",
+            )
         names = [argument.arg for argument in own.statement.args.args]
         bound = bind(place, node, name, names, names)
         values = {argument: self.expression(place, expression) for argument, expression in bound.items()}
@@ -228,7 +252,10 @@ class Checker:
     def _catalogue_call(self, place: Place, node: ast.Call, function: Function) -> Node:
         if function.category is Category.ORDER and not place.entry_line:
             raise place.source.error(
-                node, f"`{function.name}` stands only in the entry line of the execution script", "", "entry = at_open()"
+                node,
+                f"`{function.name}` stands only in the entry line of the execution script",
+                "The scan says when, the execution script how",
+                "entry = at_open()",
             )
         names = [argument.name for argument in function.arguments]
         required = [argument.name for argument in function.arguments if argument.default is None]
@@ -249,7 +276,10 @@ class Checker:
         found = self.expression(place, given)
         if found.kind not in (Kind.NUMBER, Kind.CONDITION) or found.op is Op.CONSTANT:
             raise place.source.error(
-                given, f"`x` of {function.name} must be a number per bar or a condition, not {_kind_text(found)}", "", function.example
+                given,
+                f"`x` of {function.name} must be a number per bar or a condition, not {_kind_text(found)}",
+                "Name what is to be looked at",
+                function.example,
             )
         if function.name == "of":
             return self.graph.make(Op.OF, found.kind, (found,), name=name)
@@ -280,7 +310,7 @@ class Checker:
         if function.refuse is not None:
             problem = function.refuse(*fixed)
             if problem is not None:
-                raise place.source.error(node, f"`{function.name}`: {problem}", "", function.example)
+                raise place.source.error(node, f"`{function.name}`: {problem}", f"It is called as {function.signature}", function.example)
         if function.formula is not None:
             values = {argument.name: part for argument, part in zip(function.arguments, parts, strict=True)}
             try:
@@ -314,7 +344,7 @@ class Checker:
         if argument.takes is Takes.CONDITION:
             found = self.condition(place, given, use)
             if found.op is Op.CONSTANT:
-                raise place.source.error(given, f"{use} is the same on every bar", "", function.example)
+                raise place.source.error(given, f"{use} is the same on every bar", "Let it depend on prices or volume", function.example)
             return found
         found = self.number(place, given, use)
         if argument.takes is Takes.NUMBER:
@@ -339,11 +369,18 @@ class Checker:
         value = found.value
         assert value is not None
         if argument.takes is Takes.WHOLE and value != int(value):
-            raise place.source.error(given, f"{use} must be a whole number, not {number_text(value)}", "", function.example)
+            raise place.source.error(
+                given, f"{use} must be a whole number, not {number_text(value)}", f"It is called as {function.signature}", function.example
+            )
         low, high = argument.low, argument.high
         if (low is not None and value < low) or (high is not None and value > high):
             reason = "; a negative one would look into the future" if value < 0 and argument.takes is Takes.WHOLE else ""
-            raise place.source.error(given, f"{use} must be {argument.bounds}, not {number_text(value)}{reason}", "", function.example)
+            raise place.source.error(
+                given,
+                f"{use} must be {argument.bounds}, not {number_text(value)}{reason}",
+                f"It is called as {function.signature}",
+                function.example,
+            )
 
 
 def _kind_text(node: Node) -> str:

@@ -40,7 +40,7 @@ class ScriptError(LabError):
     def __str__(self) -> str:
         text = f"{self.script} script, line {self.line}, column {self.column}: {self.message}."
         if self.suggestion:
-            text += f" {self.suggestion}."
+            text += f" {_ended(self.suggestion)}"
         if self.example:
             text += f" Example: {self.example}"
         return text
@@ -55,10 +55,14 @@ class ScriptError(LabError):
             shown = "".join(character if " " <= character <= "~" else "?" for character in self.source_line)
             lines += ["    " + shown, "    " + " " * (self.column - 1) + "^"]
         if self.suggestion:
-            lines.append(f"{self.suggestion}.")
+            lines.append(_ended(self.suggestion))
         if self.example:
             lines.append(f"Example: {self.example}")
         return "\n".join(lines)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def _rebuild(message: str, script: str, line: int, column: int, suggestion: str, example: str, source_line: str) -> ScriptError:

@@ -87,24 +87,33 @@ def literal(node: ast.expr) -> float | None:
 
 def _read(source: Source, call: ast.Call, name: str) -> Parameter | ScriptError:
     if len(call.args) != 1:
-        return source.error(call, "`param` takes its default first, then low=, high= and step= by name", "", _EXAMPLE)
+        return source.error(call, "`param` takes its default first, then low=, high= and step= by name", "Name the others", _EXAMPLE)
     numbers: dict[str, float | None] = {"low": None, "high": None, "step": None}
     for keyword in call.keywords:
         if keyword.arg not in numbers:
             return source.error(keyword, f"`param` has no argument `{keyword.arg}`", "It takes low=, high= and step=", _EXAMPLE)
         if numbers[keyword.arg] is not None:
-            return source.error(keyword, f"`{keyword.arg}` is given twice", "", _EXAMPLE)
+            return source.error(keyword, f"`{keyword.arg}` is given twice", "Take one out", _EXAMPLE)
         numbers[keyword.arg] = literal(keyword.value)
         if numbers[keyword.arg] is None:
-            return source.error(keyword.value, f"`{keyword.arg}` of a parameter must be a number written out", "", _EXAMPLE)
+            return source.error(
+                keyword.value,
+                f"`{keyword.arg}` of a parameter must be a number written out",
+                "No name and no sum may stand there",
+                _EXAMPLE,
+            )
     default = literal(call.args[0])
     if default is None:
-        return source.error(call.args[0], "the default of a parameter must be a number written out", "", _EXAMPLE)
+        return source.error(
+            call.args[0], "the default of a parameter must be a number written out", "No name and no sum may stand there", _EXAMPLE
+        )
     low, high, step = numbers["low"], numbers["high"], numbers["step"]
     if low is not None and high is not None and low >= high:
-        return source.error(call, "`low` of a parameter must be below its `high`", "", _EXAMPLE)
+        return source.error(call, "`low` of a parameter must be below its `high`", "Change one of the two", _EXAMPLE)
     if (low is not None and default < low) or (high is not None and default > high):
-        return source.error(call.args[0], "the default of a parameter must lie between its low and high", "", _EXAMPLE)
+        return source.error(
+            call.args[0], "the default of a parameter must lie between its low and high", "Change one of the three", _EXAMPLE
+        )
     if step is not None and (step <= 0 or not math.isfinite(step)):
-        return source.error(call, "`step` of a parameter must be above zero", "", _EXAMPLE)
+        return source.error(call, "`step` of a parameter must be above zero", "Leave it out where any value may be tried", _EXAMPLE)
     return Parameter(name, source.script, default, default, low, high, step)

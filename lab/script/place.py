@@ -88,7 +88,7 @@ class Place:
         raise self.source.error(
             node,
             f"`{shortened(space)}.{shortened(node.attr)}` is not a name",
-            f"Did you mean `{close}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
+            f"Did you mean `{_completed(close, node.attr)}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
             "long = market.trend >= 0",
         )
 
@@ -98,7 +98,7 @@ class Place:
             function = CATALOGUE[name]
             return self.source.error(node, f"`{name}` is a function and must be called", f"Write {function.signature}", function.example)
         if name in self.functions:
-            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {name}(...)")
+            return self.source.error(node, f"`{name}` is a function and must be called", f"Write {name}(...)", f"{name}(close)")
         if name in NAMESPACES:
             return self.source.error(node, f"`{name}` holds several values", "Name one of them", f"{name}.{_first_of(name)}")
         if name == "side":
@@ -115,13 +115,17 @@ class Place:
                 "close > sma(close, 20)",
             )
         shown = CATALOGUE[close].signature if close in CATALOGUE and close not in known else close
-        return self.source.error(node, f"`{shortened(name)}` is not known here", f"Did you mean `{shown}`?")
+        example = CATALOGUE[close].example if close in CATALOGUE and close not in known else _example_of(close)
+        return self.source.error(node, f"`{shortened(name)}` is not known here", f"Did you mean `{shown}`?", example)
 
     def unknown_function(self, node: ast.Call, name: str) -> ScriptError:
         """The error for a call of something that is no function."""
         if name in self.lines or name in self.values or name in FIELDS:
             return self.source.error(
-                node, f"`{name}` is a value, not a function", f"Write {name} alone, or ago({name}, n) for the value n bars back"
+                node,
+                f"`{name}` is a value, not a function",
+                f"Write {name} alone, or ago({name}, n) for the value n bars back",
+                f"ago({name}, 1)",
             )
         close = nearest(name, [*self.functions, *CATALOGUE])
         if close in CATALOGUE:
@@ -129,14 +133,24 @@ class Place:
             return self.source.error(
                 node, f"there is no function `{shortened(name)}`", f"Did you mean `{function.signature}`?", function.example
             )
+        suggestion = f"Did you mean `{close}`?" if close else "`lab functions` lists them all"
         return self.source.error(
-            node, f"there is no function `{shortened(name)}`", f"Did you mean `{close}`?" if close else "`lab functions` lists them all"
+            node, f"there is no function `{shortened(name)}`", suggestion, f"{close or 'sma'}(close{'' if close else ', 20'})"
         )
+
+
+def _example_of(name: str) -> str:
+    """A use of a field, or of a line of the script."""
+    return f"{name} > ago({name}, 1)" if name in FIELDS else f"long = {name}"
 
 
 def shortened(name: str) -> str:
     """A name as an error shows it."""
     return name if len(name) <= 40 else name[:37] + "..."
+
+
+def _completed(space: str, name: str) -> str:
+    return f"{space}.{name}" if f"{space}.{name}" in FIELDS else space
 
 
 def _first_of(space: str) -> str:

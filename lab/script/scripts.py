@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.script.calls import time_of_day
@@ -16,8 +16,9 @@ from lab.script.fields import FIELDS, NAMESPACES
 from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.parameters import Parameter, find_parameters
 from lab.script.place import Cascade, OwnFunction, Place
+from lab.script.recovery import read
 from lab.script.shapes import check_statement, is_docstring
-from lab.script.source import Source, error_at, parse
+from lab.script.source import Source, error_at
 
 DIRECTIONS = ("long", "short")
 SCAN_RESULTS = ("long", "short", "score")
@@ -55,7 +56,10 @@ def check_pair(scan: str, execution: str | None, values: Mapping[str, float] | N
     Never raises on any text. Unknown parameter names in `values` are ignored here.
     """
     pair = CheckedPair(Graph())
-    sources = [source for source in (_parsed(pair, "scan", scan), _parsed(pair, "execution", execution)) if source is not None]
+    readings = [read(script, text) for script, text in (("scan", scan), ("execution", execution)) if text is not None]
+    pair.errors += [error for reading in readings for error in reading.errors]
+    lost = {reading.source.script: reading.lost for reading in readings if reading.source is not None}
+    sources = [reading.source for reading in readings if reading.source is not None]
     bound: dict[tuple[str, int, int], float] = {}
     for source in sources:
         _collect_parameters(pair, source, bound, values or {})
@@ -65,7 +69,7 @@ def check_pair(scan: str, execution: str | None, values: Mapping[str, float] | N
     own: dict[str, OwnFunction] = {}
     used: set[str] = set()
     if scan_source is not None:
-        lines = _check_lines(pair, checker, scan_source, {}, own, used, {})
+        lines = _check_lines(pair, checker, scan_source, {}, own, used, {}, lost["scan"])
         _check_scan_results(pair, scan_source, lines)
         pair.scan = {name: node for name, node in lines.items() if node is not None}
     elif execution is not None:
@@ -73,13 +77,18 @@ def check_pair(scan: str, execution: str | None, values: Mapping[str, float] | N
         return _finished(pair)
     execution_source = next((source for source in sources if source.script == "execution"), None)
     if execution_source is not None:
-        _check_execution(pair, checker, execution_source, lines, own, used)
+        _check_execution(pair, checker, execution_source, lines, own, used, lost["execution"])
     pair.steps = checker.steps
     if execution is not None and not pair.errors:
         for name, function in own.items():
             if name not in used:
                 pair.errors.append(
-                    function.source.error(function.statement, f"the function `{name}` is never used", "Use it or take it out")
+                    function.source.error(
+                        function.statement,
+                        f"the function `{name}` is never used",
+                        "Use it or take it out",
+                        f"x = {name}({', '.join(argument.arg for argument in function.statement.args.args)})",
+                    )
                 )
     return _finished(pair)
 
@@ -92,16 +101,6 @@ def _finished(pair: CheckedPair) -> CheckedPair:
     return pair
 
 
-def _parsed(pair: CheckedPair, script: str, text: str | None) -> Source | None:
-    if text is None:
-        return None
-    try:
-        return parse(script, text)
-    except ScriptError as error:
-        pair.errors.append(error)
-        return None
-
-
 def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str, int, int], float], values: Mapping[str, float]) -> None:
     marked, errors = find_parameters(source)
     pair.errors += errors
@@ -110,11 +109,18 @@ def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str
     if len(marked) > room:
         last = marked[room].call
         message = f"the script has more than {MAX_PARAMETERS} parameters"
-        pair.errors.append(source.error(last, message, "Write plain numbers where nothing should vary"))
+        pair.errors.append(source.error(last, message, "Write plain numbers where nothing should vary", "volume > 3 * sma(volume, 20)"))
     for found in marked:
         parameter = found.parameter
         if parameter.name in taken:
-            pair.errors.append(source.error(found.call, f"two parameters would be called `{parameter.name}`", "Rename one of their lines"))
+            pair.errors.append(
+                source.error(
+                    found.call,
+                    f"two parameters would be called `{parameter.name}`",
+                    "Rename one of their lines",
+                    "loud = volume > param(3.0, low=1.0, high=5.0) * sma(volume, 20)",
+                )
+            )
             continue
         taken.add(parameter.name)
         value = float(values.get(parameter.name, parameter.default))
@@ -124,7 +130,14 @@ def _collect_parameters(pair: CheckedPair, source: Source, bound: dict[tuple[str
                 if parameter.low is not None and parameter.high is not None
                 else "within its bounds"
             )
-            pair.errors.append(source.error(found.call, f"the parameter `{parameter.name}` must lie {bounds}, not {value:g}"))
+            pair.errors.append(
+                source.error(
+                    found.call,
+                    f"the parameter `{parameter.name}` must lie {bounds}, not {value:g}",
+                    "Choose a value within them",
+                    "param(3.0, low=1.0, high=5.0)",
+                )
+            )
             continue
         pair.parameters.append(
             Parameter(parameter.name, parameter.script, parameter.default, value, parameter.low, parameter.high, parameter.step)
@@ -148,9 +161,10 @@ def _check_lines(
     own: dict[str, OwnFunction],
     used: set[str],
     values: Mapping[str, Node],
+    lost: Sequence[str],
 ) -> dict[str, Node | None]:
-    """The named lines of one script, after those `above`; mistakes are added to the pair."""
-    lines: dict[str, Node | None] = {}
+    """The named lines of one script, after those `above`; mistakes are added to the pair. `lost` ones can't be read."""
+    lines: dict[str, Node | None] = dict.fromkeys(lost)
     for position, statement in enumerate(source.tree.body):
         if position == 0 and is_docstring(statement):
             continue
@@ -161,6 +175,8 @@ def _check_lines(
                 own[statement.name] = OwnFunction(source, statement)
             else:
                 pair.errors.append(problem)
+                # Every call of it would look like one more mistake.
+                lines.setdefault(statement.name, None)
             continue
         name = statement.targets[0].id if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name) else ""
         naming = _naming_problem(source, statement, name, above, lines, own) if name else None
@@ -180,7 +196,11 @@ def _check_lines(
         except Cascade:
             lines[name] = None
         except RecursionError:
-            pair.errors.append(source.error(statement, "this is nested too deeply to read", "Give parts of it names on lines of their own"))
+            pair.errors.append(
+                source.error(
+                    statement, "this is nested too deeply to read", "Give parts of it names on lines of their own", "near = close > vwap()"
+                )
+            )
             lines[name] = None
     return lines
 
@@ -188,7 +208,7 @@ def _check_lines(
 def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> Node:
     source = place.source
     if source.script == "execution" and name == "flat_by":
-        return checker.graph.time(time_of_day(source, value, "`flat_by`"))
+        return checker.graph.time(time_of_day(source, value, "`flat_by`", 'flat_by = "15:55"'))
     node = checker.expression(place, value)
     if place.entry_line:
         if node.kind is not Kind.ORDER:
@@ -203,7 +223,10 @@ def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> N
         raise source.error(value, f"`{name}` must be a condition, not {node.kind.value}", "Compare it with something", example)
     elif name in ("long", "short", "exit") and node.op is Op.CONSTANT:
         raise source.error(
-            value, f"`{name}` is the same on every bar", "Let it depend on prices or volume", _LONG_EXAMPLE if name != "exit" else ""
+            value,
+            f"`{name}` is the same on every bar",
+            "Let it depend on prices or volume",
+            _LONG_EXAMPLE if name != "exit" else "exit = crosses_below(close, ema(close, 20))",
         )
     elif name in ("stop", "target") and source.script == "execution" and node.kind is not Kind.NUMBER:
         example = f"{name} = close {'-' if name == 'stop' else '+'} side * 2 * atr(14)"
@@ -211,7 +234,12 @@ def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> N
             value, f"`{name}` must be a price per bar, not {node.kind.value}", "Measure it from the close or the low", example
         )
     elif name == "score" and node.kind not in (Kind.NUMBER, Kind.CONSTANT):
-        raise source.error(value, f"`score` must be a number, not {node.kind.value}", "", "score = volume / sma(volume, 20)")
+        raise source.error(
+            value,
+            f"`score` must be a number, not {node.kind.value}",
+            "The larger it is, the earlier the signal is served",
+            "score = volume / sma(volume, 20)",
+        )
     elif name == "max_bars":
         _fixed_between(source, value, node, "max_bars", 1, 5000, whole=True, example="max_bars = 60")
     elif name == "risk":
@@ -223,9 +251,14 @@ def _fixed_between(source: Source, place: ast.expr, node: Node, name: str, low: 
     value = node.value
     kind = "a fixed whole number" if whole else "a fixed number"
     if node.kind is not Kind.CONSTANT or value is None or (whole and value != int(value)):
-        raise source.error(place, f"`{name}` must be {kind}", "", example)
+        raise source.error(place, f"`{name}` must be {kind}", "It is the same on every bar", example)
     if not low <= value <= high:
-        raise source.error(place, f"`{name}` must be from {number_text(low)} to {number_text(high)}, not {number_text(value)}", "", example)
+        raise source.error(
+            place,
+            f"`{name}` must be from {number_text(low)} to {number_text(high)}, not {number_text(value)}",
+            "Write a number within these bounds",
+            example,
+        )
 
 
 def _naming_problem(
@@ -245,16 +278,20 @@ def _naming_problem(
             statement,
             f"`{name}` already has a meaning and can't be given another",
             "Choose another name",
-            f"{name.replace('.', '_')}_now = ...",
+            f"{name}_now = {name}" if name in FIELDS else "strength = close - open",
         )
     if name in lines or (name in own and own[name].source.script == source.script):
-        return source.error(statement, f"`{name}` is given twice", "Give the second one a name of its own")
+        return source.error(statement, f"`{name}` is given twice", "Give the second one a name of its own", f"{name}_2 = close")
     if source.script == "scan" and name in EXECUTION_RESULTS:
-        return source.error(statement, f"`{name}` belongs in the execution script", "Move the line there, or choose another name")
+        return source.error(
+            statement, f"`{name}` belongs in the execution script", "Move the line there, or choose another name", f"{name}_price = close"
+        )
     if source.script == "execution" and name in SCAN_RESULTS:
-        return source.error(statement, f"`{name}` belongs in the scan script", "Move the line there, or choose another name")
+        return source.error(
+            statement, f"`{name}` belongs in the scan script", "Move the line there, or choose another name", f"{name}_again = close"
+        )
     if name in own or (name in above and name not in EXECUTION_RESULTS):
-        return source.error(statement, f"`{name}` is already a name of the scan script", "Choose another name")
+        return source.error(statement, f"`{name}` is already a name of the scan script", "Choose another name", f"{name}_2 = close")
     return None
 
 
@@ -268,14 +305,20 @@ def _check_scan_results(pair: CheckedPair, source: Source, lines: Mapping[str, N
 
 
 def _check_execution(
-    pair: CheckedPair, checker: Checker, source: Source, scan_lines: Mapping[str, Node | None], own: dict[str, OwnFunction], used: set[str]
+    pair: CheckedPair,
+    checker: Checker,
+    source: Source,
+    scan_lines: Mapping[str, Node | None],
+    own: dict[str, OwnFunction],
+    used: set[str],
+    lost: Sequence[str],
 ) -> None:
     directions = [direction for direction in DIRECTIONS if direction in scan_lines] or ["long"]
     scan_functions = dict(own)
     for direction in directions:
         side = checker.graph.constant(1.0 if direction == "long" else -1.0)
         functions = dict(scan_functions)
-        lines = _check_lines(pair, checker, source, scan_lines, functions, used, {"side": side})
+        lines = _check_lines(pair, checker, source, scan_lines, functions, used, {"side": side}, lost)
         own.update(functions)
         last = max(1, len(source.text.rstrip().split("\n")))
         for name, example in (("entry", "entry = at_open()"), ("stop", "stop = close - side * 1.5 * atr(14)")):

@@ -13,6 +13,8 @@ _COMPREHENSION = ("comprehensions are not part of the language", _BAR_BY_BAR, "c
 _LOOP = ("loops are not part of the language", _BAR_BY_BAR, "count_true(close > open, 5) >= 4")
 _EXAMPLE = "near = low <= vwap() * 1.001 and close > vwap()"
 
+_TIME = 'time_between("10:00", "11:30")'
+
 _ALLOWED = (
     ast.Name, ast.Attribute, ast.Constant, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.keyword,
     ast.expr_context, ast.USub, ast.UAdd, ast.Not, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.And, ast.Or,
@@ -22,27 +24,27 @@ _ALLOWED = (
 _REFUSED: dict[type[ast.AST], tuple[str, str, str]] = {
     ast.Lambda: ("`lambda` is not part of the language", "Write a function of one expression", _FUNCTION_EXAMPLE),
     **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _COMPREHENSION),
-    ast.JoinedStr: ("f-strings are not part of the language", "", ""),
-    ast.FormattedValue: ("f-strings are not part of the language", "", ""),
+    ast.JoinedStr: ("f-strings are not part of the language", "Only times, timeframes and tickers are written as text", _TIME),
+    ast.FormattedValue: ("f-strings are not part of the language", "Only times, timeframes and tickers are written as text", _TIME),
     ast.NamedExpr: ("`:=` is not part of the language", "Give the expression a line of its own", "near = close > vwap()"),
     ast.Starred: ("star arguments are not part of the language", "Write each argument", "sma(close, 20)"),
-    ast.List: ("lists are not part of the language", "", ""),
+    ast.List: ("lists are not part of the language", "Write one expression a line", _EXAMPLE),
     ast.Tuple: ("lists of values are not part of the language", "Write one expression a line", _EXAMPLE),
-    ast.Dict: ("dictionaries are not part of the language", "", ""),
-    ast.Set: ("sets are not part of the language", "", ""),
+    ast.Dict: ("dictionaries are not part of the language", "Write one expression a line", _EXAMPLE),
+    ast.Set: ("sets are not part of the language", "Write one expression a line", _EXAMPLE),
     ast.Subscript: ("square brackets are not part of the language", "Use ago(x, n) for the value n bars back", "close > ago(high, 1)"),
     ast.Slice: ("square brackets are not part of the language", "Use ago(x, n) for the value n bars back", "close > ago(high, 1)"),
-    ast.Await: ("`await` is not part of the language", "", ""),
-    ast.Yield: ("`yield` is not part of the language", "", ""),
-    ast.YieldFrom: ("`yield` is not part of the language", "", ""),
-    ast.Mod: ("`%` is not part of the language", "", ""),
+    ast.Await: ("`await` is not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE),
+    ast.Yield: ("`yield` is not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE),
+    ast.YieldFrom: ("`yield` is not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE),
+    ast.Mod: ("`%` is not part of the language", "For a change in percent there is roc", "roc(close, 10) > 2"),
     ast.FloorDiv: ("`//` is not part of the language", "Write /", "range_() / atr(14)"),
-    ast.MatMult: ("`@` is not part of the language", "", ""),
+    ast.MatMult: ("`@` is not part of the language", "Signs are + - * / and **", "close - open"),
     ast.BitAnd: ("`&` is not part of the language", "Write and", "long = close > open and volume > sma(volume, 20)"),
     ast.BitOr: ("`|` is not part of the language", "Write or", "long = gap() > 2 or gap() < -2"),
     ast.BitXor: ("`^` is not part of the language", "Write ** for a power", "stdev(close, 20) ** 2"),
-    ast.LShift: ("`<<` is not part of the language", "", ""),
-    ast.RShift: ("`>>` is not part of the language", "", ""),
+    ast.LShift: ("`<<` is not part of the language", "Write < to compare", "close < vwap()"),
+    ast.RShift: ("`>>` is not part of the language", "Write > to compare", "close > vwap()"),
     ast.Invert: ("`~` is not part of the language", "Write not", "long = not close < vwap()"),
     ast.In: ("`in` is not part of the language", "Compare with each value", "day_of_week() == 1 or day_of_week() == 5"),
     ast.NotIn: ("`not in` is not part of the language", "Compare with each value", "day_of_week() != 1 and day_of_week() != 5"),
@@ -53,12 +55,12 @@ _REFUSED: dict[type[ast.AST], tuple[str, str, str]] = {
     ast.If: ("`if` as a statement is not part of the language", "Choose inside an expression", "stop = low if side > 0 else high"),
     **dict.fromkeys((ast.For, ast.AsyncFor, ast.While), _LOOP),
     ast.ClassDef: ("classes are not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE),
-    ast.AsyncFunctionDef: ("`async` is not part of the language", "", _FUNCTION_EXAMPLE),
+    ast.AsyncFunctionDef: ("`async` is not part of the language", "Leave it out", _FUNCTION_EXAMPLE),
     ast.AugAssign: ("a name is given once and never changed", "Give the new value a name of its own", "busy = volume > sma(volume, 20)"),
     ast.AnnAssign: ("types are not written in this language", "A line is a name, an equals sign and an expression", _EXAMPLE),
     ast.Return: ("`return` stands only in a function", "A line is a name, an equals sign and an expression", _EXAMPLE),
     ast.Expr: ("this value is not given a name", "A line is a name, an equals sign and an expression", _EXAMPLE),
-    ast.Pass: ("`pass` does nothing here", "Leave the line out", ""),
+    ast.Pass: ("`pass` does nothing here", "Leave the line out", _EXAMPLE),
 }  # fmt: skip
 _OTHER = ("this form of Python is not part of the language", "A line is a name, an equals sign and an expression", _EXAMPLE)
 
@@ -70,7 +72,7 @@ def check_statement(source: Source, statement: ast.stmt) -> ScriptError | None:
             return source.error(statement, "a line gives one name", "Write a line for each name", _EXAMPLE)
         target = statement.targets[0]
         if not isinstance(target, ast.Name):
-            return source.error(target, "only a plain name can stand left of the equals sign", "", _EXAMPLE)
+            return source.error(target, "only a plain name can stand left of the equals sign", "Write one plain name", _EXAMPLE)
         return _name_problem(source, target, target.id) or check_expression(source, statement.value)
     if isinstance(statement, ast.FunctionDef):
         return _function_problem(source, statement)
@@ -109,7 +111,7 @@ def check_expression(source: Source, expression: ast.expr) -> ScriptError | None
 
 def _name_problem(source: Source, place: ast.AST, name: str) -> ScriptError | None:
     if len(name) > 40:
-        return source.error(place, "the name is longer than 40 characters", "Choose a shorter one")
+        return source.error(place, "the name is longer than 40 characters", "Choose a shorter one", _EXAMPLE)
     return _hidden_name(source, place, name)
 
 
@@ -123,7 +125,12 @@ def _hidden_name(source: Source, place: ast.AST, name: str) -> ScriptError | Non
 
 def _attribute_problem(source: Source, node: ast.Attribute) -> ScriptError | None:
     if node.attr.startswith("_") or "__" in node.attr:
-        return source.error(node, f"`.{node.attr[:40]}` is not part of the language", "A dot stands only in names such as market.trend")
+        return source.error(
+            node,
+            f"`.{node.attr[:40]}` is not part of the language",
+            "A dot stands only in names such as market.trend",
+            "long = market.trend >= 0",
+        )
     if not isinstance(node.value, ast.Name):
         return source.error(
             node,
@@ -145,7 +152,7 @@ def _call_problem(source: Source, node: ast.Call) -> ScriptError | None:
             "Functions are called by their name alone, with what they look at as first argument",
             "sma(close, 20)",
         )
-    return source.error(node, "only a function's name can be called", "", "sma(close, 20)")
+    return source.error(node, "only a function's name can be called", "A bracket follows the name of a function only", "sma(close, 20)")
 
 
 def _constant_problem(source: Source, node: ast.Constant) -> ScriptError | None:
@@ -153,13 +160,15 @@ def _constant_problem(source: Source, node: ast.Constant) -> ScriptError | None:
     if isinstance(value, bool):
         return source.error(node, f"`{value}` is not part of the language", "Write the condition itself", "long = close > vwap()")
     if value is None:
-        return source.error(node, "`None` is not part of the language", "Leave the line out where there is nothing to say")
+        return source.error(node, "`None` is not part of the language", "Leave the line out where there is nothing to say", "nz(gap(), 0)")
     if isinstance(value, str):
         return None
     if not isinstance(value, (int, float)):
-        return source.error(node, "only plain numbers and times are part of the language", "", 'time_between("10:00", "11:30")')
+        return source.error(
+            node, "only plain numbers and times are part of the language", "Write a number or a time", 'time_between("10:00", "11:30")'
+        )
     if not abs(value) <= 1e12:
-        return source.error(node, "the number is larger than 1,000,000,000,000", "")
+        return source.error(node, "the number is larger than 1,000,000,000,000", "Write a smaller one", "volume > 1e6")
     return None
 
 
@@ -176,7 +185,7 @@ def _function_problem(source: Source, statement: ast.FunctionDef) -> ScriptError
     if arguments.defaults or arguments.kw_defaults:
         return source.error(statement, "arguments of own functions have no defaults", "Give each value in the call", example)
     if len(arguments.args) > 8:
-        return source.error(statement, "a function takes at most 8 arguments", "", example)
+        return source.error(statement, "a function takes at most 8 arguments", "Use names of lines above instead", example)
     if statement.returns is not None or any(argument.annotation for argument in arguments.args):
         return source.error(statement, "types are not written in this language", "Leave them out", example)
     for argument in arguments.args:

@@ -87,7 +87,9 @@ def parse(script: str, text: str) -> Source:
     except SyntaxError as error:
         raise _syntax_error(script, text, error) from None
     except (ValueError, MemoryError, RecursionError, OverflowError):
-        raise error_at(script, text, 1, 1, "this is nested too deeply to read", "Give parts of it names on lines of their own") from None
+        raise error_at(
+            script, text, 1, 1, "this is nested too deeply to read", "Give parts of it names on lines of their own", "near = close > vwap()"
+        ) from None
     _check_size(script, text, tree)
     return Source(script, text, tree)
 
@@ -106,9 +108,12 @@ def _check_characters(script: str, text: str) -> None:
             1,
             f"the script has {len(text):,} characters; at most {MAX_CHARACTERS:,} are allowed",
             "5 to 30 lines are usual",
+            "near = close > vwap()",
         )
     if text.count("\n") >= MAX_LINES:
-        raise error_at(script, text, MAX_LINES, 1, f"the script has more than {MAX_LINES} lines", "5 to 30 lines are usual")
+        raise error_at(
+            script, text, MAX_LINES, 1, f"the script has more than {MAX_LINES} lines", "5 to 30 lines are usual", "near = close > vwap()"
+        )
     wrong = re.search(r"[^\x20-\x5b\x5d-\x7e\n\t]", text)
     if wrong is None:
         return
@@ -126,7 +131,7 @@ def _check_characters(script: str, text: str) -> None:
         )
     instead = _LOOK_ALIKES.get(character)
     suggestion = f"Write {instead} instead" if instead else "Use plain ASCII characters only"
-    raise error_at(script, text, line, column, f"the character U+{ord(character):04X} is not allowed", suggestion)
+    raise error_at(script, text, line, column, f"the character U+{ord(character):04X} is not allowed", suggestion, "close - 1 > open")
 
 
 def _check_numbers(script: str, text: str) -> None:
@@ -161,6 +166,7 @@ def _check_brackets(script: str, text: str) -> None:
                     column,
                     f"brackets are nested more than {MAX_BRACKETS} deep",
                     "Give parts of it names on lines of their own",
+                    "near = close > vwap()",
                 )
         elif character in ")]}":
             depth = max(depth - 1, 0)
@@ -181,14 +187,60 @@ def _syntax_error(script: str, text: str, error: SyntaxError) -> ScriptError:
     reason = (error.msg or "invalid syntax").split(". Perhaps")[0].split("; Maybe")[0].strip()
     if "indent" in reason:
         return error_at(script, text, line, column, "this line is indented", "Start every line at its left edge", "near = close > vwap()")
-    if "was never closed" in reason or "unterminated" in reason or "unexpected EOF" in reason:
-        return error_at(script, text, line, column, f"{reason}", "Close it on the same line or below")
+    if "unterminated" in reason:
+        return error_at(
+            script,
+            text,
+            line,
+            column,
+            "the text that begins here has no closing quote",
+            "Close it on the same line",
+            'time_between("10:00", "11:30")',
+        )
+    if "was never closed" in reason or "unexpected EOF" in reason:
+        return error_at(script, text, line, column, f"{reason}", "Close it on the same line or below", "close > sma(close, 20)")
+    opened = _never_closed(shown)
+    if opened:
+        return error_at(
+            script,
+            text,
+            line,
+            opened,
+            f"'{shown[opened - 1]}' was never closed",
+            "Close it on the same line or below",
+            "close > sma(close, 20)",
+        )
     if re.search(r"(?<![<>=!])=(?!=)", shown[max(column - 1, 0) :]) and "maybe you meant '=='" in (error.msg or "").lower():
         return error_at(
             script, text, line, column, "`=` gives a name; it does not compare", "Write == to compare", "long = day_of_week() == 1"
         )
+    closes = re.match(r"unmatched '(.)'", reason)
+    if closes:
+        return error_at(
+            script, text, line, column, f"this `{closes[1]}` closes nothing", "Take it out, or open it before", "close > sma(close, 20)"
+        )
+    if "expected 'else'" in reason:
+        return error_at(
+            script,
+            text,
+            line,
+            column,
+            "this `if` has no `else`",
+            "Say both values, or join conditions by and",
+            "low if gap() > 0 else high",
+        )
+    if reason.startswith("invalid syntax") and column > len(shown.rstrip()):
+        return error_at(script, text, line, column, "the line ends where a value should follow", "Finish it", "near = close > vwap()")
     if "too many nested" in reason or "too complex" in reason or "stack" in reason or "recursion" in reason:
-        return error_at(script, text, line, column, "this is nested too deeply to read", "Give parts of it names on lines of their own")
+        return error_at(
+            script,
+            text,
+            line,
+            column,
+            "this is nested too deeply to read",
+            "Give parts of it names on lines of their own",
+            "near = close > vwap()",
+        )
     if reason.startswith("invalid syntax") or "illegal target" in reason or "cannot assign" in reason:
         return error_at(
             script,
@@ -210,6 +262,17 @@ def _syntax_error(script: str, text: str, error: SyntaxError) -> ScriptError:
     )
 
 
+def _never_closed(shown: str) -> int:
+    """The column of the last bracket a line leaves open, or 0."""
+    opened: list[int] = []
+    for column, character in enumerate(shown, start=1):
+        if character in "([{":
+            opened.append(column)
+        elif character in ")]}" and opened:
+            opened.pop()
+    return opened[-1] if opened else 0
+
+
 def _tame(reason: str) -> str:
     return reason[:120].rstrip(".")
 
@@ -222,7 +285,13 @@ def _check_size(script: str, text: str, tree: ast.Module) -> None:
         parts += 1
         if parts > MAX_PARTS:
             raise error_at(
-                script, text, getattr(node, "lineno", 1), 1, f"the script has more than {MAX_PARTS:,} parts", "5 to 30 lines are usual"
+                script,
+                text,
+                getattr(node, "lineno", 1),
+                1,
+                f"the script has more than {MAX_PARTS:,} parts",
+                "5 to 30 lines are usual",
+                "near = close > vwap()",
             )
         if depth > MAX_DEPTH and hasattr(node, "lineno"):
             raise error_at(
@@ -232,6 +301,7 @@ def _check_size(script: str, text: str, tree: ast.Module) -> None:
                 getattr(node, "col_offset", 0) + 1,
                 f"the expression is nested more than {MAX_DEPTH} deep",
                 "Give parts of it names on lines of their own",
+                "near = close > vwap()",
             )
         # `a and b and c` is one node, but `a + b + c` nests once a sign; both are counted as they are.
         waiting.extend(

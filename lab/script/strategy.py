@@ -109,7 +109,15 @@ def _range_errors(scan: str, execution: str, pair: CheckedPair) -> tuple[ScriptE
                 first = wrong[0]
                 message = f"the {word} of the parameter `{parameter.name}` allows {number_text(value)}, but {first.message}"
                 errors.append(
-                    ScriptError(message, script=first.script, line=first.line, column=first.column, source_line=first.source_line)
+                    ScriptError(
+                        message,
+                        script=first.script,
+                        line=first.line,
+                        column=first.column,
+                        suggestion="Change the bounds of the parameter",
+                        example=first.example,
+                        source_line=first.source_line,
+                    )
                 )
                 break
     return tuple(errors)
