@@ -187,8 +187,10 @@ async def test_asked_for_by_key_it_opens_without_a_letter_and_lines_of_the_scan_
         area(s, "execution").focus()
         area(s, "execution").move_cursor((0, 7))
         await s.pilot.pause()
-        await s.press("ctrl+@")
-        assert names(s)[0] == "cheap"
+        for key in ("f3", "ctrl+@"):
+            await s.press(key)
+            assert names(s)[0] == "cheap"
+            await s.press("escape")
 
 
 async def test_nothing_opens_in_a_comment_and_a_paste_opens_nothing(make_app: MakeApp, fake: FakeLab) -> None:
@@ -209,6 +211,14 @@ async def test_a_click_takes_a_completion(make_app: MakeApp, fake: FakeLab) -> N
         await s.pilot.click(CompletionList, offset=(4, 2))
         await s.until(lambda: area(s).text.startswith(f"near = {second}"), "the second was taken")
         assert second != "vwap"
+
+
+async def test_a_description_of_several_lines_is_one_text(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await opened(s, fake, '# mine\n"""Buys volume\nand closes."""\nlong = close > open')
+        looks = [[(span.start, span.end) for span in area(s).get_line(row).spans] for row in range(4)]
+        assert looks[1:3] == [[(0, 14)], [(0, 14)]]
+        assert len(looks[3]) == 3
 
 
 async def test_the_wrong_place_is_marked_in_its_line(make_app: MakeApp, fake: FakeLab) -> None:

@@ -33,6 +33,7 @@ class EditorScreen(LabScreen[None]):
     ACTIONS = (
         Action("apply_edited", "ctrl+g", "Apply as edited", "Applies the scripts as they stand here: they become the next version."),
         Action("next_error", "f8", "Next error", "Puts the cursor on the next error."),
+        Action("complete", "f3,ctrl+@", "Complete", "Lists what could be written at the cursor; it also opens by itself.", footer=False),
         Action("original", "f4", "As proposed", "Puts the scripts back as the agent proposed them.", footer=False),
         BACK,
     )
@@ -119,6 +120,9 @@ class EditorScreen(LabScreen[None]):
 
     def action_next_error(self) -> None:
         self._editor.action_next_problem()
+
+    def action_complete(self) -> None:
+        self._editor.action_complete()
 
     def action_original(self) -> None:
         self._editor.load(self._proposal.new_scan, self._proposal.new_execution)

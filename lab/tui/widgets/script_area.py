@@ -29,14 +29,13 @@ _LOOKS: dict[Token, tuple[str, Style]] = {
 _PLACE = re.compile(r"[\w.]+|.")
 
 LIST_KEYS = frozenset({"up", "down", "tab", "enter", "escape", "pageup", "pagedown"})
-ASK_KEYS = frozenset({"ctrl+@", "ctrl+space"})
 
 
 class Assistant(Protocol):
     """Who helps with the typing. Called at once, not by message: keys typed in one breath must find the list open."""
 
     def take_key(self, area: ScriptArea, key: str) -> bool:
-        """Whether a key of `LIST_KEYS` or `ASK_KEYS` was meant for the list of completions and is dealt with."""
+        """Whether a key of `LIST_KEYS` was meant for the list of completions and is dealt with."""
         ...
 
     def typed(self, area: ScriptArea, character: str) -> None:
@@ -71,6 +70,9 @@ class ScriptArea(TextArea):
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)
         looks = self._looks()
+        if line_index in self._described:
+            line.stylize(looks[Token.STRING])
+            return line
         for start, end, token in tokens(line.plain, vocabulary()):
             line.stylize(looks[token], start, end)
         columns = [column - 1 for row, column in self._wrong if row == line_index + 1]
@@ -80,6 +82,15 @@ class ScriptArea(TextArea):
             word = _PLACE.match(line.plain, column)
             line.stylize(Style(bold=True, reverse=True, color=self._colour("error")), column, word.end() if word else column + 1)
         return line
+
+    @property
+    def _described(self) -> range:
+        """The lines of the text in three quotes with which a script may begin."""
+        first = next((n for n, line in enumerate(self.document.lines) if line.strip() and not line.startswith("#")), None)
+        if first is None or not self.document.lines[first].startswith('"""'):
+            return range(0)
+        rest = enumerate([self.document.lines[first][3:], *self.document.lines[first + 1 :]], first)
+        return range(first, next((n for n, line in rest if '"""' in line), self.document.line_count) + 1)
 
     def _looks(self) -> dict[Token, Style]:
         if self._hues[0] != self.app.theme:
@@ -97,7 +108,7 @@ class ScriptArea(TextArea):
             return None
 
     async def _on_key(self, event: events.Key) -> None:
-        helped = self.assistant is not None and event.key in LIST_KEYS | ASK_KEYS and self.assistant.take_key(self, event.key)
+        helped = self.assistant is not None and event.key in LIST_KEYS and self.assistant.take_key(self, event.key)
         if helped:
             event.stop()
         else:

@@ -25,7 +25,7 @@ from lab.errors import LabError
 from lab.tui.text import clean
 from lab.tui.widgets.completions import CompletionList, explained
 from lab.tui.widgets.flow import Flow, Line
-from lab.tui.widgets.script_area import ASK_KEYS, ScriptArea
+from lab.tui.widgets.script_area import ScriptArea
 from lab.tui.widgets.script_words import call_at, candidates, defined_names, word_before
 
 CHECK_DELAY_SECONDS = 0.25
@@ -164,9 +164,6 @@ class ScriptEditor(Vertical):
 
     def take_key(self, area: ScriptArea, key: str) -> bool:
         found = self._list
-        if key in ASK_KEYS:
-            self._offer(area, asked=True)
-            return True
         if not found.is_open or (key == "enter" and found.chosen is None):
             return False
         if key in _STEPS:
@@ -178,6 +175,11 @@ class ScriptEditor(Vertical):
         if key in ("tab", "enter"):
             area.complete(typed, chosen.insert)
         return True
+
+    def action_complete(self) -> None:
+        """List what could be written at the cursor, without waiting for letters."""
+        if isinstance(area := self.screen.focused, ScriptArea):
+            self._offer(area, asked=True)
 
     def _offer(self, area: ScriptArea, *, asked: bool = False) -> None:
         """Open or narrow the list of completions for the word before the cursor."""
