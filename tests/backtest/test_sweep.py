@@ -44,7 +44,7 @@ def axes(draw: st.DrawFn) -> tuple[Axis, ...]:
     return tuple(usable) or axes_of([Parameter("p", "scan", 1, 1, 0, 5, 1)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(axes(), st.sampled_from(list(Method)), st.integers(1, 60), st.integers(0, 2**32))
 def test_every_point_is_within_bounds_on_a_step_and_there_once(axes: tuple[Axis, ...], method: Method, points: int, seed: int) -> None:
     chosen = design(axes, method, points, seed)
@@ -61,7 +61,7 @@ def test_every_point_is_within_bounds_on_a_step_and_there_once(axes: tuple[Axis,
     assert design(axes, method, points, seed) == chosen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(axes(), st.integers(2, 40), st.integers(0, 2**32))
 def test_a_latin_design_uses_the_values_of_each_parameter_evenly(axes: tuple[Axis, ...], points: int, seed: int) -> None:
     if points * 4 > size_of(axes):
