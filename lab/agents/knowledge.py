@@ -1,7 +1,10 @@
 """What an agent remembers: insights that later iterations confirm or contradict.
 
-Confidence is the mean of a Beta distribution over "this will hold next time": a draft's own confidence counts as
-PRIOR_WEIGHT observations, and each later iteration whose data speak on the same topic adds one, for or against.
+Confidence is the mean of a Beta distribution over "this will hold next time": a draft's own confidence (the chance that
+its sign is right, see `lab.agents.builtin.insights`) counts as PRIOR_WEIGHT observations, and each later iteration on
+other bars whose data speak on the same topic adds one, for or against, weighed by 1 - p: a difference that is mere noise
+(p near 1) says nothing either way. The same bars again, whatever scripts they were seen through, are the same
+observation and add nothing. What the person asked for is an instruction and is not weighed at all.
 An insight whose confidence falls below RETIRE_BELOW is retired with its reason and no longer shown to the strategist.
 """
 
@@ -12,7 +15,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from lab.agents.strategist import Insight, InsightDraft
+from lab.agents.strategist import Insight, InsightDraft, KnowledgeType
 from lab.store.models import AgentKnowledge, KnowledgeStatus, utc_now
 
 PRIOR_WEIGHT = 2.0
@@ -26,7 +29,7 @@ def remember(session: Session, agent_id: int, iteration_id: int, measured: str, 
 
     A draft on a topic already known moves that insight's confidence: up where the effect has the same sign, down where
     it has the other. Only a draft on a topic not yet known, or retired, makes a new row. `measured` names what was
-    measured (scripts and data): the same scripts on the same data again are no second observation.
+    measured, "scripts:data": another version on the same data is no second observation.
     """
     known = {
         _topic(row.pattern_type, row.supporting_data): row
@@ -86,19 +89,28 @@ def known_insights(session: Session, agent_id: int) -> tuple[Insight, ...]:
 
 def _weigh(row: AgentKnowledge, draft: InsightDraft, iteration_id: int, measured: str) -> None:
     data = dict(row.supporting_data)
-    if any(seen == measured for _, _, seen in data.get("history", [])):
+    if row.knowledge_type == KnowledgeType.GUIDANCE or any(_bars(seen) == _bars(measured) for _, _, seen in data.get("history", [])):
         return
     agrees = _sign(data) == _sign(dict(draft.supporting_data))
-    data["confirmed" if agrees else "contradicted"] = data.get("confirmed" if agrees else "contradicted", 0) + 1
-    confirmed, contradicted = data.get("confirmed", 0), data.get("contradicted", 0)
+    side, counted = ("weight_for", "confirmed") if agrees else ("weight_against", "contradicted")
+    p = draft.supporting_data.get("p_value")
+    says = 1.0 - min(1.0, float(p)) if isinstance(p, (int, float)) else 1.0
+    data[side], data[counted] = float(data.get(side, 0.0)) + says, int(data.get(counted, 0)) + 1
+    pro, contra = float(data.get("weight_for", 0.0)), float(data.get("weight_against", 0.0))
+    confirmed, contradicted = int(data.get("confirmed", 0)), int(data.get("contradicted", 0))
     first = float(data.get("first_confidence", row.confidence))
-    row.confidence = (PRIOR_WEIGHT * first + confirmed) / (PRIOR_WEIGHT + confirmed + contradicted)
+    row.confidence = (PRIOR_WEIGHT * first + pro) / (PRIOR_WEIGHT + pro + contra)
     data["history"] = [*data.get("history", []), [iteration_id, row.confidence, measured]]
     row.supporting_data = data
     row.updated_at = utc_now()
     if row.confidence < RETIRE_BELOW:
         row.status = KnowledgeStatus.RETIRED
         row.retired_reason = f"Contradicted by {contradicted} of {confirmed + contradicted} later iterations."
+
+
+def _bars(measured: str) -> str:
+    """The fingerprint of the data in "scripts:data"."""
+    return measured.rpartition(":")[2]
 
 
 def _topic(pattern: str, data: dict[str, Any]) -> tuple[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import Session, SQLModel, create_engine, select
+from sqlmodel import Session, SQLModel, col, create_engine, select
 
 from lab.agents.knowledge import RETIRE_BELOW, known_insights, remember
 from lab.agents.strategist import InsightDraft, KnowledgeType
@@ -38,23 +40,45 @@ def confidence(session: Session) -> float:
 def test_later_data_confirm_and_contradict(session: Session) -> None:
     assert remember(session, 1, 1, "a:x", [draft(-0.3)]) == 1
     first = confidence(session)
-    assert remember(session, 1, 2, "b:x", [draft(-0.2)]) == 0
+    assert remember(session, 1, 2, "a:y", [draft(-0.2)]) == 0
     confirmed = confidence(session)
     assert confirmed > first
-    remember(session, 1, 3, "c:x", [draft(+0.2)])
+    remember(session, 1, 3, "a:z", [draft(+0.2)])
     assert confidence(session) < confirmed
 
 
-def test_the_same_measurement_again_is_no_second_observation(session: Session) -> None:
-    for iteration in (1, 2, 3):
-        remember(session, 1, iteration, "a:x", [draft(-0.3)])
+@pytest.mark.parametrize("effect", [-0.3, 0.3])
+def test_the_same_bars_seen_through_another_version_are_no_second_observation(session: Session, effect: float) -> None:
+    remember(session, 1, 1, "version 1.0:bars", [draft(-0.3)])
+    for iteration in (2, 3):
+        remember(session, 1, iteration, f"version 1.{iteration}:bars", [draft(effect)])
     assert confidence(session) == 0.6
+    remember(session, 1, 4, "version 1.3:other bars", [draft(-0.3)])
+    once = confidence(session)
+    remember(session, 1, 5, "version 1.4:other bars", [draft(-0.3)])
+    assert confidence(session) == once > 0.6
+
+
+def test_noise_says_little_either_way(session: Session) -> None:
+    remember(session, 1, 1, "a:x", [draft(-0.3)])
+    noise = draft(+0.01)
+    remember(session, 1, 2, "a:y", [replace(noise, supporting_data={**noise.supporting_data, "p_value": 0.95})])
+    assert 0.58 < confidence(session) < 0.6
+
+
+def test_what_the_person_asked_for_is_not_weighed(session: Session) -> None:
+    wish = InsightDraft(KnowledgeType.GUIDANCE, "VWAP bounce", "The person's wish", 1.0, (), {"topic": "guidance:x", "effect": 0.0})
+    for iteration in (1, 2):
+        remember(session, 1, iteration, f"a:{iteration}", [wish])
+    session.flush()
+    row = session.exec(select(AgentKnowledge)).one()
+    assert (row.confidence, row.supporting_data["confirmed"]) == (1.0, 0)
 
 
 def test_what_is_contradicted_often_enough_is_retired_with_its_reason_and_not_told_any_more(session: Session) -> None:
     remember(session, 1, 1, "0:x", [draft(-0.3)])
     for number in range(2, 8):
-        remember(session, 1, number, f"{number}:x", [draft(+0.3)])
+        remember(session, 1, number, f"a:{number}", [draft(+0.3)])
         session.flush()
         if not known_insights(session, 1):
             break
@@ -68,15 +92,17 @@ def test_confidence_stays_a_probability_and_agreement_never_lowers_it(agreements
     engine = create_engine("sqlite://")
     SQLModel.metadata.create_all(engine)
     with Session(engine) as session:
-        remember(session, 1, 0, "0", [draft(-0.3, first)])
+        remember(session, 1, 0, "a:0", [draft(-0.3, first)])
         before = confidence(session)
         for number, agrees in enumerate(agreements, start=1):
-            remember(session, 1, number, str(number), [draft(-0.3 if agrees else 0.3)])
-            row = session.exec(select(AgentKnowledge).order_by(AgentKnowledge.id)).first()
+            remember(session, 1, number, f"a:{number}", [draft(-0.3 if agrees else 0.3)])
+            session.flush()
+            row = session.exec(select(AgentKnowledge).order_by(col(AgentKnowledge.id))).first()
+            assert row is not None
             assert 0.0 <= row.confidence <= 1.0
             if row.status == KnowledgeStatus.RETIRED:
                 break
-            assert (row.confidence >= before) if agrees else (row.confidence <= before)
+            assert (row.confidence >= before - 1e-12) if agrees else (row.confidence <= before + 1e-12)
             before = row.confidence
 
 

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 from lab.agents.builtin import insights
 from lab.agents.builtin.insights import NOTABLE_P
 from lab.agents.builtin.patterns import pattern_of
+from lab.agents.builtin.wishes import EVERY_CONTEXT, wishes
 from lab.agents.dimensions import OUTCOME_COLUMNS
-from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, Bucket, EvidencePack, Figure
+from lab.agents.evidence import MIN_TRADES, Bucket, EvidencePack, Figure
 from lab.agents.strategist import Analysis, AnalysisRequest, Verdict
+from lab.agents.summary import PROMISING
+
+MIN_SESSIONS = 10
+"""On fewer sessions no change is proposed."""
+SINGLE_P = 0.05
+"""P-value up to which a belief that was held before these trades is spoken of as seen in them, or as not holding."""
 
 
 def analyse(request: AnalysisRequest) -> Analysis:
@@ -69,15 +76,33 @@ class _Writer:
         if few:
             judgement = "fewer than thirty, so whatever they say, I give no verdict yet"
         elif earned:
-            judgement = self._pick("good", "and after costs they paid", "and the average one made money after costs")
+            judgement = self._earned()
         elif lost:
-            judgement = self._pick(
-                "bad", "and after costs they lost, steadily enough that I can't call it bad luck", "and the average one cost me money"
-            )
+            judgement = self._lost()
         else:
             judgement = self._pick("even", "and I can't tell the result from chance", "and what they made is within the range of luck")
         won = f"I won {_percent(rate)}{_between(rate, percent=True)}, {_r(mean)} a trade on average{_between(mean)}."
         return f"{pattern[0].upper()}{pattern[1:]}, version {self.request.version}: {_count(trades)} trades, {judgement}. {won}"
+
+    def _earned(self) -> str:
+        """For a mean R whose interval lies above zero: no more than the account's Sharpe ratio and the verdict bear out."""
+        sharpe = self.pack.figure("Sharpe ratio")
+        paid = self._pick("good", "and after costs they paid", "and the average one made money after costs")
+        if sharpe is None or sharpe.interval is None:
+            return f"{paid}, but there are too few days to say whether the account did by more than luck"
+        if sharpe.interval.low <= 0:
+            return f"{paid}, but the account as a whole may owe it to luck: its Sharpe interval reaches below zero [{sharpe.id}]"
+        if self.pack.verdict != PROMISING:
+            return f"{paid}, though the best of all that was tried on these bars could show as much by luck"
+        return paid
+
+    def _lost(self) -> str:
+        sharpe = self.pack.figure("Sharpe ratio")
+        if sharpe is not None and sharpe.interval is not None and sharpe.interval.high < 0:
+            return self._pick(
+                "bad", "and after costs they lost, steadily enough that I can't call it bad luck", "and the average one cost me money"
+            )
+        return "and after costs the average one lost, though for the account as a whole bad luck is not ruled out"
 
     def _payoff(self) -> str:
         win, loss = self.pack.figure("average win"), self.pack.figure("average loss")
@@ -133,27 +158,18 @@ class _Writer:
                 f"No corner of this is clearly better than the rest. The nearest is {_where(weak)} with {weak.mean_r:+.2f}R over"
                 f" {weak.trades} trades [{weak.id}], and with so many ways to cut the trades one always looks like that."
             )
-        lead = self._pick("edge", "The money is made", "What works is made", "My edge, such as it is, sits")
-        first = good[0]
-        rate = f"winning {first.win_rate:.0%} [{first.id}]{_sure(first)}"
-        text = f"{lead} {_where(first)}: {first.mean_r:+.2f}R over {first.trades} trades, {rate}."
+        lead = self._pick("edge", "It does better", "I do better", "My trades do better")
+        text = f"{lead} {_where(good[0])} than elsewhere: {_against_the_rest(good[0])}."
         if len(good) > 1:
-            second = good[1]
-            text += f" So is it {_where(second)} ({second.mean_r:+.2f}R, {second.trades} trades [{second.id}])."
+            text += f" The same goes for trades {_where(good[1])}: {_against_the_rest(good[1])}."
         return text
 
     def _hole(self) -> str:
         bad = self._notable(up=False)
         if not bad:
             return ""
-        first = bad[0]
-        if first.mean_r > 0:
-            return f"It is weakest {_where(first)}: only {first.mean_r:+.2f}R over {first.trades} trades [{first.id}]{_sure(first)}."
-        lead = self._pick("hole", "I give it back", "The leak is", "It does not work")
-        return (
-            f"{lead} {_where(first)}: {first.trades} trades, {first.win_rate:.0%} won,"
-            f" {first.total_r:+.1f}R in all [{first.id}]{_sure(first)}."
-        )
+        lead = self._pick("hole", "It does worse", "I do worse", "My trades do worse")
+        return f"{lead} {_where(bad[0])} than elsewhere: {_against_the_rest(bad[0])}."
 
     def _ticker(self) -> str:
         tickers = [b for b in self.pack.dimension("ticker") if b.trades >= 3]
@@ -270,40 +286,47 @@ class _Writer:
         for insight in self.request.knowledge[:6]:
             bucket = insights.bucket_of(insight, self.pack)
             effect = insight.supporting_data.get("effect")
-            if bucket is None or bucket.r_lift is None or not isinstance(effect, (int, float)) or bucket.trades < MIN_BUCKET:
+            if bucket is None or bucket.r_lift is None or bucket.p_value is None or not isinstance(effect, (int, float)):
                 continue
             agrees = (bucket.r_lift > 0) == (effect > 0)
-            verb = "holds again" if agrees else "does not hold this time"
+            if bucket.p_value >= SINGLE_P:
+                verb = "can't be told from luck in these trades"
+            else:
+                verb = "shows in these trades" if agrees else "does not hold this time"
             said.append(
                 f"What I believed of {bucket.dimension} “{bucket.name}” {verb}: {bucket.r_lift:+.2f}R against the rest [{bucket.id}]."
             )
         return " ".join(said[:2])
 
     def _next(self) -> str:
-        guidance = f" You asked for “{self.request.guidance.strip()}”; that goes first." if self.request.guidance.strip() else ""
-        note = (
-            " All of this is on synthetic bars, so it says something about me, nothing about a real market."
-            if self.request.synthetic
-            else ""
-        )
-        if not self.pack.trades:
-            return f"Next I loosen what holds the signals back.{guidance}{note}"
-        if self.pack.trades < MIN_TRADES:
-            return f"Next I need more trades before I may believe anything: looser thresholds or a longer span.{guidance}{note}"
-        bad, good = self._notable(up=False), self._notable(up=True)
-        if bad or good:
-            chosen = min((*bad[:1], *good[:1]), key=lambda b: b.corrected_p or 0.0)
-            verb = "leave out" if chosen in bad else "keep to"
-            return (
-                f"Next I test whether to {verb} trades {_where(chosen)} [{chosen.id}], on sessions I have not chosen it on.{guidance}{note}"
+        """What the proposal that follows will do, and no more: it is not yet known which change will hold up."""
+        parts = [self._guidance()]
+        if self.pack.sessions < MIN_SESSIONS:
+            parts.append("Next I need more history: on so few sessions no change could be confirmed.")
+        elif not self.pack.trades:
+            parts.append("Next I try to loosen what holds the signals back.")
+        elif self.pack.trades < MIN_TRADES:
+            parts.append("Next I need more trades before I may believe anything: looser thresholds or a longer span.")
+        else:
+            parts.append(
+                self._pick(
+                    "next",
+                    "Next I test a few changes, each alone, and propose one only if it holds up on sessions it was not chosen on.",
+                    "Next I try filters and single steps of stop, target and thresholds, and expect little: most will not hold up"
+                    " on sessions they were not chosen on.",
+                )
             )
-        plan = self._pick(
-            "next",
-            "Next I test single steps of my stop, target and thresholds, and expect little.",
-            "Next I move one parameter at a time; without a clear bucket there is no filter worth adding.",
-            "Next I try the exits, since the entries show no pattern I could sharpen.",
-        )
-        return f"{plan}{guidance}{note}"
+        if self.request.synthetic:
+            parts.append("All of this is on synthetic bars, so it says something about me, nothing about a real market.")
+        return " ".join(part for part in parts if part)
+
+    def _guidance(self) -> str:
+        asked = self.request.guidance.strip()
+        if not asked:
+            return ""
+        if wishes(asked, EVERY_CONTEXT, intraday=True):
+            return f"You asked for “{asked}”: what of it can be made a change of these scripts on these bars goes before my own ideas."
+        return f"You asked for “{asked}”, in which I find nothing that I can turn into a change of these scripts."
 
 
 def _where(bucket: Bucket) -> str:
@@ -324,6 +347,13 @@ def _where(bucket: Bucket) -> str:
         "gap_percent": f"after a gap of {name}",
         "direction": f"on the {name} side",
     }.get(bucket.column, f"at {bucket.dimension} {name}")
+
+
+def _against_the_rest(bucket: Bucket) -> str:
+    """The claim that was tested, the difference of means, with how sure it is."""
+    more = "more" if (bucket.r_lift or 0.0) > 0 else "less"
+    size = f"{bucket.mean_r:+.2f}R over {bucket.trades} trades, {abs(bucket.r_lift or 0.0):.2f}R {more} than the rest [{bucket.id}]"
+    return f"{size}{_sure(bucket)}"
 
 
 def _sure(bucket: Bucket) -> str:

@@ -1,17 +1,30 @@
-"""What the built-in strategist remembers of a result, as drafts bound to their evidence."""
+"""What the built-in strategist remembers of a result, as drafts bound to their evidence.
+
+An insight's first confidence is the chance that its sign is right. Among claims made at a false discovery rate q, a share
+q is noise, whose sign is right half the time: 1 - q/2. How far that is believed grows with the number n of independent
+observations, which are sessions and not trades: confidence = 1/2 + (1/2 - q/2) * n / (n + SHRINK). It never reaches 1.
+Nothing is drafted that goes beyond the laboratory's verdict on the result.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lab.agents.builtin.patterns import pattern_of
 from lab.agents.dimensions import OUTCOME_COLUMNS
-from lab.agents.evidence import MIN_BUCKET, MIN_TRADES, Bucket, EvidencePack
+from lab.agents.evidence import MIN_TRADES, Bucket, EvidencePack
 from lab.agents.strategist import AnalysisRequest, Insight, InsightDraft, KnowledgeType, Verdict
+from lab.agents.summary import PROMISING
+from lab.agents.views import Interval
 
 NOTABLE_P = 0.10
 """Corrected p-value up to which a bucket is spoken of as different."""
 MOST_BUCKETS = 4
+SHRINK = 30
+"""With so many sessions behind a claim half of what its p-value promises is believed."""
+CHOSEN_FROM = 8
+"""A change that was proposed is the best of up to so many: its p-value on the same days is multiplied by that (Bonferroni)."""
 
 
 def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
@@ -21,15 +34,21 @@ def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
     notable = sorted(
         (b for b in request.evidence.buckets if _says_something(b)), key=lambda b: (b.corrected_p or 0.0, -abs(b.r_lift or 0.0))
     )[:MOST_BUCKETS]
-    known = [b for b in (bucket_of(i, request.evidence) for i in request.knowledge) if b is not None and b.trades >= MIN_BUCKET]
+    # Of another pattern's insights nothing is measured here: as a draft it would be a new claim that no test licenses.
+    of_this = [insight for insight in request.knowledge if insight.pattern_type == pattern]
+    known = [b for b in (bucket_of(i, request.evidence) for i in of_this) if b is not None and b.p_value is not None]
     chosen = {b.id: b for b in (*notable, *known)}
     drafts += [_from_bucket(bucket, pattern) for bucket in chosen.values() if bucket.r_lift is not None]
     if request.guidance.strip():
         text = request.guidance.strip()
-        drafts.append(
-            InsightDraft(KnowledgeType.GUIDANCE, pattern, text, 1.0, (), {"topic": f"guidance:{text.lower()}", "effect": 0.0}),
-        )
+        wish, data = f"The person's wish, not a finding: “{text}”", {"topic": f"guidance:{text.lower()}", "effect": 0.0}
+        drafts.append(InsightDraft(KnowledgeType.GUIDANCE, pattern, wish, 1.0, (), data))
     return tuple(drafts)
+
+
+def confidence(p: float, sessions: int) -> float:
+    """The first confidence of a claim with this corrected p-value, from so many sessions; 0.5 to below 1."""
+    return round(0.5 + (0.5 - min(1.0, p) / 2) * sessions / (sessions + SHRINK), 3)
 
 
 def bucket_of(insight: Insight, pack: EvidencePack) -> Bucket | None:
@@ -57,16 +76,14 @@ def _says_something(bucket: Bucket) -> bool:
 
 
 def _from_bucket(bucket: Bucket, pattern: str) -> InsightDraft:
-    """Confidence falls in a line from 0.9 at a corrected p-value of 0 to 0.5 at NOTABLE_P, and on to 0.35 at 1."""
     lift, p = bucket.r_lift or 0.0, 1.0 if bucket.corrected_p is None else bucket.corrected_p
-    confidence = 0.9 - 0.4 * p / NOTABLE_P if p <= NOTABLE_P else 0.5 - 0.15 * (p - NOTABLE_P) / (1 - NOTABLE_P)
     kind = KnowledgeType.MARKET_RULE if bucket.column.startswith("market.") else KnowledgeType.PATTERN_RULE
     verdict = "works better" if lift > 0 else "works worse"
     return InsightDraft(
         knowledge_type=kind,
         pattern_type=pattern,
         insight=f"{pattern} {verdict} when {bucket.dimension} is {bucket.name}: {lift:+.2f}R against the rest (n = {bucket.trades}).",
-        confidence=round(confidence, 3),
+        confidence=confidence(p, bucket.clusters),
         evidence_ids=(bucket.id,),
         supporting_data={
             "topic": _topic(bucket),
@@ -75,19 +92,24 @@ def _from_bucket(bucket: Bucket, pattern: str) -> InsightDraft:
             "mean_r": bucket.mean_r,
             "low": bucket.mean_r_interval.low if bucket.mean_r_interval else None,
             "high": bucket.mean_r_interval.high if bucket.mean_r_interval else None,
-            "p_value": bucket.corrected_p,
+            "sessions": bucket.clusters,
+            "p_value": bucket.p_value,
+            "corrected_p": bucket.corrected_p,
         },
     )
 
 
 def _overall(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
-    """Whether the pattern as a whole earns or loses, once there are trades enough to say so."""
-    mean = request.evidence.figure("mean R")
-    if mean is None or mean.interval is None or request.evidence.trades < MIN_TRADES:
+    """Whether the pattern as a whole earns or loses, where the laboratory's verdict and the account's Sharpe ratio say so too."""
+    pack = request.evidence
+    mean, sharpe, days = pack.figure("mean R"), pack.figure("Sharpe ratio"), pack.figure("sessions with a trade")
+    if mean is None or mean.interval is None or pack.trades < MIN_TRADES or days is None or sharpe is None or sharpe.interval is None:
         return []
-    earns, loses = mean.interval.low > 0, mean.interval.high < 0
+    earns = mean.interval.low > 0 and sharpe.interval.low > 0 and pack.verdict == PROMISING
+    loses = mean.interval.high < 0 and sharpe.interval.high < 0
     if not earns and not loses:
         return []
+    p = _p_of(mean.value, mean.interval)
     kind = KnowledgeType.PATTERN_RULE if earns else KnowledgeType.FAILURE
     words = "earns after costs" if earns else "loses after costs as it stands"
     return [
@@ -95,7 +117,7 @@ def _overall(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
             knowledge_type=kind,
             pattern_type=pattern,
             insight=f"{pattern} {words}: {mean.value:+.2f}R a trade (n = {request.evidence.trades}).",
-            confidence=0.7,
+            confidence=confidence(p, int(days.value)),
             evidence_ids=(mean.id,),
             supporting_data={
                 "topic": "overall",
@@ -103,7 +125,8 @@ def _overall(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
                 "n": request.evidence.trades,
                 "low": mean.interval.low,
                 "high": mean.interval.high,
-                "p_value": None,
+                "sessions": int(days.value),
+                "p_value": p,
             },
         )
     ]
@@ -116,20 +139,29 @@ def _from_parent(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
         return []
     better = parent.comparison.verdict is Verdict.BETTER
     change, moved = "; ".join(parent.changes), request.evidence.figure("daily difference from the parent")
+    test = parent.comparison
+    p = _p_of(test.mean_difference, Interval(test.low, test.high)) if test.low is not None and test.high is not None else 1.0
     return [
         InsightDraft(
             knowledge_type=KnowledgeType.PARAMETER_PREFERENCE if better else KnowledgeType.FAILURE,
             pattern_type=pattern,
             insight=f"“{change}” made it {'better' if better else 'worse'} on the same days.",
-            confidence=0.75,
+            confidence=confidence(p * CHOSEN_FROM if better else p, test.sessions),
             evidence_ids=(moved.id,) if moved else (),
             supporting_data={
                 "topic": change_topic(parent.changes),
-                "effect": parent.comparison.mean_difference,
-                "n": parent.comparison.sessions,
-                "low": parent.comparison.low,
-                "high": parent.comparison.high,
-                "p_value": None,
+                "effect": test.mean_difference,
+                "n": test.sessions,
+                "low": test.low,
+                "high": test.high,
+                "sessions": test.sessions,
+                "p_value": p,
             },
         )
     ]
+
+
+def _p_of(value: float, interval: Interval) -> float:
+    """The two-sided p-value that a 95 % interval of a mean implies, as of a normal distribution."""
+    error = (interval.high - interval.low) / (2 * 1.959964)
+    return math.erfc(abs(value) / error / math.sqrt(2)) if error > 0 else 1.0

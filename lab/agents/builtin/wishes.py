@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from lab.agents.words import FALLING_MARKET, VOLATILE_MARKET, mentions
 
+EVERY_CONTEXT = frozenset({"market", "levels", "prev_day"})
+"""The context namespaces that a wish may need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
