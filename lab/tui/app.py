@@ -7,14 +7,15 @@ import contextlib
 import gc
 import importlib
 import logging
+import shutil
 import signal
+import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.segment import Segments
-from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import Resize
@@ -306,6 +307,20 @@ class LabApp(App[None]):
             where = f"The log {log} could not be written: {error.strerror}."
         if self._exit_renderables:
             return
-        message = Text(f"lab stopped on an error it did not expect. Nothing that was finished is lost. {where}")
-        self._exit_renderables.append(Segments(self.console.render(message, self.console.options)))
+        message = f"lab stopped on an error it did not expect. Nothing that was finished is lost. {where}"
+        self._exit_renderables.append(message)
+        # Nothing may be drawn any more; a terminal without an alternate screen would keep the old picture under the sentence.
+        self._begin_batch()
+        if self._driver is not None and not self.is_headless:
+            self._driver.write("\x1b[0m\x1b[2J\x1b[H")
+            self._driver.flush()
         self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        """Say why the program stopped, on lines of its own broken between words. The terminal is as it was before the program."""
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        for message in self._exit_renderables:
+            words = message if isinstance(message, str) else "".join(part.text for part in self.console.render(message))
+            lines = textwrap.wrap(clean(words), width, break_long_words=False, break_on_hyphens=False)
+            sys.stderr.write("\r" + "\n".join(lines) + "\n")
+        self._exit_renderables.clear()

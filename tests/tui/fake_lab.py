@@ -151,7 +151,7 @@ class FakeLab:
                 iterations=1,
                 running_iteration_id=31,
                 step="backtest",
-                progress=0.62,
+                progress=(3 + 0.62) / 6,
                 progress_note="Backtest: 11 of 20 tickers",
             )
         self.versions[1] = [
@@ -263,6 +263,7 @@ class FakeLab:
             iterations=agent.iterations + 1,
             current_version=version if finished else agent.current_version,
             result=measured or agent.result,
+            result_version=version if measured else agent.result_version,
             pending_approvals=agent.pending_approvals + bool(offered),
             latest_analysis=analysis if finished else agent.latest_analysis,
             sharpe_history=(*agent.sharpe_history, measured.sharpe) if measured else agent.sharpe_history,

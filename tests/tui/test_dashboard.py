@@ -23,7 +23,7 @@ def decide_all(fake: FakeLab) -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_an_agents_standing_is_seen_at_a_glance(make_app: MakeApp, fake: FakeLab, size: tuple[int, int]) -> None:
     async with make_app(fake).run_test(size=size) as pilot:
-        for words in ("VWAP Guardian", "1.1", "54.3%", "1.24", "no evidence", "1 to approve", "backtest 62%", "SYNTHETIC"):
+        for words in ("VWAP Guardian", "1.1", "54.3%", "1.24", "no evidence", "1 to approve", "backtest 4/6", "SYNTHETIC"):
             await until(pilot, words)
         for words in (
             "conservative scalper",

@@ -49,8 +49,8 @@ def test_axis_labels_are_readable_at_60_columns() -> None:
 
 def test_levels_too_close_for_thousands_are_labelled_in_dollars() -> None:
     plain = equity_chart(curve([100_000.0, 100_020.0, 100_040.0]), 100_000, 60, 9).plain
-    assert "100000┤" in plain
-    assert "100040┤" in plain
+    assert "100,000┤" in plain
+    assert "100,040┤" in plain
 
 
 def test_the_drawdown_is_drawn_only_where_there_is_room_and_names_its_depth() -> None:

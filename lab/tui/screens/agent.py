@@ -12,7 +12,7 @@ from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
 from lab.tui.screen import LabScreen
 from lab.tui.screens.ask_line import AskLine
 from lab.tui.screens.settings import SettingsScreen
-from lab.tui.text import plural
+from lab.tui.text import count, plural
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
@@ -103,7 +103,7 @@ class AgentScreen(LabScreen[AgentView]):
         self.query_one("#settings-text", Flow).show(panes.settings_lines(data))
         tabs = self.query_one(TabLine)
         for tab, amount in (("iterations", len(data.iterations)), ("versions", len(data.versions)), ("knowledge", len(data.knowledge))):
-            tabs.note(tab, str(amount) if amount else "")
+            tabs.note(tab, count(amount) if amount else "")
 
     def _show_versions(self, data: AgentView) -> None:
         self.query_one("#version-table", LineTable).set_rows(panes.version_rows(data.versions, self._marks.ids))

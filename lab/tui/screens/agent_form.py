@@ -62,6 +62,7 @@ class AgentForm(LabScreen[FormData]):
     AgentForm .error { height: auto; color: $text-error; padding: 0 1; display: none; }
     AgentForm .error.shown { display: block; }
     AgentForm #universe-note, AgentForm #hint { color: $foreground-muted; height: auto; }
+    AgentForm #not-understood { color: $text-warning; height: auto; display: none; }
     """
 
     own_reason = "your choice"
@@ -87,7 +88,8 @@ class AgentForm(LabScreen[FormData]):
                 for part, words in PARTS.items():
                     with Horizontal(classes="part"):
                         yield Static(part, classes="label")
-                        yield Choices(words, several=part in ("focus", "markets"), id=part)
+                        yield Choices(words, several=part in ("focus", "markets"), alone="any market" if part == "markets" else "", id=part)
+                yield Static(id="not-understood", markup=False)
             with _titled(VerticalScroll(classes="box", can_focus=False), "Universe") as box:
                 box.styles.height = "auto"
                 yield Choices((), several=False, id="universe")
@@ -188,6 +190,9 @@ class AgentForm(LabScreen[FormData]):
         if self._detected is None:
             return
         found = self._detected.personality
+        unread = self.query_one("#not-understood", Static)
+        unread.display = bool(self._detected.not_understood)
+        unread.update("not understood: " + ", ".join(f"“{clean(words)}”" for words in self._detected.not_understood))
         read = {"risk": (found.risk,), "style": (found.style,), "focus": found.focus, "markets": found.markets}
         for part in PARTS:
             choices = self.query_one(f"#{part}", Choices)

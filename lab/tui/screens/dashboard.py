@@ -11,7 +11,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.markup import escape
 from textual.timer import Timer
-from textual.widgets import Static
 
 from lab.agents.views import AgentRow
 from lab.tui.actions import DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, STOP
@@ -34,20 +33,23 @@ from lab.tui.text import (
     toned,
 )
 from lab.tui.widgets.charts import EquityChart, prepare
+from lab.tui.widgets.flow import Flow, lines_of
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+from lab.tui.widgets.status import STEP_NAMES
 
 COLUMNS = (
-    Column("Agent", least=12, most=28, keep=9),
+    Column("Agent", least=12, most=60, keep=9, grow=True),
     Column("Now", least=14, most=16, keep=8),
     Column("Ver", least=3, most=6, keep=5),
-    Column("It", least=2, most=4, right=True, keep=2),
-    Column("Trades", least=6, most=7, right=True, keep=3),
+    Column("Figures", least=7, most=8, keep=5, optional=True),
+    Column("It", least=2, most=5, right=True, keep=2, spare=True),
+    Column("Trades", least=6, most=9, right=True, keep=3),
     Column("Win", least=5, most=6, right=True, keep=6),
-    Column("Progress", least=8, most=8, keep=0),
-    Column("Interval", least=8, most=8, keep=1),
-    Column("Sharpe", least=6, most=6, right=True, keep=7),
-    Column("Verdict", least=14, most=18, keep=4),
-    Column("Sharpe so far", least=13, most=13, keep=0),
+    Column("Progress", least=8, most=8, keep=2, optional=True, spare=True),
+    Column("Interval", least=8, most=8, keep=1, spare=True),
+    Column("Sharpe", least=6, most=7, right=True, keep=7),
+    Column("Verdict", least=13, most=18, keep=4),
+    Column("Sharpe so far", least=13, most=13, keep=0, spare=True),
 )
 
 REST_SECONDS = 0.12
@@ -71,7 +73,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
     CSS = """
     Dashboard #left { width: 1fr; height: 1fr; }
     Dashboard #agents { height: auto; max-height: 60%; }
-    Dashboard #chart { height: 1fr; max-height: 24; display: none; margin-top: 1; padding: 0 1; border-top: solid $panel;
+    Dashboard #chart { height: 1fr; display: none; margin-top: 1; padding: 0 1; border-top: solid $panel;
         border-title-color: $foreground-muted; }
     Dashboard #detail { width: 38; height: 1fr; padding: 0 1; border-left: solid $panel; }
     Dashboard.-wider #detail { width: 44; }
@@ -90,8 +92,8 @@ class Dashboard(LabScreen[list[AgentRow]]):
         self._resting: Timer | None = None
         self.table = LineTable(COLUMNS, empty=EMPTY, id="agents")
         self._chart = EquityChart(id="chart")
-        self._facts = Static(id="facts")
-        self._words = Static(id="words")
+        self._facts = Flow(id="facts")
+        self._words = Flow(id="words")
 
     def compose_body(self) -> ComposeResult:
         with Horizontal(id="split"):
@@ -166,8 +168,8 @@ class Dashboard(LabScreen[list[AgentRow]]):
             self._chart.border_title = f"Equity of {escape(clean(agent.name))}"
             self._chart.show(agent.result.equity, agent.result.starting_equity)
         room = self._facts.content_size.width or self.size.width - 3
-        self._facts.update(_facts(agent, room, line=not self._chart.display))
-        self._words.update(safe(agent.latest_analysis) if agent.latest_analysis else safe(agent.instructions, Tone.MUTED))
+        self._facts.show([(line, 0) for line in _facts(agent, room, line=not self._chart.display).split("\n")])
+        self._words.show(lines_of(agent.latest_analysis) if agent.latest_analysis else lines_of(agent.instructions, Tone.MUTED))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)
@@ -208,7 +210,8 @@ class Dashboard(LabScreen[list[AgentRow]]):
 def _now(agent: AgentRow) -> Cell:
     if agent.running_iteration_id is not None:
         step = clean(agent.step or "queued")
-        return Cell(f"{step} {agent.progress:.0%}" if agent.step != "queued" else step, Tone.ACCENT)
+        place = f" {STEP_NAMES.index(step) + 1}/{len(STEP_NAMES)}" if step in STEP_NAMES else ""
+        return Cell(step + place, Tone.ACCENT)
     if agent.pending_approvals:
         return Cell(f"● {agent.pending_approvals} to approve", Tone.WARN)
     return Cell("ready" if agent.iterations else "new", Tone.MUTED)
@@ -216,17 +219,20 @@ def _now(agent: AgentRow) -> Cell:
 
 def _row(agent: AgentRow) -> Row:
     measured = agent.result
+    traded = measured if measured and measured.trades else None
+    other = agent.result_version if measured and agent.result_version != agent.current_version else None
     cells = (
         Cell(clean(agent.name), Tone.STRONG),
         _now(agent),
         clean(agent.current_version or "–"),
-        str(agent.iterations),
+        Cell(f"of {clean(other)}" if other else "", Tone.WARN),
+        count(agent.iterations),
         count(measured.trades) if measured else "–",
-        percent(measured.win_rate) if measured else "–",
+        percent(traded.win_rate) if traded else "",
         Cell(bar(agent.progress, 8) if agent.running_iteration_id is not None else "", Tone.ACCENT),
-        Cell(percent_interval(measured.win_rate_interval) if measured else "", Tone.MUTED),
-        Cell(number(measured.sharpe)) if measured else "–",
-        Cell(clean(measured.verdict), Tone.MUTED) if measured else "",
+        Cell(percent_interval(traded.win_rate_interval) if traded else "", Tone.MUTED),
+        number(traded.sharpe) if traded else "",
+        Cell(clean(traded.verdict) if traded else "no trades" if measured else "", Tone.MUTED),
         sparkline(agent.sharpe_history, 13),
     )
     return agent.id, cells
@@ -242,7 +248,12 @@ def _facts(agent: AgentRow, width: int, *, line: bool) -> Content:
     parts.append(safe(f"\n{who.risk} {who.style} · {', '.join(who.focus)}", Tone.MUTED))
     if agent.running_iteration_id is not None and agent.progress_note:
         parts.append(safe(f"\n{bar(agent.progress, 8)} {agent.progress_note}", Tone.ACCENT))
-    if measured:
+    if measured and agent.result_version != agent.current_version:
+        current = f"; {agent.current_version} is not measured yet" if agent.current_version else ""
+        parts.append(safe(f"\nFigures of version {agent.result_version}{current}", Tone.WARN))
+    if measured and not measured.trades:
+        parts += [safe("\nno trades: ", Tone.STRONG), safe(measured.verdict_reason, Tone.MUTED)]
+    elif measured:
         side_by_side = width > 70
         figures = [
             (

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from lab.agents.views import ImportPreview, ImportReport
 from lab.errors import LabError
-from lab.tui.actions import BACK
+from lab.tui.actions import BACK, Action
 from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone as T
@@ -56,14 +56,15 @@ class ImportFile(LabScreen[None]):
 
     PLACE = "import_file"
     TITLE = "Import bars"
-    ACTIONS = (BACK,)
+    ACTIONS = (Action("import_bars", "ctrl+g", "Import", "Imports the file as it is described here."), BACK)
     CSS = """
     ImportFile #body { padding: 1 2 0 2; }
     ImportFile .row { height: 1; }
     ImportFile .row > Label { width: 11; color: $text-muted; }
     ImportFile .row > Input, ImportFile .row > Select { width: 1fr; max-width: 40; }
     ImportFile #path { max-width: 100%; }
-    ImportFile .why { padding: 0 0 0 11; color: $text-muted; height: auto; }
+    ImportFile .why { width: 1fr; padding: 0 0 0 11; color: $text-muted; height: auto; }
+    ImportFile .assumption { height: auto; color: $text-muted; }
     ImportFile #hint, ImportFile #problem { height: auto; margin-top: 1; }
     ImportFile #hint { color: $text-muted; }
     ImportFile #problem { color: $text-error; display: none; }
@@ -141,12 +142,14 @@ class ImportFile(LabScreen[None]):
             Static(Content.assemble((f"{preview.rows:,} rows", "bold"), " of ", safe(tickers or "one ticker")), id="found"),
             ItemGrid(*[self._column_row(preview, role) for role in ROLES], min_column_width=28),
             _row("Time zone", Input(clean(preview.time_zone), id="zone", compact=True)),
-            Label(safe(preview.time_zone_reason), classes="why"),
+            Static(safe(preview.time_zone_reason), classes="why"),
             _row("Timeframe", _select(list(dict.fromkeys((*TIMEFRAMES, preview.timeframe))), preview.timeframe, "timeframe", blank=False)),
             _row("Call it", Input(self._free_name(preview), id="name", compact=True)),
+            *[Static(safe(f"· {sentence}"), classes="assumption") for sentence in preview.assumptions],
             Static(_sample(preview), id="sample"),
         )
         self.query_one("#go").focus()
+        self.refresh_actions()
 
     def _free_name(self, preview: ImportPreview) -> str:
         """The file's name, with a number where a universe is called that already."""
@@ -170,8 +173,18 @@ class ImportFile(LabScreen[None]):
         zone = self.query_one("#zone", Input).value.strip()
         return replace(preview, columns=columns, time_zone=zone, timeframe=str(timeframe))
 
+    def why_not(self, name: str) -> str | None:
+        if name == "import_bars":
+            if self._progress is not None:
+                return "The import is under way."
+            if self.query_one("#report").display:
+                return "The file is imported."
+            if self._preview is None:
+                return "Type the path of a file first, then enter."
+        return super().why_not(name)
+
     @on(Button.Pressed, "#go")
-    def _go(self) -> None:
+    def action_import_bars(self) -> None:
         if self._preview is not None and self._progress is None:
             self.run_worker(self._import(self._corrected(self._preview), self.query_one("#name", Input).value.strip()), group="import")
 
@@ -240,9 +253,11 @@ def _select(options: list[str], value: str | None, name: str, *, blank: bool) ->
 
 
 def _problems(report: ImportReport) -> Content:
-    """The report's sentences under their tickers."""
+    """The report's sentences under their tickers, then what was taken for granted."""
+    assumed = [safe(f"· {sentence}\n", T.MUTED) for sentence in report.assumptions]
     if not report.problems:
-        return toned("No gaps, duplicates, impossible prices or unadjusted splits were found.", T.MUTED)
+        nothing = toned("No gaps, duplicates, impossible prices or unadjusted splits were found.\n", T.MUTED)
+        return Content("").join([nothing, *assumed]).rstrip()
     parts: list[Content] = []
     last = ""
     for problem in report.problems:
@@ -254,7 +269,7 @@ def _problems(report: ImportReport) -> Content:
             parts.append(safe(f"  · {sentence}\n", lines=True))
         else:
             parts.append(safe(f"· {problem}\n"))
-    return Content("").join(parts).rstrip()
+    return Content("").join([*parts, *assumed]).rstrip()
 
 
 def _sample(preview: ImportPreview) -> Content:

@@ -15,7 +15,7 @@ from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
-from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes
+from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes, whole_in_line
 from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
 from lab.tui.widgets.result import figures, funnel
 from lab.tui.widgets.script_view import script_text
@@ -92,6 +92,13 @@ class IterationScreen(DecidingScreen[IterationData]):
     def on_mount(self) -> None:
         self.query_one(TabLine).focus_pane()
 
+    def on_screen_suspend(self) -> None:
+        self.query_one(StepsPanel).pause()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.query_one(StepsPanel).pause(False)
+
     def load(self) -> IterationData:
         view = self.lab.iteration(self._iteration_id)
         charts.prepare()
@@ -108,7 +115,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         self.query_one("#status", Flow).show(_status(view))
         steps = self.query_one(StepsPanel)
         steps.display = unfinished or stopped
-        steps.show(view.steps, view.progress, view.progress_note, failed=stopped)
+        steps.show_steps(view.steps, view.progress, view.progress_note, failed=stopped)
         self._show_results(view)
         self.query_one("#analysis-text", Flow).show(_analysis(view))
         self._show_refinement(view)
@@ -144,7 +151,7 @@ class IterationScreen(DecidingScreen[IterationData]):
             return
         suggested = "; ".join(proposal.changes) or proposal.title
         line = Content.assemble(("◆ Suggested: ", "bold $text-warning"), (clean(suggested), "bold"))
-        banner.show([(line, 2), (effect_in_line(proposal.effect).pad_left(2), 2)])
+        banner.show([(line, 2), (effect_in_line(proposal.effect).pad_left(2), 2), (whole_in_line(proposal.effect).pad_left(2), 2)])
         top.show(heading(proposal))
         self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))
         self.query_one("#reasons", Flow).show(reasons(proposal))

@@ -10,13 +10,7 @@ from lab.agents.views import AgentView
 from lab.tui.actions import BACK, Action
 from lab.tui.screens.agent_form import AgentForm, FormData
 from lab.tui.text import clean
-
-LIMITS: dict[str, str] = {
-    "risk_percent": "percent of equity lost if a stop is hit",
-    "max_positions": "positions at a time",
-    "max_exposure": "most of the equity in all positions, 1 is all of it",
-    "max_position": "most of the equity in one position",
-}
+from lab.tui.widgets.limits import limit_of, shown, stored
 
 
 class SettingsScreen(AgentForm):
@@ -48,9 +42,10 @@ class SettingsScreen(AgentForm):
             box.border_title = "Limits on risk"
             for name, value in self._view.risk_config.items():
                 with Horizontal(classes="limit"):
-                    yield Static(clean(name.replace("_", " ")), classes="limit-name", markup=False)
-                    yield Input(f"{value:g}", id=f"limit-{name}", type="number", compact=True, max_length=10)
-                    yield Static(LIMITS.get(name, ""), classes="limit-note", markup=False)
+                    limit = limit_of(name)
+                    yield Static(limit.label, classes="limit-name", markup=False)
+                    yield Input(shown(name, value), id=f"limit-{name}", type="number", compact=True, max_length=10)
+                    yield Static(f"{limit.unit} {limit.meaning}", classes="limit-note", markup=False)
         yield Static(id="limits-error", classes="error", markup=False)
 
     def on_mount(self) -> None:
@@ -73,12 +68,12 @@ class SettingsScreen(AgentForm):
         for name, value in self._view.risk_config.items():
             field = self.query_one(f"#limit-{name}", Input)
             try:
-                typed = float(field.value)
+                typed = stored(name, field.value)
             except ValueError:
-                self.error("limits", f"{name.replace('_', ' ')} must be a number, not “{field.value}”.")
+                self.error("limits", f"{limit_of(name).label} must be a number, not “{field.value}”.")
                 field.focus()
                 return None
-            if typed != float(f"{value:g}"):
+            if field.value != shown(name, value):
                 changed[name] = typed
         return changed
 

@@ -22,6 +22,7 @@ from lab.tui.text import (
     signed_percent,
     sparkline,
 )
+from lab.tui.widgets import limits
 from lab.tui.widgets.flow import BLANK, Line, lines_of
 from lab.tui.widgets.line_table import Cell, Column, Row
 from lab.tui.widgets.result import figures, standing_mark
@@ -66,7 +67,8 @@ def _quiet(words: str) -> Line:
 def state_lines(view: AgentView) -> list[Line]:
     """Who it is, on one line, and what it does now."""
     row = view.row
-    who = f"{row.personality.risk} {row.personality.style} · {', '.join(row.personality.focus)} · {row.universe}"
+    who = f"{row.personality.risk} {row.personality.style} · {', '.join(row.personality.focus)} · {', '.join(row.personality.markets)}"
+    who += f" · {row.universe}"
     lines: list[Line] = [(Content.assemble((clean(who), MUTED), (" SYNTHETIC" if row.synthetic else "", "bold $text-warning")), 0)]
     if row.running_iteration_id is not None:
         words, tone = status_words(row.step or "queued")
@@ -86,11 +88,12 @@ def overview_lines(view: AgentView) -> list[Line]:
             _quiet("i starts a learning iteration: the agent writes a strategy, tests it, explains the result and proposes a change."),
         ]
     lines = figures(view.row.result, None, None, "parent")
-    source = next((row for row in view.iterations if row.trades is not None), None)
+    shown, current = view.row.result_version, view.row.current_version
+    source = next((row for row in view.iterations if row.trades is not None and row.version == shown), None)
     if source is not None:
-        measured = f"of version {clean(source.version or UNKNOWN)}, iteration {source.number}"
-        pending = "" if source.version == view.row.current_version else f"; {clean(view.row.current_version or '')} is not measured yet"
-        lines.insert(0, (Content.assemble(("Newest result ", "bold"), (measured + pending, MUTED)), 2))
+        measured = f"of version {clean(shown or UNKNOWN)}, iteration {source.number}"
+        pending = "" if shown == current else f"; {clean(current or UNKNOWN)} is not measured yet"
+        lines.insert(0, (Content.assemble(("Newest result ", "bold"), (measured, MUTED), (pending, "$text-warning")), 2))
     known = [value for value in view.row.sharpe_history if value is not None]
     if len(known) > 1:
         history = Content.assemble((f"{'Sharpe so far':<18}  ", MUTED), sparkline(view.row.sharpe_history, 40))
@@ -107,6 +110,14 @@ def analysis_lines(view: AgentView) -> list[Line]:
 def iteration_row(row: IterationRow) -> Row:
     mark, tone = standing_mark(row.verdict)
     verdict = clean(row.failure) if row.failure else f"{mark} {clean(row.verdict)}" if row.verdict else ""
+    figures: tuple[Cell | str, ...] = (
+        percent(row.win_rate),
+        Cell(percent_interval(row.win_rate_interval), Tone.MUTED),
+        number(row.sharpe),
+        signed_percent(row.total_return),
+    )
+    if row.trades == 0:
+        figures, verdict = ("", "", "", ""), verdict if row.failure else "· no trades"
     return (
         row.id,
         (
@@ -115,10 +126,7 @@ def iteration_row(row: IterationRow) -> Row:
             clean(row.version or ""),
             count(row.signals),
             count(row.trades),
-            percent(row.win_rate),
-            Cell(percent_interval(row.win_rate_interval), Tone.MUTED),
-            number(row.sharpe),
-            signed_percent(row.total_return),
+            *figures,
             Cell(verdict, Tone.BAD if row.failure else tone),
             Cell(ago(row.created_at), Tone.MUTED),
         ),
@@ -185,7 +193,7 @@ def settings_lines(view: AgentView) -> list[Line]:
         ("markets", ", ".join(personality.markets)),
         ("universe", f"{universe.name}: {', '.join(universe.tickers)}; {universe.timeframe} bars"),
         ("strategist", view.strategist),
-        *((name.replace("_", " "), f"{value:g}") for name, value in view.risk_config.items()),
+        *((limits.limit_of(name).label, limits.in_words(name, value)) for name, value in view.risk_config.items()),
         ("created", f"{view.created_at:%Y-%m-%d}"),
     ]
     lines: list[Line] = [_quiet("e edits name, instructions, personality, universe and limits."), BLANK]

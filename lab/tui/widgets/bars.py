@@ -86,7 +86,8 @@ class TitleBar(Widget):
             parts.append((f"{state.pending_approvals} to approve", "$text-warning"))
         right = Content(" · ").join([Content.styled(*part) for part in parts]) if parts else Content("")
         room = self.content_size.width - right.cell_length
-        return Content.assemble(left.truncate(max(0, room - 2), ellipsis=True).pad_right(max(0, room - left.cell_length)), right)
+        left = left.truncate(max(0, room - 2), ellipsis=True)
+        return Content.assemble(left.pad_right(max(0, room - left.cell_length)), right)
 
 
 class ActionBar(Widget):

@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from lab.tui.text import percent
+from lab.tui.widgets.flow import differences
 
 _LOCK = Lock()
 _ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
@@ -50,7 +51,7 @@ def _money(value: float) -> str:
         return f"{value / 1e6:.2f}M"
     if abs(value) >= 10_000:
         return f"{value / 1e3:.1f}k"
-    return f"{value:.0f}"
+    return f"{value:,.0f}"
 
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
@@ -63,7 +64,7 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 def _distinct_money(levels: Sequence[float]) -> list[str]:
     """Labels for levels; exact dollars where thousands would make two of them read alike."""
     labels = [_money(level) for level in levels]
-    return labels if len(set(labels)) == len(labels) else [f"{level:.0f}" for level in levels]
+    return labels if len(set(labels)) == len(labels) else [f"{level:,.0f}" for level in levels]
 
 
 def _date_ticks(days: Sequence[date], cells: int) -> tuple[list[int], list[str]]:
@@ -183,7 +184,14 @@ class EquityChart(Widget):
         """Draw this curve: equity in dollars at each session's close."""
         if (tuple(equity), starting_equity) == (self._equity, self._starting_equity):
             return
+        before = self.render() if self._equity and self.size else None
         self._equity, self._starting_equity = tuple(equity), starting_equity
+        if before is not None:
+            after = self.render()
+            if before.plain.count("\n") == after.plain.count("\n"):
+                if regions := list(differences(before, after)):
+                    self.refresh(*regions)
+                return
         self.refresh()
 
     def render(self) -> Content:

@@ -53,11 +53,12 @@ class Choices(Widget, can_focus=True):
     reason: reactive[str] = reactive("", layout=True)
     """Why this is chosen, our own words or cleaned ones."""
 
-    def __init__(self, words: Sequence[str], chosen: Sequence[str] = (), *, several: bool, id: str | None = None) -> None:
-        """`several` allows any number but none; otherwise it is exactly one."""
+    def __init__(self, words: Sequence[str], chosen: Sequence[str] = (), *, several: bool, alone: str = "", id: str | None = None) -> None:
+        """`several` allows any number but none; otherwise it is exactly one. The word `alone` excludes the others and stands for none."""
         super().__init__(id=id)
         self.words = tuple(words)
         self.several = several
+        self.alone = alone
         self._chosen = frozenset(chosen)
         self._at = 0
 
@@ -92,9 +93,9 @@ class Choices(Widget, can_focus=True):
         if not self.several:
             chosen = frozenset((word,))
         else:
-            chosen = self._chosen ^ {word}
+            chosen = frozenset((word,)) if word == self.alone else (self._chosen ^ {word}) - {self.alone}
             if not chosen:
-                return
+                chosen = frozenset((self.alone,)) if self.alone else self._chosen
         if chosen != self._chosen:
             self._chosen = chosen
             self.refresh()

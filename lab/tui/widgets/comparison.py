@@ -16,6 +16,9 @@ def _figures(result: ResultSummary | None) -> list[tuple[str, str, str]]:
     if result is None:
         labels = ("signals", "trades", "win rate", "Sharpe", "return", "drawdown", "expectancy", "costs")
         return [(label, UNKNOWN, "") for label in labels]
+    if result.trades == 0:
+        unknown = [(label, "", "") for label in ("win rate", "Sharpe", "return", "drawdown", "expectancy", "costs")]
+        return [("signals", f"{result.signals:,}", ""), ("trades", "no trades", ""), *unknown]
     return [
         ("signals", f"{result.signals:,}", ""),
         ("trades", f"{result.trades:,}", ""),
@@ -37,9 +40,9 @@ def side_by_side(comparison: VersionComparison) -> list[Line]:
     for (label, left, left_range), (_, right, right_range) in sides:
         row = Content.assemble(
             (f"{label:<{_LABEL}}", "$foreground-muted"),
-            (f"{left:<8}", "bold"),
-            (f"{left_range:<{_SIDE - 1}}", "$foreground-muted"),
-            (f"{right:<8}", "bold"),
+            (f"{left:<10}", "bold"),
+            (f"{left_range:<{_SIDE - 3}}", "$foreground-muted"),
+            (f"{right:<10}", "bold"),
             (right_range, "$foreground-muted"),
         )
         lines.append((row, _LABEL))

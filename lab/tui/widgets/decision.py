@@ -10,6 +10,7 @@ from lab.tui.widgets.diff import change_sentences, script_diffs
 from lab.tui.widgets.flow import Line, lines_of
 from lab.tui.widgets.result import Part
 
+MUTED = "$foreground-muted"
 _STATES = {
     "pending": "waits for your decision",
     "applied": "applied",
@@ -19,22 +20,48 @@ _STATES = {
 
 
 def effect_table(effect: MeasuredEffect, parent: str) -> list[Line]:
-    """Before and after on the learning span, the paired verdict, and how many variants were tried."""
-    rows = (
-        ("trades", f"{effect.trades[0]:,}", f"{effect.trades[1]:,}"),
-        ("win rate", percent(effect.win_rate[0]), percent(effect.win_rate[1])),
-        ("Sharpe", number(effect.sharpe[0]), number(effect.sharpe[1])),
-        ("return", signed_percent(effect.total_return[0]), signed_percent(effect.total_return[1])),
-        ("drawdown", percent(effect.max_drawdown[0]), percent(effect.max_drawdown[1])),
-    )
-    lines: list[Line] = [(Content.styled(f"{'':<10}{clean(parent)[:8]:>8}   {'changed':>8}", "$foreground-muted"), 0)]
-    for name, before, after in rows:
-        row = Content.assemble((f"{name:<10}", "$foreground-muted"), f"{before:>8}", (" → ", "$foreground-muted"), (f"{after:>8}", "bold"))
-        lines.append((row, 0))
+    """Before and after on the sessions it was not chosen on, the paired verdict, and how many variants were tried."""
+    before, after = (_side(effect, at) for at in (0, 1))
+    lines: list[Line] = [
+        (Content.styled(unseen(effect), "bold"), 0),
+        (Content.styled(f"{'':<10}{clean(parent)[:9]:>9}   {'changed':>9}", MUTED), 0),
+    ]
+    strong = "bold" if effect.verdict in ("better", "worse") else ""
+    for name, old, new in zip(("trades", "win rate", "Sharpe", "return", "drawdown"), before, after, strict=True):
+        arrow = " → " if old or new else ""
+        lines.append((Content.assemble((f"{name:<10}", MUTED), f"{old:>9}", (arrow, MUTED), (f"{new:>9}", strong)), 0))
+    lines.append((whole_in_line(effect), 2))
     mark, tone = verdict_mark(effect.verdict)
     verdict = Content.assemble((f"{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"), ": " + _verdict_in_words(effect))
     tried = f"{plural(effect.trials, 'variant')} tried on this data so far: the more, the likelier a good one is luck."
-    return [*lines, (verdict, 2), (Content.styled(tried, "$foreground-muted"), 2)]
+    return [*lines, (verdict, 2), (Content.styled(tried, MUTED), 2)]
+
+
+def unseen(effect: MeasuredEffect) -> str:
+    """On what the figures are: the sessions that did not help to choose the change."""
+    return "on no unseen session" if effect.confirmed_sessions == 0 else f"on {plural(effect.confirmed_sessions, 'unseen session')}"
+
+
+def whole_in_line(effect: MeasuredEffect) -> Content:
+    """The figures on all learning sessions, which flatter the change since it was chosen there."""
+    sharpe, trades = effect.whole_sharpe, effect.whole_trades
+    return Content.styled(
+        f"all learning sessions, chosen there too: Sharpe {number(sharpe[0])} → {number(sharpe[1])}, {trades[0]:,} → {trades[1]:,} trades",
+        MUTED,
+    )
+
+
+def _side(effect: MeasuredEffect, at: int) -> tuple[str, str, str, str, str]:
+    """The figures before (0) or after (1); no trades, no figures."""
+    if effect.trades[at] == 0:
+        return ("no trades", "", "", "", "")
+    return (
+        f"{effect.trades[at]:,}",
+        percent(effect.win_rate[at]),
+        number(effect.sharpe[at]),
+        signed_percent(effect.total_return[at]),
+        percent(effect.max_drawdown[at]),
+    )
 
 
 def _verdict_in_words(effect: MeasuredEffect) -> str:
@@ -44,7 +71,7 @@ def _verdict_in_words(effect: MeasuredEffect) -> str:
     if effect.daily_difference_interval is not None:
         low, high = effect.daily_difference_interval.low * 1e4, effect.daily_difference_interval.high * 1e4
         per_day += f" ({low:+.1f} to {high:+.1f})"
-    return f"{per_day} on {effect.confirmed_sessions} sessions it was not chosen on."
+    return f"{per_day} on those sessions, which it was not chosen on."
 
 
 def effect_in_line(effect: MeasuredEffect) -> Content:
@@ -52,9 +79,10 @@ def effect_in_line(effect: MeasuredEffect) -> Content:
     mark, tone = verdict_mark(effect.verdict)
     return Content.assemble(
         (f"{mark} {clean(effect.verdict)}", TONE_STYLES[tone]),
-        (f"  win rate {percent(effect.win_rate[0])} → {percent(effect.win_rate[1])}", "$foreground-muted"),
-        (f"  Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", "$foreground-muted"),
-        (f"  {effect.trials:,} tried", "$foreground-muted"),
+        (f" {unseen(effect)}:", MUTED),
+        (f"  Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", MUTED),
+        (f"  win rate {percent(effect.win_rate[0])} → {percent(effect.win_rate[1])}", MUTED),
+        (f"  {effect.trials:,} tried", MUTED),
     )
 
 

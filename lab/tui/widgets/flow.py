@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from lab.tui.text import TONE_STYLES, Tone, clean
@@ -37,6 +39,31 @@ def hang(line: Content, width: int, indent: int) -> list[Content]:
     return [head.rstrip(), *(part.rstrip().pad_left(indent) for part in rest.wrap(max(8, width - indent)))]
 
 
+def differences(before: Content, after: Content) -> Iterator[Region]:
+    """Where two drawings of one height differ: at most one region a line, so that no more than it is sent to the terminal."""
+    for y, (old, new) in enumerate(zip(before.split("\n", allow_blank=True), after.split("\n", allow_blank=True), strict=True)):
+        was, now = _characters(old), _characters(new)
+        longest = max(len(was), len(now))
+        was += [(" ", ())] * (longest - len(was))
+        now += [(" ", ())] * (longest - len(now))
+        changed = [x for x in range(longest) if was[x] != now[x]]
+        if not changed:
+            continue
+        if old.cell_length != len(old.plain) or new.cell_length != len(new.plain):
+            yield Region(0, y, max(old.cell_length, new.cell_length), 1)
+        else:
+            yield Region(changed[0], y, changed[-1] + 1 - changed[0], 1)
+
+
+def _characters(line: Content) -> list[tuple[str, tuple[object, ...]]]:
+    """Each character with the styles on it."""
+    styles: list[tuple[object, ...]] = [()] * len(line.plain)
+    for span in line.spans:
+        for x in range(span.start, min(span.end, len(styles))):
+            styles[x] = (*styles[x], span.style)
+    return list(zip(line.plain, styles, strict=True))
+
+
 class Flow(Widget):
     """A block of lines, each with the indent its continuation gets; as high as it needs at its width."""
 
@@ -50,8 +77,15 @@ class Flow(Widget):
 
     def show(self, lines: list[Line]) -> None:
         """Show these lines."""
-        if lines != self._lines:
-            self._lines = lines
+        if lines == self._lines:
+            return
+        width = self.size.width
+        before = self.render() if width else None
+        self._lines = lines
+        if before is not None and before.plain.count("\n") == (after := self.render()).plain.count("\n"):
+            if regions := list(differences(before, after)):
+                self.refresh(*regions)
+        else:
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

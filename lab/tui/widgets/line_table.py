@@ -39,6 +39,10 @@ class Column:
     """Takes the room that is left."""
     keep: int = 0
     """The higher, the longer it stays when room gets short."""
+    optional: bool = False
+    """Hidden while all its cells are empty."""
+    spare: bool = False
+    """Shown only where the other columns have all the width they can use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,8 @@ class LineTable(ScrollView, can_focus=True):
             min(column.most, max([column.least, cell_len(column.label), *(cell_len(row[n]) for row in cells)]))
             for n, column in enumerate(self.columns)
         ]
-        order = sorted(range(len(self.columns)), key=lambda n: (self.columns[n].keep, -n))
+        filled = [n for n, column in enumerate(self.columns) if not column.optional or any(row[n] for row in cells)]
+        order = sorted(filled, key=lambda n: (self.columns[n].keep, -n))
         shown: set[int] = set()
         used = -GAP
         for n in reversed(order):
@@ -158,6 +163,11 @@ class LineTable(ScrollView, can_focus=True):
                 used += needed
         widths = [natural[n] if n in shown else 0 for n in range(len(self.columns))]
         excess = sum(widths[n] + GAP for n in shown) - GAP - room
+        for n in order:
+            if excess > 0 and n in shown and self.columns[n].spare:
+                shown.remove(n)
+                excess -= widths[n] + GAP
+                widths[n] = 0
         for n in order:
             if excess > 0 and n in shown:
                 cut = min(excess, widths[n] - min(natural[n], self.columns[n].least))

@@ -61,6 +61,13 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
         (f"{mark} {clean(result.verdict)}", f"bold {TONE_STYLES[tone]}"),
         (f"  {clean(result.verdict_reason)}", muted),
     )
+    if result.trades == 0:
+        return [
+            (verdict, _LABEL),
+            _line("Signals", f"{result.signals:,}", ("no trades, so there is nothing to measure", muted)),
+            _line("Costs", "none", (clean(result.costs), muted)),
+        ]
+    taken = [] if result.median_risk is None else [_line("Risk taken", percent(result.median_risk, 2), ("median a trade", muted))]
     return [
         (verdict, _LABEL),
         _line("Signals", f"{result.signals:,}", (traded, muted)),
@@ -69,6 +76,7 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
         _line("Return", signed_percent(result.total_return), (rivals, muted)),
         _line("Drawdown", percent(result.max_drawdown), ("the deepest fall from a high", muted)),
         _line("Expectancy", f"{number(result.expectancy_r)} R", (f"a trade; profit factor {number(result.profit_factor)}", muted)),
+        *taken,
         _line("Costs", dollars(result.costs_paid), (clean(result.costs), muted)),
     ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from textual.content import Content
-from textual.widgets import Static
+from textual.timer import Timer
 
 from lab.agents.views import StepView
 from lab.tui.text import bar, clean, duration, plural
+from lab.tui.widgets.flow import Flow
 
 _MARKS = {
     "done": ("✓", "$text-success"),
@@ -19,8 +21,13 @@ _MARKS = {
 _NAME_WIDTH = max(map(len, ("generate", "scan", "enrich", "backtest", "analyse", "propose")))
 
 
-def steps_in_full(steps: Sequence[StepView], progress: float, note: str, failed: bool = False) -> Content:
-    """A line a step: mark, name, seconds, and the running one's bar with what it is doing."""
+def steps_in_full(
+    steps: Sequence[StepView], progress: float, note: str, failed: bool = False, seconds_running: float | None = None
+) -> Content:
+    """A line a step: mark, name, seconds, and the running one's bar with what it is doing.
+
+    A running step that reports no progress of its own shows how long it has been running instead of a bar that stands still.
+    """
     rows: list[Content] = []
     stopped = False
     for step in steps:
@@ -30,7 +37,10 @@ def steps_in_full(steps: Sequence[StepView], progress: float, note: str, failed:
         mark, style = _MARKS[state]
         parts: list[tuple[str, str]] = [(f"{mark} {step.step:<{_NAME_WIDTH}}", style)]
         if state == "running":
-            parts.append((f"  {bar(progress, 20)} {progress * 100:3.0f}%", "$text-accent"))
+            if progress > 0:
+                parts.append((f"  {bar(progress, 20)} {progress * 100:3.0f}%", "$text-accent"))
+            else:
+                parts.append((f"  {whole_seconds(seconds_running):>11}", "$text-accent"))
             if note or step.note:
                 parts.append((f"  {clean(note or step.note)}", "$text"))
         elif state == "failed":
@@ -49,9 +59,46 @@ def steps_in_short(steps: Sequence[StepView]) -> str:
     return f"{plural(len(timed), 'step')} in {duration(sum(timed))}" if timed else ""
 
 
-class StepsPanel(Static):
-    """The steps of one iteration, a line each."""
+def whole_seconds(seconds: float | None) -> str:
+    """A time that still runs: whole seconds, since tenths would change at every look."""
+    return "…" if seconds is None else duration(seconds) if seconds >= 10 else f"{int(seconds)} s"
 
-    def show(self, steps: Sequence[StepView], progress: float, note: str, *, failed: bool = False) -> None:
+
+class StepsPanel(Flow):
+    """The steps of one iteration, a line each; a running step without progress of its own counts its seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps: Sequence[StepView] = ()
+        self._progress, self._note, self._failed = 0.0, "", False
+        self._since: tuple[str, float] | None = None
+        """The running step and when it was first seen running, on the monotonic clock."""
+        self._timer: Timer | None = None
+
+    def on_mount(self) -> None:
+        # Ticks only while a step counts its seconds: nothing is sent to the terminal where nothing changes.
+        self._timer = self.set_interval(1.0, self._draw, pause=True)
+
+    def show_steps(self, steps: Sequence[StepView], progress: float, note: str, *, failed: bool = False) -> None:
         """Show these steps; `progress` and `note` are of the running one."""
-        self.update(steps_in_full(steps, progress, note, failed))
+        self._steps, self._progress, self._note, self._failed = steps, progress, note, failed
+        running = next((step for step in steps if step.state == "running"), None)
+        if running is None or failed:
+            self._since = None
+        elif self._since is None or self._since[0] != running.step:
+            self._since = (running.step, monotonic() - (running.seconds or 0.0))
+        self._draw()
+        self.pause(self._since is None or progress > 0)
+
+    def pause(self, paused: bool = True) -> None:
+        """Stop counting, such as while the screen is covered, or go on."""
+        if self._timer is not None:
+            if paused or self._since is None or self._progress > 0:
+                self._timer.pause()
+            else:
+                self._timer.resume()
+
+    def _draw(self) -> None:
+        seconds = None if self._since is None else monotonic() - self._since[1]
+        drawn = steps_in_full(self._steps, self._progress, self._note, self._failed, seconds)
+        self.show([(line, 11) for line in drawn.split("\n")])
