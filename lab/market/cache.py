@@ -20,7 +20,7 @@ import polars as pl
 from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA, SYNTHETIC_SOURCE, place_in_sessions
 from lab.market.durable import explaining_write_errors, make_folder, write_durably
 from lab.market.errors import DamagedBars, MarketError, MissingBars, MixedBars
-from lab.market.manifest import NAME, CachedFile, Manifest, Series, dump_manifest, load_manifest
+from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
 from lab.market.timeframes import DAILY, timeframe_minutes
 
 _TICKER = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.:^=_/-]{0,31}")
@@ -38,6 +38,8 @@ class Coverage:
     first_at: datetime
     last_at: datetime
     problems: tuple[str, ...]
+    spans: tuple[SourceSpan, ...]
+    """Which part came from which source, oldest first."""
 
 
 class CacheBatch:
@@ -57,10 +59,12 @@ class CacheBatch:
         source: str,
         problems: Sequence[str] = (),
         schedule: pl.DataFrame | None = None,
+        spans: Sequence[SourceSpan] = (),
     ) -> None:
         """Make `frame` (see `RAW_SCHEMA`; any order, no duplicate times) the series of `ticker` on `timeframe`.
 
-        `schedule` is the result of `trading_sessions` over the frame's span, where the caller has it at hand.
+        `schedule` is the result of `trading_sessions` over the frame's span, where the caller has it at hand; `spans` say
+        which part came from which source where that is not one.
         """
         timeframe_minutes(timeframe)
         check_ticker(ticker)
@@ -70,7 +74,7 @@ class CacheBatch:
         placed = place_in_sessions(frame, timeframe, schedule)
         years = placed.group_by(pl.col("session").dt.year().alias("year"), maintain_order=True).__iter__()
         files = tuple(self._write_year(ticker, timeframe, int(str(key[0])), part) for key, part in years)
-        self.series[ticker, timeframe] = Series(ticker, timeframe, source, tuple(problems), files)
+        self.series[ticker, timeframe] = Series(ticker, timeframe, source, tuple(problems), files, tuple(spans))
 
     def _check_not_mixed(self, ticker: str, timeframe: str, source: str) -> None:
         old = self._cached.series.get((ticker, timeframe))
@@ -178,19 +182,12 @@ class BarsCache:
 
     def coverage(self) -> list[Coverage]:
         """What is cached, by ticker and timeframe."""
-        manifest = load_manifest(self.folder)
-        return [
-            Coverage(
-                series.ticker,
-                series.timeframe,
-                series.source,
-                sum(file.rows for file in series.files),
-                min(file.first_at for file in series.files),
-                max(file.last_at for file in series.files),
-                series.problems,
-            )
-            for _, series in sorted(manifest.series.items())
-        ]
+        return [_coverage(series) for _, series in sorted(load_manifest(self.folder).series.items(), key=lambda item: item[0])]
+
+    def covered(self, ticker: str, timeframe: str) -> Coverage | None:
+        """What is cached of the ticker on the timeframe, None where nothing is."""
+        series = load_manifest(self.folder).series.get((ticker, timeframe))
+        return _coverage(series) if series is not None else None
 
     def fingerprint(self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None) -> str:
         """SHA-256 over what a market of `tickers` between the sessions `first` and `last` is made of: equal exactly when that is.
@@ -305,6 +302,19 @@ class BarsCache:
             finally:
                 self._locks_held = 0
                 os.close(descriptor)
+
+
+def _coverage(series: Series) -> Coverage:
+    return Coverage(
+        series.ticker,
+        series.timeframe,
+        series.source,
+        sum(file.rows for file in series.files),
+        min(file.first_at for file in series.files),
+        max(file.last_at for file in series.files),
+        series.problems,
+        series.known_spans,
+    )
 
 
 def check_ticker(ticker: str) -> None:

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
 
 from lab.market.bars import PRICES, VALUES
+from lab.market.columns import HOW, map_columns
 from lab.market.errors import UnreadableFile
-from lab.market.timeframes import DAILY
-from lab.market.times import find_format, find_timeframe, find_zone, parse_times, to_utc
+from lab.market.numbers import commas_are_points, numbers
+from lab.market.timeframes import DAILY, timeframe_minutes
+from lab.market.times import check_zone, find_format, find_timeframe, find_zone, parse_times, to_utc
 
-_ALIASES: dict[str, tuple[str, ...]] = {
-    "timestamp": ("timestamp", "datetime", "date", "windowstart", "time", "t", "ts", "bartime", "opentime", "starttime", "start"),
-    "time": ("time", "hour"),
-    "ticker": ("ticker", "symbol", "sym", "instrument", "ric", "name", "underlyingsymbol"),
-    "open": ("open", "o", "openprice", "first"),
-    "high": ("high", "h", "highprice", "max"),
-    "low": ("low", "l", "lowprice", "min"),
-    "close": ("close", "c", "closeprice", "last", "price", "closelast"),
-    "volume": ("volume", "v", "vol", "shares", "totalvolume", "qty"),
-}
 _SEPARATORS = (",", ";", "\t", "|")
 _HEAD_BYTES = 65_536
 _SAMPLE_ROWS = 5
-_HOW = "The lab needs columns for the time, open, high, low and close, and best a ticker and a volume."
+_AROUND_TICKERS = " \t\r\n\u00a0\u200b\ufeff\"'"
 
 
 class FileKind(StrEnum):
@@ -54,60 +48,85 @@ class FilePlan:
     time_zone_reason: str
     timeframe: str
     tickers: tuple[str, ...]
+    """Only these are imported."""
     rows: int
     sample: tuple[tuple[str, ...], ...]
     """The first rows as text, in the order of `file_columns`."""
+    comma_is_point: bool = False
+    """Prices are written 101,25."""
+    assumptions: tuple[str, ...] = ()
+    """What was read into the file, each with the reason, as sentences: its zone, timeframe, order of day and month."""
 
 
-def inspect_file(path: Path, columns: Mapping[str, str] | None = None, time_zone: str | None = None) -> FilePlan:
+def inspect_file(
+    path: Path, columns: Mapping[str, str] | None = None, time_zone: str | None = None, timeframe: str | None = None
+) -> FilePlan:
     """Find out what a file holds: kind, separator, columns, times, zone, timeframe, tickers.
 
-    `columns` and `time_zone` are the person's corrections of an earlier look. Nothing is written. Raises `UnreadableFile`, with
-    what is wrong and what to do, for anything that is not bars.
+    `columns`, `time_zone` and `timeframe` are the person's corrections; of `columns` those given are enough ("" for one that is
+    not there), the rest is recognised. Nothing is written. Raises `UnreadableFile`, with what is wrong and what to do, for
+    anything that is not bars.
     """
     path = Path(path).expanduser()
     kind, separator = _kind(path)
     names = _column_names(path, kind, separator)
-    mapping = dict(columns) if columns is not None else _map_columns(path, names)
-    _check_mapping(path, mapping, names)
+    mapping = map_columns(path.name, names, columns or {})
     raw = _read_columns(path, kind, separator, mapping)
     if raw.is_empty():
         raise UnreadableFile(f"{path.name} has column names but no rows: there is nothing to import.")
+    if "time" in mapping and not (columns or {}).get("time") and not _is_date_alone(raw[mapping["timestamp"]]):
+        # A clock beside a column that already holds date and time says nothing new.
+        del mapping["time"]
     times = _times(raw, mapping)
-    form = find_format(times, path.name) if times.dtype == pl.String else ""
-    parsed = _parsed(times, form, path.name)
+    form = find_format(times, path.name) if times.dtype == pl.String else None
+    parsed = _parsed(times, form.name if form else "", path.name)
     tickers = _tickers(raw, mapping, path)
-    timeframe = find_timeframe(pl.DataFrame({"ticker": tickers, "at": parsed}), path.name)
-    naive = parsed.dtype == pl.Datetime("us")
+    bar = _timeframe(pl.DataFrame({"ticker": tickers, "at": parsed}), path, timeframe)
+    comma_is_point = commas_are_points([raw[mapping[name]] for name in PRICES], separator)
     if time_zone is not None:
-        zone, reason = time_zone, "chosen by you"
-    elif naive:
-        volume = _numbers(raw[mapping["volume"]], separator) if "volume" in mapping else pl.repeat(1.0, raw.height, eager=True)
-        found = find_zone(parsed, volume, timeframe == DAILY)
-        zone, reason = found.name, found.reason
-    else:
+        check_zone(time_zone)
+    if parsed.dtype != pl.Datetime("us"):
         zone, reason = "UTC", "the file's times say their zone"
+    elif time_zone is not None:
+        zone, reason = time_zone, "chosen by you"
+    else:
+        volume = numbers(raw[mapping["volume"]], comma_is_point) if "volume" in mapping else pl.repeat(1.0, raw.height, eager=True)
+        found = find_zone(parsed, volume, bar == DAILY)
+        zone, reason = found.name, found.reason
+    chosen = "chosen by you" if timeframe is not None else "most days have one bar" if bar == DAILY else "the usual step between bars"
     return FilePlan(
         path=path,
         kind=kind,
         separator=separator,
         columns=mapping,
         file_columns=names,
-        time_format=form,
+        time_format=form.name if form else "",
         time_zone=zone,
         time_zone_reason=reason,
-        timeframe=timeframe,
+        timeframe=bar,
         tickers=tuple(sorted(tickers.drop_nulls().unique().to_list())),
         rows=raw.height,
         sample=_sample(path, kind, separator),
+        comma_is_point=comma_is_point,
+        assumptions=(
+            *((f"Dates: {form.reason}.",) if form and form.reason else ()),
+            f"Time zone: {zone} ({reason}).",
+            f"Timeframe: {bar} ({chosen}).",
+            *(("Decimals: prices such as 101,25 are read as 101.25.",) if comma_is_point else ()),
+            *((f"Ticker: {tickers[0]}, after the file's name, since no column names the stock.",) if "ticker" not in mapping else ()),
+        ),
     )
 
 
 def read_bars(plan: FilePlan) -> pl.DataFrame:
-    """All rows of the file as `ticker` and the columns of `RAW_SCHEMA`, in the file's order; null where a value can't be read."""
+    """The rows of the plan's tickers, and those that name none, as `ticker` and the columns of `RAW_SCHEMA`.
+
+    In the file's order; null where a value can't be read.
+    """
     raw = _read_columns(plan.path, plan.kind, plan.separator, plan.columns)
     parsed = _parsed(_times(raw, plan.columns), plan.time_format, plan.path.name)
-    values = {name: _numbers(raw[plan.columns[name]], plan.separator) for name in VALUES if name in plan.columns}
+    values = {name: numbers(raw[plan.columns[name]], plan.comma_is_point) for name in VALUES if name in plan.columns}
+    ticker = pl.col("ticker")
     return pl.DataFrame(
         {
             "ticker": _tickers(raw, plan.columns, plan.path),
@@ -115,7 +134,24 @@ def read_bars(plan: FilePlan) -> pl.DataFrame:
             **values,
             **({} if "volume" in values else {"volume": pl.zeros(raw.height, pl.Float64, eager=True)}),
         }
-    )
+    ).filter(ticker.is_null() | ticker.is_in(plan.tickers))
+
+
+def _timeframe(times: pl.DataFrame, path: Path, chosen: str | None) -> str:
+    if chosen is None:
+        return find_timeframe(times, path.name)
+    timeframe_minutes(chosen)
+    return chosen
+
+
+def _is_date_alone(column: pl.Series) -> bool:
+    """Whether the column holds dates without a clock, so that a time beside it belongs to it."""
+    if column.dtype == pl.Date:
+        return True
+    if isinstance(column.dtype, pl.Datetime):
+        return bool((column.drop_nulls().dt.time() == time()).all())
+    texts = column.cast(pl.String).str.strip_chars().drop_nulls().head(50)
+    return not bool(texts.str.contains(r":|T\d|\d{9,}|\d{8}\s+\d").any())
 
 
 def _kind(path: Path) -> tuple[FileKind, str]:
@@ -135,8 +171,20 @@ def _kind(path: Path) -> tuple[FileKind, str]:
     if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
         raise UnreadableFile(f"{path.name} is compressed: unpack it and import the CSV or Parquet file inside.")
     if b"\0" in head or path.suffix.lower() in (".parquet", ".pq"):
-        raise UnreadableFile(f"{path.name} is neither a CSV nor a whole Parquet file. {_HOW}")
+        raise UnreadableFile(f"{path.name} is neither a CSV nor a whole Parquet file. {HOW}")
     return FileKind.CSV, _separator(path, head)
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, or what spreadsheets in western Europe write where the file isn't that."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    try:
+        # The last bytes may be half a letter.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252" if all(byte not in head for byte in b"\x81\x8d\x8f\x90\x9d") else "utf8-lossy"
+    return "utf8-lossy"
 
 
 def _separator(path: Path, head: bytes) -> str:
@@ -151,7 +199,7 @@ def _separator(path: Path, head: bytes) -> str:
     # Some vendors write their names as <TICKER>,<DATE>; a web page saved by mistake starts with a bracket too.
     markup = lines[0].lstrip()[:1] in ("<", "{", "[") and not lines[0].split(best)[0].strip().endswith(">")
     if fields[0] < 2 or alike < 0.8 or markup:
-        raise UnreadableFile(f"{path.name} is not a CSV or Parquet file with bars: its lines don't have the same columns. {_HOW}")
+        raise UnreadableFile(f"{path.name} is not a CSV or Parquet file with bars: its lines don't have the same columns. {HOW}")
     return best
 
 
@@ -159,7 +207,7 @@ def _column_names(path: Path, kind: FileKind, separator: str) -> tuple[str, ...]
     try:
         if kind is FileKind.PARQUET:
             return tuple(pl.read_parquet_schema(path))
-        head = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=0, encoding="utf8-lossy")
+        head = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=0, encoding=_encoding(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _broken(path, kind, error) from error
     names = tuple(head.columns)
@@ -171,40 +219,12 @@ def _column_names(path: Path, kind: FileKind, separator: str) -> tuple[str, ...]
     return names
 
 
-def _map_columns(path: Path, names: Sequence[str]) -> dict[str, str]:
-    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in reversed(names)}
-    mapping: dict[str, str] = {}
-    for ours, aliases in _ALIASES.items():
-        taken = set(mapping.values())
-        match = next((plain[alias] for alias in aliases if alias in plain and plain[alias] not in taken), None)
-        if match is not None:
-            mapping[ours] = match
-    # A clock beside a column that already holds date and time says nothing new.
-    if "time" in mapping and "date" not in re.sub(r"[^a-z]", "", mapping["timestamp"].lower()):
-        del mapping["time"]
-    if not any(name in mapping for name in PRICES):
-        found = ", ".join(names[:12]) + ("…" if len(names) > 12 else "")
-        raise UnreadableFile(f"{path.name} has no column with prices; its columns are {found}. {_HOW}")
-    return mapping
-
-
-def _check_mapping(path: Path, mapping: Mapping[str, str], names: Sequence[str]) -> None:
-    absent = [name for name in mapping.values() if name not in names]
-    if absent:
-        raise UnreadableFile(f"{path.name} has no column “{absent[0]}”; its columns are {', '.join(names)}.")
-    if "timestamp" not in mapping:
-        raise UnreadableFile(f"{path.name} has no column with the time of the bars; its columns are {', '.join(names)}. {_HOW}")
-    missing = [name for name in PRICES if name not in mapping]
-    if missing:
-        raise UnreadableFile(f"{path.name} has no column for {' and '.join(missing)}; its columns are {', '.join(names)}. {_HOW}")
-
-
 def _read_columns(path: Path, kind: FileKind, separator: str, mapping: Mapping[str, str]) -> pl.DataFrame:
     wanted = list(dict.fromkeys(mapping.values()))
     try:
         if kind is FileKind.PARQUET:
             return pl.read_parquet(path, columns=wanted)
-        return pl.read_csv(path, separator=separator, infer_schema=False, columns=wanted, encoding="utf8-lossy")
+        return pl.read_csv(path, separator=separator, infer_schema=False, columns=wanted, encoding=_encoding(path))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _broken(path, kind, error) from error
 
@@ -220,7 +240,8 @@ def _broken(path: Path, kind: FileKind, error: BaseException) -> UnreadableFile:
 def _times(raw: pl.DataFrame, mapping: Mapping[str, str]) -> pl.Series:
     times = raw[mapping["timestamp"]]
     if "time" in mapping:
-        times = times.cast(pl.String) + " " + raw[mapping["time"]].cast(pl.String)
+        day = times.dt.date() if isinstance(times.dtype, pl.Datetime) else times
+        times = day.cast(pl.String).str.strip_chars() + " " + raw[mapping["time"]].cast(pl.String).str.strip_chars()
     return times.cast(pl.String) if times.dtype.is_numeric() else times
 
 
@@ -233,33 +254,25 @@ def _parsed(times: pl.Series, form: str, file: str) -> pl.Series:
     if isinstance(times.dtype, pl.Datetime):
         zone = times.dtype.time_zone
         return times.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC")) if zone else times.cast(pl.Datetime("us"))
-    raise UnreadableFile(f"{file} has a time column of the type {times.dtype}, which holds no times. {_HOW}")
+    raise UnreadableFile(f"{file} has a time column of the type {times.dtype}, which holds no times. {HOW}")
 
 
 def _tickers(raw: pl.DataFrame, mapping: Mapping[str, str], path: Path) -> pl.Series:
     if "ticker" in mapping:
-        written = raw[mapping["ticker"]].cast(pl.String).str.strip_chars()
-        return written.set(written == "", None).alias("ticker")
+        written = raw[mapping["ticker"]].cast(pl.String).str.strip_chars(_AROUND_TICKERS)
+        # Small letters inside mean something (BACpB is a preferred share), but no ticker is in small letters, or begins a word.
+        small = ~written.str.contains(r"[A-Z]") | written.str.contains(r"^[A-Z][a-z]{2,}$")
+        written = written.zip_with(~small.fill_null(False), written.str.to_uppercase())
+        return written.set((written == "").fill_null(False), None).alias("ticker")
     # A file of one stock is named after it: "aapl_1h.csv", "SPY.csv", "brk.b-daily.csv".
     found = re.match(r"[A-Za-z0-9^]+(\.[A-Za-z]\b)?", path.stem)
     name = found.group(0).upper() if found else "IMPORT"
     return pl.repeat(name, raw.height, dtype=pl.String, eager=True).alias("ticker")
 
 
-def _numbers(column: pl.Series, separator: str) -> pl.Series:
-    if column.dtype != pl.String:
-        return column.cast(pl.Float64, strict=False)
-    texts = column.str.strip_chars().str.strip_prefix("$")
-    if texts.str.contains(",", literal=True).any():
-        # With semicolons between fields a comma is the decimal point; otherwise it parts thousands.
-        comma_is_point = separator == ";"
-        texts = texts.str.replace_all("." if comma_is_point else ",", "", literal=True).str.replace(",", ".", literal=True)
-    return texts.cast(pl.Float64, strict=False)
-
-
 def _sample(path: Path, kind: FileKind, separator: str) -> tuple[tuple[str, ...], ...]:
     if kind is FileKind.PARQUET:
         rows = pl.read_parquet(path, n_rows=_SAMPLE_ROWS)
     else:
-        rows = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=_SAMPLE_ROWS, encoding="utf8-lossy")
+        rows = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=_SAMPLE_ROWS, encoding=_encoding(path))
     return tuple(tuple("" if value is None else str(value) for value in row) for row in rows.iter_rows())

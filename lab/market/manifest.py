@@ -31,16 +31,33 @@ class CachedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSpan:
+    """A part of a series that came from one source."""
+
+    source: str
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """All cached bars of one ticker on one timeframe."""
 
     ticker: str
     timeframe: str
     source: str
-    """Where the bars came from: "demo", or the name of the imported file."""
+    """Where the bars came from: "demo", "polygon", or the names of the imported files."""
     problems: tuple[str, ...]
     """What the quality check found when the bars were written, a sentence each."""
     files: tuple[CachedFile, ...]
+    spans: tuple[SourceSpan, ...] = ()
+    """Which part came from which source, oldest first; empty in what earlier versions wrote: then all came from `source`."""
+
+    @property
+    def known_spans(self) -> tuple[SourceSpan, ...]:
+        """As `spans`, never empty."""
+        whole = SourceSpan(self.source, min(file.first_at for file in self.files), max(file.last_at for file in self.files))
+        return self.spans or (whole,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,8 @@ def _damaged(path: Path) -> DamagedBars:
 def _series(entry: Mapping[str, object]) -> Series:
     files = entry["files"]
     problems = entry["problems"]
+    spans = entry.get("spans", [])
+    assert isinstance(spans, list)
     assert isinstance(files, list)
     assert isinstance(problems, list)
     return Series(
@@ -104,5 +123,8 @@ def _series(entry: Mapping[str, object]) -> Series:
         files=tuple(
             CachedFile(**{**file, "first_at": datetime.fromisoformat(file["first_at"]), "last_at": datetime.fromisoformat(file["last_at"])})
             for file in files
+        ),
+        spans=tuple(
+            SourceSpan(span["source"], datetime.fromisoformat(span["first_at"]), datetime.fromisoformat(span["last_at"])) for span in spans
         ),
     )

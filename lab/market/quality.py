@@ -15,12 +15,21 @@ from lab.market.calendar import ZONE, trading_sessions
 from lab.market.splits import Split, adjust_for_splits, find_splits
 from lab.market.timeframes import DAILY, timeframe_minutes
 
-_BAD_OPEN = 1.4
-"""An open this many times the close, or this small a part of it, on a bar that closes where the one before did."""
-_BAD_RANGE = 1.4
-_BAD_RANGE_DAILY = 2.2
-"""As much for high and low; more for daily bars, which may hold a true panic and its end (the VIX does)."""
-_AGREEMENT = 0.1
+_LOWEST_PRICE, _HIGHEST_PRICE, _MOST_VOLUME = 1e-6, 1e9, 1e13
+"""What a dollar price and a volume can be. The dearest share ever cost about a million dollars; adjusted for many reverse
+splits a few were worth a thousand times as much, and adjusted for splits a few cost less than a thousandth of a cent."""
+_FAR = math.log(1.4)
+"""How far a high or low must lie from every price around it to be mentioned."""
+_TOO_FAR = math.log(1.9)
+"""How far, to be left out, where the bar closes among its neighbours and the bars around are narrow. Real panics (the VIX of
+1997-10-28 and 2024-08-05, the stocks of 2010-05-06) stay below."""
+_BEYOND_REASON = math.log(5)
+"""How far, to be left out even where the bar closes far away too."""
+_TIMES_USUAL = 8.0
+"""How many times the usual range (high over low, of the bars around) a bad print is away."""
+_USUAL_BARS = 21
+_SIDE = 2
+"""Bars on each side that are compared."""
 _THIN_SHARE = 0.01
 
 
@@ -30,9 +39,13 @@ class ProblemKind(StrEnum):
     DUPLICATE = "duplicate"
     BAD_OHLC = "bad OHLC"
     BAD_PRINT = "bad print"
+    FAR_PRICE = "price far from its neighbours"
     NO_VOLUME = "no volume"
     OUTSIDE_HOURS = "outside regular hours"
     NO_SESSION = "not a session"
+    NO_BARS = "no bars"
+    JOINED = "joined with other bars"
+    EARLIER = "found earlier"
     MISSING_SESSIONS = "missing sessions"
     MISSING_BARS = "missing bars"
     SPLIT = "unadjusted split"
@@ -62,9 +75,10 @@ class CleanBars:
 def clean_bars(raw: pl.DataFrame, timeframe: str) -> CleanBars:
     """Check one ticker's bars (see `RAW_SCHEMA`) and put right what can be put right.
 
-    Left out: bars without a price, with a zero or negative one, with a price that jumps away and straight back (a bad print), and
-    all but one of those at the same time. Widened: a high or low that does not hold open and close. Adjusted: what came before an
-    unadjusted split. Only reported: missing bars and sessions, bars outside regular hours.
+    Left out: bars without a price, with a zero, negative or absurd one, with a single price far from all before and after it (a
+    bad print), and all but one of those at the same time. Widened: a high or low that does not hold open and close. Adjusted:
+    what came before an unadjusted split. Only reported: missing bars and sessions, bars outside regular hours, prices that may
+    be bad prints.
     """
     problems: list[Problem] = []
 
@@ -75,7 +89,7 @@ def clean_bars(raw: pl.DataFrame, timeframe: str) -> CleanBars:
     bars = _without_unreadable(bars, note)
     bars = _without_duplicates(bars, note)
     bars = _with_whole_range(bars, note)
-    bars = _without_bad_prints(bars, timeframe, note)
+    bars = _without_bad_prints(bars, note)
     if bars.is_empty():
         return CleanBars(bars, tuple(problems), ())
     placed = place_in_sessions(bars, timeframe)
@@ -109,8 +123,19 @@ def _without_unreadable(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
             ProblemKind.BAD_PRICE,
             f"{_bars(wrong.height)} with a zero or negative price (first {_when(wrong)}): left out.",
         )
+    possible = pl.all_horizontal(pl.col(name).is_between(_LOWEST_PRICE, _HIGHEST_PRICE) for name in PRICES)
+    sane = positive.filter(possible)
+    if sane.height < positive.height:
+        wrong = positive.filter(~possible)
+        found = f"{_bars(wrong.height)} with a price that no share has (first {_when(wrong)}: {_range(wrong)})"
+        note(ProblemKind.BAD_PRICE, f"{found}; prices must lie between {_LOWEST_PRICE:f} and {_HIGHEST_PRICE:,.0f} dollars: left out.")
     volume = pl.col("volume")
-    return positive.with_columns(pl.when(volume.is_finite() & (volume > 0)).then(volume).otherwise(0.0).alias("volume"))
+    absurd = sane.filter(volume.is_finite() & (volume > _MOST_VOLUME))
+    if not absurd.is_empty():
+        found = f"{_bars(absurd.height)} with more than {_MOST_VOLUME:,.0f} shares of volume (first {_when(absurd)})"
+        note(ProblemKind.NO_VOLUME, f"{found}: their volume counts as unknown.")
+    volume = pl.when(volume <= _MOST_VOLUME).then(volume)
+    return sane.with_columns(pl.when(volume.is_finite() & (volume > 0)).then(volume).otherwise(0.0).alias("volume"))
 
 
 def _without_duplicates(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
@@ -136,22 +161,32 @@ def _with_whole_range(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
     return bars.with_columns(high=top, low=bottom)
 
 
-def _without_bad_prints(bars: pl.DataFrame, timeframe: str, note: _Note) -> pl.DataFrame:
-    reach = math.log(_BAD_RANGE_DAILY if timeframe == DAILY else _BAD_RANGE)
-    close, before = pl.col("close"), pl.col("close").shift(1)
-    agree = (close / before - 1).abs() < _AGREEMENT
-
-    def distance(name: str) -> pl.Expr:
-        return (pl.col(name) / close).log().abs()
-
-    far = (distance("open") > math.log(_BAD_OPEN)) | (distance("high") > reach) | (distance("low") > reach)
-    bad = (agree & far).fill_null(False)
-    wrong = bars.filter(bad)
-    if wrong.is_empty():
-        return bars
-    found = f"{_bars(wrong.height)} whose price jumps far away and straight back (first {_when(wrong)})"
-    note(ProblemKind.BAD_PRINT, f"{found}: left out as a bad print.")
-    return bars.filter(~bad)
+def _without_bad_prints(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
+    """Leave out bars with one price far from everything before and after it; where that is less plain, only say so."""
+    top, bottom, close = pl.col("high").log(), pl.col("low").log(), pl.col("close").log()
+    sides = [step for step in range(-_SIDE, _SIDE + 1) if step]
+    # A neighbour's range counts as reached: a bar as wide as those around it is a wide market, no bad print.
+    above = top - pl.max_horizontal(top.shift(step) for step in sides)
+    below = pl.min_horizontal(bottom.shift(step) for step in sides) - bottom
+    up = above >= below
+    reach = pl.max_horizontal(above, below)
+    own = pl.when(up).then(top - close).otherwise(close - bottom)
+    usual = (top - bottom).rolling_median(_USUAL_BARS, center=True, min_samples=1)
+    whole = pl.int_range(pl.len()).is_between(1, pl.len() - 2)
+    back = pl.max_horizontal((close - close.shift(1)).abs(), (close.shift(-1) - close).abs()) <= reach / 3
+    narrow = reach >= _TIMES_USUAL * usual
+    agree = (close.shift(-1) - close.shift(1)).abs() <= reach / 3
+    single = back & (own >= _TOO_FAR) & (reach >= _TOO_FAR)
+    bad = whole & narrow & agree & (single | (reach >= _BEYOND_REASON))
+    judged = bars.with_columns(bad=bad.fill_null(False), odd=(reach >= _FAR).fill_null(False))
+    wrong, odd = judged.filter("bad"), judged.filter(pl.col("odd") & ~pl.col("bad"))
+    if not wrong.is_empty():
+        found = f"{_bars(wrong.height)} with a price far from all before and after (first {_when(wrong)}: {_range(wrong)})"
+        note(ProblemKind.BAD_PRINT, f"{found}: left out as a bad print.")
+    if not odd.is_empty():
+        found = f"{_bars(odd.height)} with a price far from those before and after (first {_when(odd)}: {_range(odd)})"
+        note(ProblemKind.FAR_PRICE, f"{found}: kept, since it may be true; check it.")
+    return judged.filter(~pl.col("bad")).drop("bad", "odd")
 
 
 def _report_hours(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
@@ -209,6 +244,11 @@ def _longest_run(sessions: list[date], missing: set[date]) -> tuple[date, date, 
 
 def _bars(count: int) -> str:
     return f"{count:,} bar" if count == 1 else f"{count:,} bars"
+
+
+def _range(bars: pl.DataFrame) -> str:
+    """The prices of the first bar, in the order people write them."""
+    return "/".join(f"{price:g}" for price in bars.select(PRICES).row(0))
 
 
 def _when(bars: pl.DataFrame) -> str:

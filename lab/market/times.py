@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -17,7 +19,7 @@ EPOCH = "epoch "
 """A format that starts with this counts seconds, "s", "ms", "us" or "ns", since 1970."""
 
 _YEAR_FIRST = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
-_DAY_OR_MONTH_FIRST = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y")
+_DAY_OR_MONTH_FIRST = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y")
 _WITH_NAMES = ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
 _DATES = (*_YEAR_FIRST, *_DAY_OR_MONTH_FIRST, *_WITH_NAMES)
 _SPACED_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %H%M", " %H%M%S", " %I:%M %p", " %I:%M:%S %p")
@@ -35,23 +37,38 @@ class Zone:
     reason: str
 
 
-def find_format(texts: pl.Series, file: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The format of written times (see `parse_times`), and why day and month stand as read; empty where that is plain."""
+
+    name: str
+    reason: str = ""
+
+
+def check_zone(name: str) -> None:
+    """Refuse what is no time zone, with a sentence."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise UnreadableFile(f"“{name[:40]}” is not a time zone; write one such as {ZONE}, Europe/Berlin or UTC.") from None
+
+
+def find_format(texts: pl.Series, file: str) -> Form:
     """The one format that all texts are in; `UnreadableFile` where there is none, two, or day and month can't be told apart."""
     texts = _tidy(texts)
     filled = texts.filter(texts.str.len_chars() > 0)
     if filled.is_empty():
         raise UnreadableFile(f"{file} has no times in its time column.")
     if filled.str.contains(r"^\d{9,19}(\.\d+)?$").all() and not filled.str.contains(r"^(19|20)\d{12}$").all():
-        return EPOCH + _epoch_unit(float(filled.cast(pl.Float64)[0]))
+        return Form(EPOCH + _epoch_unit(float(filled.cast(pl.Float64)[0])))
     step = max(filled.len() // _SAMPLE, 1)
     sample = filled.gather_every(step)
     unread = {form: _parse(sample, form).null_count() for form in _formats()}
     whole = [form for form, nulls in unread.items() if nulls == 0 and _parse(filled, form).null_count() == 0]
     if not whole:
         raise UnreadableFile(_two_formats(texts, [form for form, nulls in unread.items() if nulls < sample.len()], file))
-    if len(whole) > 1:
-        whole = _told_apart(filled, whole, file)
-    return whole[0]
+    best = _told_apart(filled, whole, file)[0] if len(whole) > 1 else whole[0]
+    return Form(best, _order_read(filled, best, whole))
 
 
 def parse_times(texts: pl.Series, form: str) -> pl.Series:
@@ -85,6 +102,25 @@ def _formats() -> Iterable[str]:
                 continue
             for offset in _OFFSETS if time else ("",):
                 yield day + time + offset
+
+
+def _order_read(texts: pl.Series, form: str, whole: list[str]) -> str:
+    """In words, which of day and month was read first and why, where a text could be read either way; else empty."""
+    order = re.match(r"%([dm])\W%([dm])\W%([Yy])", form)
+    if order is None or "." in form[:6]:
+        return ""
+    swapped = f"%{order[2]}{form[2]}%{order[1]}{form[5]}%{order[3]}" + form[8:]
+    either, other = _parse(texts, form), _parse(texts, swapped)
+    doubtful = texts.filter(other.is_not_null() & (either != other))
+    if doubtful.is_empty():
+        return ""
+    words = "the day first" if order[1] == "d" else "the month first"
+    example = _parse(doubtful[:1], form).dt.strftime("%-d %B %Y")[0]
+    if swapped in whole:
+        why = "so read, the bars stand in order of time, on weekdays and closest together"
+    else:
+        why = f"“{texts.filter(other.is_null())[0]}” can't be read otherwise"
+    return f"“{doubtful[0]}” is read with {words}, as {example}, because {why}"
 
 
 def _epoch_unit(value: float) -> Literal["s", "ms", "us", "ns"]:

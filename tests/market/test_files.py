@@ -172,6 +172,78 @@ def test_columns_can_be_corrected(tmp_path: Path) -> None:
         inspect_file(path, columns={"timestamp": "timestamp", **odd, "open": "nope"})
 
 
+def german(folder: Path, frame: pl.DataFrame, header: str, encoding: str = "utf-8-sig") -> Path:
+    local = frame.with_columns(NEW_YORK)
+    lines = [header]
+    for at, *values in local.iter_rows():
+        prices = ";".join(f"{value:.2f}".replace(".", ",") for value in values[:4])
+        lines.append(f"{at:%d.%m.%Y};{at:%H:%M};{prices};{f'{values[4]:,.0f}'.replace(',', '.')}")
+    path = folder / "sap.csv"
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Datum;Zeit;Eröffnung;Hoch;Tief;Schluss;Volumen",
+        "Date;Heure;Ouverture;Plus haut;Plus bas;Clôture;Volume",
+        "Fecha;Hora;Apertura;Máximo;Mínimo;Cierre;Volumen",
+    ],
+)
+def test_german_french_and_spanish_files_are_read(tmp_path: Path, header: str, encoding: str) -> None:
+    plan = inspect_file(german(tmp_path, BARS, header, encoding))
+    assert [plan.columns[name] for name in ("timestamp", "time", "open", "high", "low", "close", "volume")] == header.split(";")
+    check_same_bars(plan)
+    assert "Decimals: prices such as 101,25 are read as 101.25." in plan.assumptions
+
+
+def test_columns_with_names_of_another_language_can_be_given(tmp_path: Path) -> None:
+    path = german(tmp_path, BARS, "Päivä;Kello;Avaus;Ylin;Alin;Päätös;Vaihto")
+    with pytest.raises(UnreadableFile, match=r"no column with prices; its columns are Päivä, Kello, .*--column close=NAME"):
+        inspect_file(path)
+    names = {"timestamp": "Päivä", "time": "Kello", "open": "Avaus", "high": "ylin", "low": " Alin ", "close": "Päätös", "volume": "Vaihto"}
+    check_same_bars(inspect_file(path, columns=names))
+    with pytest.raises(UnreadableFile, match="“closing” is not a column of bars"):
+        inspect_file(path, columns={"closing": "Päätös"})
+
+
+def test_a_correction_of_one_column_leaves_the_others_recognised(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", BARS.with_columns(Adj=pl.col("close") * 2), NEW_YORK.dt.strftime("%Y-%m-%d %H:%M"))
+    plan = inspect_file(path, columns={"close": "Adj", "volume": ""})
+    assert plan.columns == {"timestamp": "timestamp", "open": "open", "high": "high", "low": "low", "close": "Adj"}
+    assert read_bars(plan)["volume"].sum() == 0
+
+
+def test_what_was_assumed_is_said_with_the_reason(tmp_path: Path) -> None:
+    early = DAYS.filter(NEW_YORK.dt.day() <= 12)
+    day, *rest = inspect_file(written(tmp_path / "a.csv", early, NEW_YORK.dt.strftime("%d/%m/%Y"))).assumptions
+    assert day == (
+        "Dates: “02/01/2024” is read with the day first, as 2 January 2024, because so read, "
+        "the bars stand in order of time, on weekdays and closest together."
+    )
+    assert rest == [
+        "Time zone: America/New_York (daily bars carry dates alone).",
+        "Timeframe: 1d (most days have one bar).",
+        "Ticker: A, after the file's name, since no column names the stock.",
+    ]
+    month = inspect_file(written(tmp_path / "b.csv", DAYS, NEW_YORK.dt.strftime("%m/%d/%Y"))).assumptions[0]
+    assert month.startswith("Dates: “01/02/2024” is read with the month first, as 2 January 2024, because “01/16/2024” can't be read")
+    hours = inspect_file(written(tmp_path / "c.csv", BARS, NEW_YORK.dt.strftime("%Y-%m-%d %H:%M"))).assumptions
+    assert hours[0].startswith("Time zone: America/New_York (read so, 100% of the volume")
+    assert hours[1] == "Timeframe: 30m (the usual step between bars)."
+    chosen = inspect_file(tmp_path / "c.csv", time_zone="UTC", timeframe="15m").assumptions
+    assert chosen[:2] == ("Time zone: UTC (chosen by you).", "Timeframe: 15m (chosen by you).")
+
+
+def test_a_zone_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "c.csv", BARS, NEW_YORK.dt.strftime("%Y-%m-%d %H:%M"))
+    for name in ("Mars/Olympus", "", "../etc/passwd"):
+        with pytest.raises(UnreadableFile, match="is not a time zone"):
+            inspect_file(path, time_zone=name)
+
+
 def test_the_sample_shows_the_first_rows_as_they_stand(tmp_path: Path) -> None:
     plan = inspect_file(written(tmp_path / "aapl.csv", BARS, NEW_YORK.dt.strftime("%Y-%m-%d %H:%M")))
     assert len(plan.sample) == 5

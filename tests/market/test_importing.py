@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -94,6 +95,101 @@ def test_a_ticker_without_one_good_bar_does_not_spoil_the_rest(cache: BarsCache,
     assert outcome.quality["ZZZ"][-1].sentence == "No bar of it can be used."
     assert outcome.quality["AAPL"][-1].sentence == "3 rows name no ticker: left out."
     assert not cache.has("ZZZ", "1h")
+
+
+def test_only_the_tickers_of_the_plan_are_imported(cache: BarsCache, tmp_path: Path) -> None:
+    both = pl.concat([walk(*SPAN, seed=seed).with_columns(ticker=pl.lit(name)) for seed, name in enumerate(("AAPL", "MSFT"))])
+    plan = inspect_file(saved(tmp_path / "all.parquet", both))
+    outcome = import_file(cache, replace(plan, tickers=("MSFT", "NOPE")))
+    assert outcome.tickers == ("MSFT",)
+    assert [row.ticker for row in cache.coverage()] == ["MSFT"]
+    assert [problem.sentence for problem in outcome.quality["NOPE"]] == ["all.parquet has no bars of it."]
+    with pytest.raises(UnreadableFile, match=r"NOPE: all\.parquet has no bars of it"):
+        import_file(cache, replace(plan, tickers=("NOPE",)))
+
+
+def test_tickers_are_told_apart_whatever_stands_around_them(cache: BarsCache, tmp_path: Path) -> None:
+    names = ["\ufeffaapl", " AAPL ", "AAPL\u00a0", "Aapl", "BACpB", "brk.b"]
+    bars = walk(*SPAN)
+    parts = [bars[n * 100 : (n + 1) * 100].with_columns(ticker=pl.lit(name)) for n, name in enumerate(names)]
+    plan = inspect_file(saved(tmp_path / "all.parquet", pl.concat(parts)))
+    assert plan.tickers == ("AAPL", "BACpB", "BRK.B")
+    assert import_file(cache, plan).rows == 600
+    assert cache.read(["AAPL"], "1h").height == 400
+
+
+@pytest.mark.parametrize("minutes", [60, 1440])
+def test_bars_on_days_without_trading_are_refused_and_leave_nothing(cache: BarsCache, tmp_path: Path, minutes: int) -> None:
+    weekends = (
+        walk(*SPAN, minutes=minutes).filter(pl.col("timestamp").dt.weekday() == 5).with_columns(pl.col("timestamp") + pl.duration(days=1))
+    )
+    path = saved(tmp_path / "AAPL.parquet", weekends)
+    plan = inspect_file(path, timeframe="1d") if minutes == 1440 else inspect_file(path)
+    with pytest.raises(UnreadableFile, match="None of its bars lies in a trading session of New York"):
+        import_file(cache, plan)
+    assert cache.coverage() == []
+    assert not list(cache.folder.rglob("*.parquet"))
+
+
+def test_bars_at_the_ends_on_days_without_trading_do_not_count_as_sessions(cache: BarsCache, tmp_path: Path) -> None:
+    bars = walk(*SPAN)
+    stray = pl.concat([bars[:1].with_columns(pl.col("timestamp") - pl.duration(days=2)), bars])
+    outcome = import_file(cache, inspect_file(saved(tmp_path / "AAPL.parquet", stray)))
+    assert (outcome.first_session, outcome.last_session) == SPAN
+
+
+def test_prices_beyond_reason_are_refused(cache: BarsCache, tmp_path: Path) -> None:
+    bars = walk(*SPAN).with_columns(pl.col("open", "high", "low", "close") * 1e300)
+    with pytest.raises(UnreadableFile, match="with a price that no share has"):
+        import_file(cache, inspect_file(saved(tmp_path / "AAPL.parquet", bars)))
+    assert cache.coverage() == []
+
+
+def test_what_is_joined_is_told_with_its_sources_and_the_problems_of_both(cache: BarsCache, tmp_path: Path) -> None:
+    bars = walk(*SPAN)
+    day = pl.col("timestamp").dt.date()
+    first = bars.filter(day <= date(2023, 6, 30))
+    import_file(cache, inspect_file(saved(tmp_path / "one.parquet", pl.concat([first, first[:2]]).with_columns(ticker=pl.lit("AAPL")))))
+    dearer = bars.filter(day >= date(2023, 6, 1)).with_columns(pl.col("open", "high", "low", "close") * 1.001, ticker=pl.lit("AAPL"))
+    outcome = import_file(cache, inspect_file(saved(tmp_path / "two.parquet", dearer)))
+    sentences = [problem.sentence for problem in outcome.quality["AAPL"]]
+    overlap = bars.filter(day.is_between(date(2023, 6, 1), date(2023, 6, 30))).height
+    assert sentences[0] == (
+        "Joined with bars cached before: 2023-01-03 to 2023-05-31 from “one.parquet”, 2023-06-01 to 2023-12-29 from “two.parquet”."
+    )
+    assert sentences[1].startswith(
+        f"From 2023-06-01 to 2023-06-30 both had bars and those of “two.parquet” won: of the cached bars {overlap} changed."
+    )
+    assert sentences[2].startswith("2 bars at a time that already had one")
+    assert sentences[2].endswith("(in “one.parquet”)")
+    (row,) = cache.coverage()
+    assert row.source == "one.parquet, two.parquet"
+    assert [span.source for span in row.spans] == ["one.parquet", "two.parquet"]
+    assert row.problems == tuple(sentences)
+
+
+def test_bars_replaced_by_another_source_are_told(cache: BarsCache, tmp_path: Path) -> None:
+    bars = walk(*SPAN).with_columns(ticker=pl.lit("AAPL"))
+    import_file(cache, inspect_file(saved(tmp_path / "one.parquet", bars)))
+    same = import_file(cache, inspect_file(saved(tmp_path / "two.parquet", bars)))
+    assert [problem.sentence for problem in same.quality["AAPL"]] == [
+        f"The {bars.height:,} bars cached before from “one.parquet” were replaced by those of “two.parquet”.",
+        "From 2023-01-03 to 2023-12-29 both have the same bars.",
+    ]
+    holes = bars.filter(pl.int_range(pl.len()).is_between(1, 4).not_() & (pl.int_range(pl.len()) != 500))
+    told = [problem.sentence for problem in import_file(cache, inspect_file(saved(tmp_path / "two.parquet", holes))).quality["AAPL"]]
+    assert any("those of “two.parquet” won: of the cached bars 5 left out." in sentence for sentence in told)
+
+
+def test_a_middle_piece_leaves_its_neighbours_with_their_source(cache: BarsCache, tmp_path: Path) -> None:
+    bars = walk(*SPAN).with_columns(ticker=pl.lit("AAPL"))
+    import_file(cache, inspect_file(saved(tmp_path / "one.parquet", bars)))
+    day = pl.col("timestamp").dt.date()
+    middle = bars.filter(day.is_between(date(2023, 5, 1), date(2023, 5, 31)))
+    import_file(cache, inspect_file(saved(tmp_path / "two.parquet", middle)))
+    (row,) = cache.coverage()
+    assert [span.source for span in row.spans] == ["one.parquet", "two.parquet", "one.parquet"]
+    assert closes(cache) == bars["close"].to_list()
 
 
 def test_a_file_without_one_good_bar_is_refused(cache: BarsCache, tmp_path: Path) -> None:

@@ -74,6 +74,45 @@ def test_a_price_that_jumps_away_and_straight_back_is_left_out() -> None:
     assert ProblemKind.BAD_PRINT in kinds(doubled)
 
 
+def test_wide_bars_that_all_look_alike_are_no_bad_prints() -> None:
+    days = walk(date(2024, 1, 2), date(2024, 4, 26), minutes=1440)[:80]
+    alike = {"open": pl.lit(1.0), "high": pl.lit(2.0), "low": pl.lit(1.0), "close": pl.lit(1.5)}
+    for timeframe, bars in (("1d", days.with_columns(**alike)), ("1h", GOOD.with_columns(**alike))):
+        clean = clean_bars(bars, timeframe)
+        assert clean.bars.height == bars.height
+        assert clean.problems == ()
+
+
+def test_a_doubtful_jump_is_told_and_kept() -> None:
+    clean = clean_bars(changed(30, low=float(GOOD["low"][30]) / 1.6), "1h")
+    assert clean.bars.height == GOOD.height
+    assert kinds(clean) == [ProblemKind.FAR_PRICE]
+    assert "kept, since it may be true; check it" in sentence(clean)
+
+
+def test_a_bar_priced_in_another_unit_is_left_out() -> None:
+    hundredfold = {name: float(GOOD[name][30]) * 100 for name in ("open", "high", "low", "close")}
+    clean = clean_bars(changed(30, **hundredfold), "1h")
+    assert clean.bars.height == GOOD.height - 1
+    assert kinds(clean)[0] is ProblemKind.BAD_PRINT
+
+
+@pytest.mark.parametrize("price", [1e302, 2e9, 1e-9])
+def test_prices_that_no_share_has_are_left_out(price: float) -> None:
+    absurd = dict.fromkeys(("open", "high", "low", "close"), price)
+    clean = clean_bars(changed(30, **absurd), "1h")
+    assert clean.bars.height == GOOD.height - 1
+    assert "1 bar with a price that no share has" in clean.problems[0].sentence
+    everywhere = clean_bars(GOOD.with_columns(**{name: pl.lit(price) for name in absurd}), "1h")
+    assert everywhere.bars.is_empty()
+
+
+def test_a_volume_beyond_all_shares_counts_as_unknown() -> None:
+    clean = clean_bars(changed(30, volume=1e200), "1h")
+    assert clean.bars["volume"][30] == 0.0
+    assert "their volume counts as unknown" in sentence(clean)
+
+
 def test_a_real_fall_is_kept() -> None:
     factor = pl.when(pl.int_range(pl.len()) >= 33).then(0.7).otherwise(1.0)
     fallen = GOOD.with_columns(pl.col("open", "high", "low", "close") * factor)
@@ -118,6 +157,14 @@ def test_the_known_dirt_of_the_real_vix_is_found(shared_data: Path) -> None:
     clean = clean_bars(pl.read_parquet(shared_data / "vix" / "vix_daily.parquet").drop("ticker"), "1d")
     (bad,) = (problem for problem in clean.problems if problem.kind is ProblemKind.BAD_OHLC)
     assert bad.sentence.startswith("47 bars with a high or low that does not hold")
+
+
+def test_the_real_vix_keeps_its_panics_and_loses_its_bad_prints(shared_data: Path) -> None:
+    raw = pl.read_parquet(shared_data / "vix" / "vix_daily.parquet").drop("ticker")
+    day = pl.col("timestamp").dt.date()
+    kept = set(clean_bars(raw, "1d").bars.select(day)["timestamp"].to_list())
+    lost = sorted(set(raw.select(day)["timestamp"].to_list()) - kept)
+    assert lost == [date(2004, 1, 21), date(2004, 9, 27), date(2004, 11, 8), date(2005, 6, 6), date(2005, 7, 25), date(2006, 2, 8)]
 
 
 def test_the_missing_minutes_of_thin_stocks_are_found(shared_data: Path) -> None:
