@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from lab.script import Strategy
 
 _PASS_BYTES = 600_000_000
-_BYTES_PER_BAR = 40
-"""What the columns of one variant may take for each bar: stop, target and entry price of two directions, and their conditions."""
+"""Of memory for the columns of the strategies that are evaluated together."""
 _EXTRA = ("script_hash", "average_bars_held", "sharpe_daily", "returns")
 
 
@@ -147,7 +146,8 @@ def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRule
 
     frame = market_bars(bars)
     account, costs = account_of(rules)
-    together = max(1, _PASS_BYTES // (_BYTES_PER_BAR * max(1, frame.height)))
+    prices = max(sum(name.endswith((".stop", ".target", ".entry_price")) for name, _ in strategy.outputs) for strategy in strategies)
+    together = max(1, _PASS_BYTES // (max(1, frame.height) * (8 * prices + 2)))
     for start in range(0, len(strategies), together):
         yield from backtest_together(strategies[start : start + together], frame, account, costs)
 

@@ -235,7 +235,7 @@ class _Run:
         # A kill between storing a point and counting it would lose a trial, so those found stored are counted again.
         self._keep([point for point in sweep_jobs.read_points(self._folder) if point.values in wanted])
         self.stored_before = len(self.done)
-        left = [values for values in self._possible(points) if values not in self.done]
+        left = self._possible([values for values in points if values not in self.done])
         waiting = {self._submit(chunk): chunk for chunk in (tuple(left[i : i + CHUNK]) for i in range(0, len(left), CHUNK))}
         try:
             while waiting:
