@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,11 +42,16 @@ def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> 
     return keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
 
 
-def preview_import(path: str) -> ImportPreview:
-    """What an import of this file would do. Raises LabError where the file holds no bars."""
+def preview_import(
+    path: str, columns: Mapping[str, str] | None = None, time_zone: str | None = None, timeframe: str | None = None
+) -> ImportPreview:
+    """What an import of this file would do, with the person's corrections; of `columns` those that need one are enough.
+
+    Raises LabError where the file holds no bars.
+    """
     from lab.market import inspect_file
 
-    plan = inspect_file(Path(path).expanduser())
+    plan = inspect_file(Path(path).expanduser(), columns, time_zone, timeframe)
     return ImportPreview(
         path=str(plan.path),
         columns=dict(plan.columns),
@@ -56,6 +62,7 @@ def preview_import(path: str) -> ImportPreview:
         tickers=tuple(plan.tickers),
         rows=plan.rows,
         sample=tuple(plan.sample),
+        assumptions=plan.assumptions,
     )
 
 
@@ -72,7 +79,8 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
     with store.read() as session:
         if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
             raise BadAgent("universe", f"A universe named {name!r} exists already; choose another name.")
-    outcome = import_file(BarsCache(workspace.bars), _corrected(preview), progress)
+    plan = _corrected(preview)
+    outcome = import_file(BarsCache(workspace.bars), plan, progress)
     traded = tuple(ticker for ticker in outcome.tickers if ticker not in VIX_NAMES)
     keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
@@ -82,6 +90,7 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
         timeframe=outcome.timeframe,
         universe=name,
         problems=tuple(problems[:MOST_PROBLEMS_KEPT]),
+        assumptions=plan.assumptions,
     )
 
 
@@ -151,18 +160,20 @@ def coverage(workspace: Workspace) -> list[CoverageRow]:
 
 
 def _corrected(preview: ImportPreview) -> FilePlan:
-    from dataclasses import replace
-
+    """The file looked at again with the person's corrections, since one column may change what the others and the times are."""
     from lab.market import inspect_file
 
-    plan = inspect_file(Path(preview.path))
-    return replace(
-        plan,
-        columns=dict(preview.columns),
-        time_zone=preview.time_zone,
-        timeframe=preview.timeframe,
-        tickers=tuple(preview.tickers),
-    )
+    path = Path(preview.path)
+    # A ticker or volume column that is not named is not to be recognised again.
+    columns = {"ticker": "", "volume": "", **preview.columns}
+    plan = inspect_file(path, columns)
+    zone = preview.time_zone if preview.time_zone != plan.time_zone else None
+    timeframe = preview.timeframe if preview.timeframe != plan.timeframe else None
+    if zone is not None or timeframe is not None:
+        plan = inspect_file(path, columns, zone, timeframe)
+    # Where another column than before names the tickers, those shown before say nothing.
+    chosen = preview.tickers if set(preview.tickers) & set(plan.tickers) else plan.tickers
+    return replace(plan, tickers=tuple(chosen))
 
 
 def keep_universe(

@@ -6,7 +6,7 @@ A screen calls these from a thread. What reads gives snapshots (`lab.agents.view
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -310,10 +310,12 @@ class Lab:
 
         return make_demo_market(self.workspace, self.store, progress)
 
-    def preview_import(self, path: str) -> ImportPreview:
+    def preview_import(
+        self, path: str, columns: Mapping[str, str] | None = None, time_zone: str | None = None, timeframe: str | None = None
+    ) -> ImportPreview:
         from lab.agents.data import preview_import
 
-        return preview_import(path)
+        return preview_import(path, columns, time_zone, timeframe)
 
     def import_bars(self, preview: ImportPreview, universe_name: str, progress: Progress) -> ImportReport:
         from lab.agents.data import import_bars

@@ -177,26 +177,29 @@ def print_result(result: ResultSummary) -> None:
 def import_file(
     lab: Lab, file: Path, name: str | None, zone: str | None, timeframe: str | None, columns: list[str], tickers: str | None, as_json: bool
 ) -> None:
-    preview = lab.preview_import(str(file))
-    chosen = dict(preview.columns)
+    chosen: dict[str, str] = {}
     for pair in columns:
         ours, equals, theirs = pair.partition("=")
-        if not equals or theirs not in preview.file_columns:
-            raise LabError(f"--column {pair!r} must be OURS=THEIRS, where THEIRS is one of {', '.join(preview.file_columns)}.")
-        chosen[ours] = theirs
-    wanted = preview.tickers
+        if not equals or not ours:
+            raise LabError(f"--column {pair!r} must be OURS=THEIRS, such as --column close=Last, where THEIRS is a column of the file.")
+        chosen[ours.strip()] = theirs
+    preview = lab.preview_import(str(file), chosen, zone, timeframe)
     if tickers is not None:
-        wanted = tuple(ticker.strip().upper() for ticker in tickers.split(",") if ticker.strip())
-        if missing := [ticker for ticker in wanted if ticker not in preview.tickers]:
+        known = {ticker.upper(): ticker for ticker in preview.tickers}
+        asked = [ticker.strip() for ticker in tickers.split(",") if ticker.strip()]
+        if not asked:
+            raise LabError("--tickers names no ticker; write them like --tickers AAPL,MSFT.")
+        if missing := [ticker for ticker in asked if ticker not in preview.tickers and ticker.upper() not in known]:
             raise NotThere(f"{file.name} has no bars of {', '.join(missing)}. It has {', '.join(preview.tickers[:20])}.")
-    preview = with_changes(
-        preview, columns=chosen, time_zone=zone or preview.time_zone, timeframe=timeframe or preview.timeframe, tickers=wanted
-    )
+        wanted = dict.fromkeys(ticker if ticker in preview.tickers else known[ticker.upper()] for ticker in asked)
+        preview = with_changes(preview, tickers=tuple(wanted))
     report = lab.import_bars(preview, name or file.stem, _bar)
     if as_json:
         print_json(report)
         return
     print(f"Imported {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
+    for assumption in report.assumptions:
+        print(f"  {assumption}")
     for problem in report.problems:
         print(f"  {problem}")
 
