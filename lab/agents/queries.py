@@ -65,14 +65,14 @@ def workspace_state(session: Session, home: str, notices: Sequence[str]) -> Work
 
 
 def interrupted_notices(session: Session) -> tuple[str, ...]:
-    """A sentence for each iteration that was under way when the lab last ended."""
+    """A sentence for each iteration that was under way when the lab last ended, be it interrupted or still in the worker's hands."""
     rows = session.exec(
         select(AgentIteration, TradingAgent.name)
         .where(AgentIteration.agent_id == TradingAgent.id, col(AgentIteration.iteration_status).in_(STEPS))
         .order_by(col(AgentIteration.id))
     )
     return tuple(
-        f"Iteration {iteration.iteration_number} of {name} was interrupted in its step “{iteration.iteration_status}”; "
+        f"Iteration {iteration.iteration_number} of {name} was in its step “{iteration.iteration_status}” when the lab last closed; "
         "it goes on from the last finished step."
         for iteration, name in rows
     )

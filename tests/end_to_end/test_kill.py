@@ -105,7 +105,7 @@ def test_killed_in_any_step_the_next_worker_finishes_the_iteration_as_if_nothing
         pytest.fail(f"the step {step} was over before it was seen")
 
     opened = Lab(home)
-    assert "was interrupted" in opened.state().notices[0]
+    assert "when the lab last closed" in opened.state().notices[0]
     opened.close()
 
     second = worker(home)
