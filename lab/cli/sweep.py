@@ -95,7 +95,7 @@ def _print_sweep(report: SweepReport, axes: str | None, figure: Figure) -> None:
         [(*(f"{value:g}" for value in point.values), *_figures(point.measured), _note(report, point)) for point in shown],
     )
     if len(shown) < len(ranked):
-        print(f"… and {len(ranked) - len(shown)} points more, by Sharpe; --json has all of them.")
+        print(f"… and {len(ranked) - len(shown)} more with a lower Sharpe; --json has all of them.")
     for failed in report.failed:
         print(f"Not measured: {', '.join(f'{v:g}' for v in failed.values)}: {failed.reason}")
     wanted = [name.strip() for name in axes.split(",")] if axes else list(report.parameters[:2])
