@@ -15,7 +15,7 @@ from sqlmodel import select
 
 from lab.agents.service import Lab
 from lab.agents.span import bars_folder
-from lab.store.models import STEPS, AgentIteration, AgentStrategy, IterationStep, Proposal, Trial
+from lab.store.models import STEPS, AgentIteration, AgentStrategy, IterationStatus, IterationStep, Proposal, Trial
 
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
 
@@ -78,6 +78,7 @@ def leavings(home: Path) -> tuple[list[object], ...]:
         lab.close()
 
 
+IN_THE_SUITE = {IterationStatus.BACKTEST, IterationStatus.PROPOSE}
 ENDED = {"awaiting approval", "no proposal", "failed"}
 
 
@@ -93,7 +94,7 @@ def undisturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 @pytest.mark.xdist_group("kill")
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [pytest.param(step, marks=() if step in IN_THE_SUITE else pytest.mark.slow) for step in STEPS])
 def test_killed_in_any_step_the_next_worker_finishes_the_iteration_as_if_nothing_had_happened(
     home: Path, undisturbed: tuple[list[object], ...], step: str
 ) -> None:
