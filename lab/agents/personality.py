@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from lab.agents.demands import limits, unusable
 from lab.agents.views import DetectedPersonality, Personality
-from lab.agents.words import FOCUS_CUES, MARKET_CUES, RISK_CUES, STYLE_CUES, avoided, speaks_of_trading, weigh
+from lab.agents.words import FOCUS_CUES, GAP_AND_GO, MARKET_CUES, RISK_CUES, STYLE_CUES, avoided, mentions, speaks_of_trading, weigh
 
 RISKS: tuple[str, ...] = ("conservative", "balanced", "aggressive")
 STYLES: tuple[str, ...] = (
@@ -66,7 +68,7 @@ def detect(text: str) -> DetectedPersonality:
     """
     risk = weigh(text, RISK_CUES)
     style = weigh(text, STYLE_CUES)
-    focus = weigh(text, FOCUS_CUES)
+    focus = _focuses(text)
     markets = weigh(text, MARKET_CUES)
     chosen_style = _best(style, STYLES) or "day trader"
     strong = max((weight for weight, _ in focus.values()), default=0)
@@ -90,24 +92,40 @@ def detect(text: str) -> DetectedPersonality:
         ),
         because=because,
         has_trading_content=speaks_of_trading(text),
+        not_understood=unusable(text, chosen_style),
     )
+
+
+def normalised(personality: Personality) -> Personality:
+    """Without contradictions: "any market" beside another market is that other one; each choice once."""
+    markets = tuple(dict.fromkeys(personality.markets))
+    named = tuple(m for m in markets if m != "any market")
+    return replace(personality, focus=tuple(dict.fromkeys(personality.focus)), markets=named or ("any market",))
 
 
 def named_focuses(text: str) -> tuple[str, ...]:
     """The patterns `text` names outright, in the order of `FOCUSES`; empty where it names none."""
-    found = weigh(text, FOCUS_CUES)
+    found = _focuses(text)
     return tuple(f for f in FOCUSES if f in found and found[f][0] >= 2)
 
 
-def risk_config(personality: Personality) -> dict[str, float]:
-    """Limits that suit the personality: `risk_percent` of equity lost if a stop is hit, `max_positions` at a time,
-    `max_exposure` and `max_position` as fractions of equity."""
-    return dict(_RISK_LIMITS.get(personality.risk, _RISK_LIMITS["balanced"]))
+def _focuses(text: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """`weigh` for patterns. Whoever fades a gap trades against it: words such as "gap up" then name no gap and go."""
+    found = weigh(text, FOCUS_CUES)
+    if "gap fill" in found and not mentions(text, GAP_AND_GO):
+        found.pop("gap and go", None)
+    return found
+
+
+def risk_config(personality: Personality, instructions: str = "") -> dict[str, float]:
+    """Limits that suit the personality, those that `instructions` name before them: `risk_percent` of equity lost if a stop
+    is hit, `max_positions` at a time, `max_exposure` and `max_position` as fractions of equity."""
+    return _RISK_LIMITS.get(personality.risk, _RISK_LIMITS["balanced"]) | limits(instructions).config()
 
 
 def system_prompt(name: str, instructions: str, personality: Personality, universe_words: str) -> str:
     """The prompt that makes a strategist speak and decide as this agent. `universe_words` says what it trades, in words."""
-    limits = risk_config(personality)
+    bounds = risk_config(personality, instructions)
     focus = _listed(personality.focus)
     return "\n".join(
         (
@@ -119,8 +137,8 @@ def system_prompt(name: str, instructions: str, personality: Personality, univer
             f"You look for {focus}. {_market_sentence(personality)}",
             _STYLE_SENTENCES.get(personality.style, ""),
             _RISK_SENTENCES.get(personality.risk, "")
-            + f" You risk {limits['risk_percent']:g} % of equity a trade, hold at most {limits['max_positions']:g} positions"
-            + f" and {limits['max_exposure']:.0%} of equity in all, and never trade without a stop.",
+            + f" You risk {bounds['risk_percent']:g} % of equity a trade, hold at most {bounds['max_positions']:g} positions"
+            + f" and {bounds['max_exposure']:.0%} of equity in all, and never trade without a stop.",
             "",
             "How you work:",
             "- You write two short scripts in the laboratory's language: a scan that marks signals, and an execution that says",

@@ -16,8 +16,9 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 
 from lab.agents import decisions, queries
+from lab.agents.demands import limits
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
-from lab.agents.personality import detect, risk_config, system_prompt
+from lab.agents.personality import detect, normalised, risk_config, system_prompt
 from lab.agents.views import (
     AgentRow,
     AgentView,
@@ -154,7 +155,7 @@ class Lab:
 
     def create_agent(self, name: str, instructions: str, personality: Personality, universe_id: int) -> int:
         """Raises BadAgent, whose `field` is "name", "instructions" or "universe"."""
-        name, instructions = _checked_name(name), _checked_instructions(instructions)
+        name, instructions, personality = _checked_name(name), _checked_instructions(instructions), normalised(personality)
         with self.store.write() as session:
             universe = session.get(Universe, universe_id)
             if universe is None:
@@ -168,7 +169,7 @@ class Lab:
                 trading_style=personality.style,
                 pattern_focus=list(personality.focus),
                 market_conditions=list(personality.markets),
-                risk_config=risk_config(personality),
+                risk_config=risk_config(personality, instructions),
                 universe_id=universe_id,
             )
             session.add(agent)
@@ -204,11 +205,13 @@ class Lab:
             universe = session.get(Universe, agent.universe_id)
             if universe is None:
                 raise BadAgent("universe", "That universe does not exist.")
-            chosen = personality or queries.personality_of(agent)
+            chosen = normalised(personality or queries.personality_of(agent))
             if personality is not None:
                 agent.risk_tolerance, agent.trading_style = chosen.risk, chosen.style
                 agent.pattern_focus, agent.market_conditions = list(chosen.focus), list(chosen.markets)
-                agent.risk_config = risk_config(chosen)
+                agent.risk_config = risk_config(chosen, agent.instructions)
+            elif instructions is not None:
+                agent.risk_config = agent.risk_config | limits(agent.instructions).config()
             if risk is not None:
                 agent.risk_config = _checked_risk(agent.risk_config, risk)
             agent.system_prompt = system_prompt(agent.name, agent.instructions, chosen, _universe_words(universe))

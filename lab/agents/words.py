@@ -10,7 +10,7 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words that speak for a choice. A blank stands for blanks or a hyphen; `*` for any ending of the word."""
+    """Words that speak for a choice. A blank stands for blanks or a hyphen, `*` for any ending of the word, `~` for up to two words."""
 
     choice: str
     words: tuple[str, ...]
@@ -81,18 +81,24 @@ STYLE_CUES = (
     Cue("momentum trader", ("gap and go", "strength", "strong stocks", "runners", "explosive")),
     Cue("trend follower", ("pull back*", "pullback*", "uptrend*", "trend*")),
 )
+GAP_AND_GO = ("gap and go", "gap n go", "gap & go", "gap continuation*", "gap* ~ continu*", "gap* and run*", "gap* and hold*")
+"""Names the trade in the gap's direction outright; any other gap is the opposite trade where one speaks of fading it."""
 FOCUS_CUES = (
     Cue(
         "VWAP fade",
         (
-            "vwap fade*",
-            "fade* vwap",
-            "far from vwap",
-            "stretched from vwap",
+            "vwap ~ fade*",
+            "vwap ~ fading",
+            "fade* ~ vwap",
+            "fading ~ vwap",
+            "far ~ vwap",
+            "stretched ~ vwap",
+            "extended ~ vwap",
+            "return* to ~ vwap",
             "away from vwap",
-            "back to vwap",
-            "vwap reversion",
-            "revert* to vwap",
+            "back to ~ vwap",
+            "vwap ~ reversion",
+            "revert* to ~ vwap",
         ),
         3,
     ),
@@ -100,27 +106,60 @@ FOCUS_CUES = (
         "VWAP bounce",
         (
             "vwap bounce*",
-            "dips to vwap",
-            "dip to vwap",
-            "off vwap",
-            "touch* vwap",
-            "pull backs to vwap",
-            "pullbacks to vwap",
-            "reclaim* vwap",
+            "dip* to ~ vwap",
+            "dip* into ~ vwap",
+            "off ~ vwap",
+            "touch* ~ vwap",
+            "pull back* to ~ vwap",
+            "pullback* to ~ vwap",
+            "reclaim* ~ vwap",
+            "vwap reclaim*",
+            "vwap pullback*",
+            "vwap pull back*",
+            "vwap hold*",
+            "hold* vwap",
         ),
         3,
     ),
     Cue("VWAP bounce", ("vwap", "volume weighted average price")),
     Cue(
         "gap fill",
-        ("gap fill*", "fill* gap*", "fill* the gap*", "gaps fill", "fade* gap*", "gap fade*", "fade the gap", "closing the gap"),
+        (
+            "gap fill*",
+            "fill* ~ gap*",
+            "gap* ~ fill*",
+            "fade* ~ gap*",
+            "fading ~ gap*",
+            "gap* ~ fade*",
+            "gap* ~ fading",
+            "closing ~ gap*",
+            "gap* ~ close*",
+            "gap reversal*",
+            "against ~ gap*",
+            "short* ~ gap* up*",
+            "short* ~ gap*",
+            "sell* ~ gap* up*",
+            "buy* ~ gap* down*",
+            "failed gap*",
+        ),
         3,
     ),
-    Cue("gap and go", ("gap and go", "gap n go", "gap up*", "gaps up", "gapping up", "buy* gap*", "gap continuation"), 3),
+    Cue("gap and go", (*GAP_AND_GO, "gap up*", "gaps up", "gapping up", "buy* ~ gap*"), 3),
     Cue("gap and go", ("gap*", "gapper*")),
     Cue(
         "opening-range breakout",
-        ("opening range*", "orb", "opening drive", "first minutes", "morning breakout*", "opening breakout*", "open range breakout*"),
+        (
+            "opening range*",
+            "open range*",
+            "orb",
+            "opening drive",
+            "morning breakout*",
+            "opening breakout*",
+            "break* ~ first ~ minute*",
+            "range of the first ~ minutes",
+            "first ~ minute range*",
+            "first ~ minutes* high",
+        ),
         3,
     ),
     Cue("RSI-2 reversal", ("rsi", "rsi 2", "oversold", "overbought", "connors", "washed out", "capitulation"), 2),
@@ -131,7 +170,7 @@ FOCUS_CUES = (
     ),
     Cue(
         "trend pull-back",
-        ("pull back*", "pullback*", "buy* the dip*", "buys dips", "buy dips", "retracement*", "trend follow*", "moving average*", "ema"),
+        ("pull back*", "pullback*", "buy* ~ dip*", "dip buy*", "retracement*", "trend follow*", "moving average*", "ema"),
         2,
     ),
     Cue("trend pull-back", ("trend*", "uptrend*")),
@@ -154,9 +193,23 @@ FOCUS_CUES = (
     ),
     Cue("support bounce", ("support", "bottoms", "levels")),
     Cue("high-tight flag", ("high tight flag*", "bull flag*", "flag*", "pennant*"), 3),
-    Cue("parabolic exhaustion", ("parabolic*", "exhaustion", "blow off*", "climax*", "overextended", "short* spikes", "short* rallies"), 3),
+    Cue(
+        "parabolic exhaustion",
+        (
+            "parabolic*",
+            "exhaustion",
+            "blow off*",
+            "climax*",
+            "overextended",
+            "short* ~ spike*",
+            "short* ~ rall*",
+            "fade* ~ spike*",
+            "fade* ~ rall*",
+        ),
+        3,
+    ),
     Cue("opening-range breakout", ("breakout*", "break out*", "new highs")),
-    Cue("RSI-2 reversal", ("mean reversion", "mean reverting", "reversal*", "contrarian", "sell offs", "selloff*")),
+    Cue("RSI-2 reversal", ("mean reversion", "mean reverting", "reversal*", "contrarian", "sell off*", "selloff*", "snap back*")),
     Cue("gap and go", ("momentum",)),
 )
 FALLING_MARKET = (
@@ -293,12 +346,12 @@ _NEGATIONS = re.compile(
 
 def mentions(text: str, words: Iterable[str], *, negated: bool = False) -> tuple[str, ...]:
     """The places in `text`, as written there, at which one of `words` stands without a negation, or under one. `*` is any ending."""
-    return tuple(m.group(0) for m in _find(text, tuple(words)) if _negated(text, m.start()) is negated)
+    return tuple(m.group(0) for m in _find(text, tuple(words)) if is_negated(text, m.start()) is negated)
 
 
 def avoided(text: str, cues: Sequence[Cue]) -> frozenset[str]:
     """The choices that `text` names under a negation."""
-    return frozenset(c.choice for c in cues if any(_negated(text, m.start()) for m in _find(text, c.words)))
+    return frozenset(c.choice for c in cues if any(is_negated(text, m.start()) for m in _find(text, c.words)))
 
 
 def weigh(text: str, cues: Sequence[Cue]) -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -320,7 +373,8 @@ def speaks_of_trading(text: str) -> bool:
 
 
 def _pattern(phrase: str) -> str:
-    escaped = re.escape(phrase).replace(r"\ ", r"[\s\-]+").replace(r"\*", r"\w*")
+    between = r"(?:[\s\-]+[\w&']+){0,2}[\s\-]+"
+    escaped = re.escape(phrase).replace(r"\ \~\ ", between).replace(r"\ ", r"[\s\-]+").replace(r"\*", r"\w*")
     return rf"(?<!\w){escaped}(?!\w)"
 
 
@@ -334,7 +388,8 @@ def _find(text: str, words: tuple[str, ...]) -> list[re.Match[str]]:
     return list(_compiled(words).finditer(text, 0, MOST_READ))
 
 
-def _negated(text: str, start: int) -> bool:
+def is_negated(text: str, start: int) -> bool:
+    """Whether what starts there stands under a negation before it in its clause."""
     clause = re.split(r"[.,;:!?()\n]|\b(?:but|while|though)\b", text[max(0, start - 80) : start], flags=re.IGNORECASE)[-1]
     found = _NEGATIONS.search(clause if clause.endswith((" ", "-")) else clause + " ")
     return found is not None

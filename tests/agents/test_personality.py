@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.agents.personality import FOCUSES, MARKETS, RISKS, STYLES, detect, named_focuses, risk_config, system_prompt
+from lab.agents.personality import FOCUSES, MARKETS, RISKS, STYLES, detect, named_focuses, normalised, risk_config, system_prompt
 from lab.agents.views import Personality
 
 
@@ -127,3 +127,89 @@ def test_the_system_prompt_says_who_the_agent_is_and_what_binds_it() -> None:
         "past",
     ):
         assert part in prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "focus"),
+    [
+        ("fade opening gaps in calm markets", "gap fill"),
+        ("fade the gap", "gap fill"),
+        ("fade morning gaps", "gap fill"),
+        ("fading large gaps", "gap fill"),
+        ("gap fade", "gap fill"),
+        ("gaps up fade by noon, trade that fade", "gap fill"),
+        ("gap fill", "gap fill"),
+        ("play the gap fill", "gap fill"),
+        ("fill the overnight gap", "gap fill"),
+        ("short the gap up", "gap fill"),
+        ("short stocks that gap up", "gap fill"),
+        ("buy the gap down", "gap fill"),
+        ("sell gaps up", "gap fill"),
+        ("trade against the gap", "gap fill"),
+        ("gap reversals at the open", "gap fill"),
+        ("gap and go", "gap and go"),
+        ("gap-and-go momentum", "gap and go"),
+        ("buy gaps up on volume", "gap and go"),
+        ("stocks gapping up on earnings", "gap and go"),
+        ("gap continuation", "gap and go"),
+        ("don't fade gaps, gap and go only", "gap and go"),
+        ("fade VWAP, not gap and go", "VWAP fade"),
+        ("vwap reclaim", "VWAP bounce"),
+        ("buy the reclaim of vwap", "VWAP bounce"),
+        ("bounces off the VWAP", "VWAP bounce"),
+        ("dips into VWAP in an uptrend", "VWAP bounce"),
+        ("pullback to vwap", "VWAP bounce"),
+        ("vwap fade", "VWAP fade"),
+        ("fade moves far above VWAP", "VWAP fade"),
+        ("stretched far from vwap", "VWAP fade"),
+        ("mean reversion back to the vwap", "VWAP fade"),
+        ("buy the dip", "trend pull-back"),
+        ("buying dips in a strong uptrend", "trend pull-back"),
+        ("dip buyer in uptrends", "trend pull-back"),
+        ("trend following pullbacks", "trend pull-back"),
+        ("buy pullbacks to the moving average", "trend pull-back"),
+        ("breakout of the opening range", "opening-range breakout"),
+        ("ORB with volume", "opening-range breakout"),
+        ("break of the first 15 minutes", "opening-range breakout"),
+        ("opening drive breakouts", "opening-range breakout"),
+        ("mean reversion after a sell-off", "RSI-2 reversal"),
+        ("snap back after selloffs", "RSI-2 reversal"),
+        ("oversold bounces", "RSI-2 reversal"),
+        ("bollinger squeeze breakout", "Bollinger squeeze"),
+        ("buy at support", "support bounce"),
+        ("bull flags", "high-tight flag"),
+        ("fade parabolic spikes", "parabolic exhaustion"),
+        ("short the rallies", "parabolic exhaustion"),
+        ("momentum in strong stocks", "gap and go"),
+    ],
+)
+def test_a_traders_phrase_names_the_trade_it_means(text: str, focus: str) -> None:
+    assert detect(text).personality.focus[0] == focus
+
+
+def test_any_market_beside_another_is_that_other() -> None:
+    mixed = Personality("balanced", "scalper", ("VWAP bounce", "VWAP bounce"), ("any market", "calm market"))
+    assert normalised(mixed) == Personality("balanced", "scalper", ("VWAP bounce",), ("calm market",))
+    assert normalised(Personality("balanced", "scalper", ("VWAP bounce",), ())).markets == ("any market",)
+
+
+def test_limits_named_in_the_instructions_win_over_the_temper() -> None:
+    text = "A conservative VWAP scalper, risk 2%, max 3 positions"
+    found = detect(text).personality
+    assert risk_config(found, text) == risk_config(found) | {"risk_percent": 2.0, "max_positions": 3.0}
+    assert "risk 2 %" in system_prompt("Ann", text, found, "US stocks")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("trade options on tech stocks", "options"),
+        ("momentum in crypto", "crypto"),
+        ("day trader who holds overnight", "overnight"),
+        ("scalp stocks, risk 8% per trade", "5%"),
+        ("trade premarket gaps", "premarket"),
+    ],
+)
+def test_a_demand_that_can_not_be_met_is_said(text: str, said: str) -> None:
+    assert any(said in sentence for sentence in detect(text).not_understood)
+    assert detect("swing trader who holds overnight positions in tech stocks").not_understood == ()

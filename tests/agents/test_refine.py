@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -21,10 +23,11 @@ from lab.agents.strategist import (
     NoRefinement,
     ProposalRequest,
     RefinementDraft,
+    SpanResults,
     Verdict,
 )
 from lab.script import check, compile_strategy, describe_changes
-from tests.agents.made import CONTEXT, EXECUTION, SCAN, MadeBench, made_request, made_trades
+from tests.agents.made import CONTEXT, EXECUTION, SCAN, MadeBench, made_request, made_trades, span
 
 VOLUME = "bar volume above 2x"
 
@@ -75,8 +78,10 @@ def test_a_condition_that_stands_already_is_tightened_not_doubled() -> None:
     assert narrow(trend, "market.trend == 1").count("market.trend") == 1
 
 
-def test_all_ideas_compile_differ_and_cite_the_selection_part_only() -> None:
-    found = ideas(made_request())
+def test_all_ideas_compile_differ_and_cite_what_a_person_can_look_up() -> None:
+    whole = build_evidence(made_trades(400, loud_lift=0.8))
+    found = ideas(made_request(evidence=whole))
+    assert any(idea.evidence_ids for idea in found)
     assert 5 <= len(found) <= 8
     hashes = set()
     for idea in found:
@@ -85,7 +90,8 @@ def test_all_ideas_compile_differ_and_cite_the_selection_part_only() -> None:
         assert describe_changes(SCAN, EXECUTION, idea.variant.scan_script, idea.variant.execution_script)
         assert idea.variant.title
         assert idea.variant.why
-        assert all(i.startswith("S") for i in idea.evidence_ids)
+        cited = re.findall(r"\b[ES]\d+\b", idea.variant.why)
+        assert {*idea.evidence_ids, *cited} <= whole.ids()
     assert len(hashes) == len(found)
     assert compile_strategy(SCAN, EXECUTION).script_hash not in hashes
 
@@ -189,6 +195,10 @@ def test_guidance_that_means_nothing_to_it_is_admitted() -> None:
         ("don't trade around noon", "not around noon"),
         ("only near support", "only near support"),
         ("not on Mondays", "not on Mondays"),
+        ("only before 11:00", "only before 11:00"),
+        ("between 10:30 and 12", "only from 10:30 to 12:00"),
+        ("risk 2%", "risk 2% a trade"),
+        ("be flat by 15:30", "out by 15:30"),
     ],
 )
 def test_common_wishes_are_understood_and_compile(guidance: str, title: str) -> None:
@@ -227,3 +237,18 @@ def test_a_parameter_moves_on_its_step_and_stays_in_its_bounds(
     value: float, factor: float, low: float | None, high: float | None, step: float | None, expected: float
 ) -> None:
     assert moved(value, factor, low, high, step) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("trades", [0, 100])
+def test_with_too_few_sessions_to_confirm_on_nothing_is_tested_or_proposed(trades: int) -> None:
+    bench, few = MadeBench({}, otherwise=(2.0, 8e-4, 5e-4)), replace(span(trades), sessions=9)
+    found = proposed(made_request(current=SpanResults(span(trades), span(trades), few)), bench)
+    assert isinstance(found, NoRefinement)
+    assert "more history" in found.reason
+    assert bench.tested == []
+
+
+def test_guidance_that_is_a_setting_is_answered_as_one() -> None:
+    found = proposed(made_request(guidance="max 3 positions"), MadeBench({}))
+    assert isinstance(found, NoRefinement)
+    assert "set it in my settings" in found.reason

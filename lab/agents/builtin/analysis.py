@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from lab.agents.builtin import insights
 from lab.agents.builtin.insights import NOTABLE_P
 from lab.agents.builtin.patterns import pattern_of
+from lab.agents.builtin.setting import Horizon, horizon_of
 from lab.agents.builtin.wishes import EVERY_CONTEXT, wishes
 from lab.agents.dimensions import OUTCOME_COLUMNS
 from lab.agents.evidence import MIN_TRADES, Bucket, EvidencePack, Figure
 from lab.agents.strategist import Analysis, AnalysisRequest, Verdict
 from lab.agents.summary import PROMISING
 
-MIN_SESSIONS = 10
-"""On fewer sessions no change is proposed."""
+MIN_SESSIONS = 25
+"""On fewer sessions too few are held back to confirm a change on."""
 SINGLE_P = 0.05
 """P-value up to which a belief that was held before these trades is spoken of as seen in them, or as not holding."""
 
@@ -324,7 +325,8 @@ class _Writer:
         asked = self.request.guidance.strip()
         if not asked:
             return ""
-        if wishes(asked, EVERY_CONTEXT, intraday=True):
+        intraday = horizon_of(self.request.timeframe) is not Horizon.DAYS
+        if wishes(asked, EVERY_CONTEXT, intraday=intraday):
             return f"You asked for “{asked}”: what of it can be made a change of these scripts on these bars goes before my own ideas."
         return f"You asked for “{asked}”, in which I find nothing that I can turn into a change of these scripts."
 

@@ -21,8 +21,8 @@ def narrow(scan: str, condition: str) -> str:
     times = _TIMES.fullmatch(condition)
     if times and len(found := _TIMES.findall(scan)) == 1:
         start, end = max(found[0][0], times[1]), min(found[0][1], times[2])
-        if start < end:
-            return _TIMES.sub(f'time_between("{start}", "{end}")', scan)
+        # Two times that share no minute would never signal: then the new one stands alone.
+        return _TIMES.sub(f'time_between("{start}", "{end}")' if start < end else condition, scan)
     category = _CATEGORY.fullmatch(condition)
     if category and len([f for f in _CATEGORY.findall(scan) if f[0] == category[1]]) == 1:
         return _CATEGORY.sub(lambda m: condition if m[1] == category[1] else m[0], scan)
@@ -50,3 +50,18 @@ def moved(value: float, factor: float, low: float | None, high: float | None, st
     if high is not None:
         new = min(high, new)
     return round(new, 6)
+
+
+def leave_by(execution: str, time: str) -> str:
+    """The execution script with every position closed by a New York time such as "15:30"."""
+    line = f'flat_by = "{time}"'
+    if re.search(r"(?m)^flat_by\s*=", execution):
+        return re.sub(r"(?m)^(flat_by\s*=\s*).*$", lambda m: f'{m[1]}"{time}"', execution)
+    return f"{execution.rstrip()}\n{line}\n"
+
+
+def risk_to(execution: str, percent: float) -> str:
+    """The execution script with this risk, in percent of equity a trade."""
+    if re.search(r"(?m)^risk\s*=", execution):
+        return re.sub(r"(?m)^(risk\s*=\s*).*$", lambda m: f"{m[1]}{number(percent)}", execution)
+    return f"{execution.rstrip()}\nrisk = {number(percent)}\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from lab.agents.builtin.edits import leave_by, narrow
 from lab.agents.builtin.patterns import PATTERNS, Pattern, pattern_named
-from lab.agents.builtin.setting import Horizon, setting_of
+from lab.agents.builtin.setting import Horizon, Setting, setting_of
+from lab.agents.builtin.writing import Scripts
+from lab.agents.demands import clock, flat_by, limits, windows
 from lab.agents.personality import named_focuses
 from lab.agents.strategist import Brief, KnowledgeType, StrategyDraft
 
@@ -23,14 +26,48 @@ def draft(brief: Brief) -> StrategyDraft:
         Horizon.HOURS: "With only a few bars a session, positions may stay for several sessions.",
         Horizon.DAYS: "On daily bars there is no time of day, so I hold for days and leave by rule.",
     }[setting.horizon]
-    shorts = " I also sell short, as you asked." if "\nshort" in scripts.scan else ""
+    scripts, kept = _as_asked(brief, setting, scripts, pattern.name)
     return StrategyDraft(
         scan_script=scripts.scan,
         execution_script=scripts.execution,
         pattern=pattern.name,
-        rationale=f"I start with {pattern.name}, {because}. The bet: {idea}. {temper} {pace}{shorts}",
+        rationale=f"I start with {pattern.name}, {because}. The bet: {idea}. {temper} {pace}{kept}",
         version_notes=f"First version: {title}",
     )
+
+
+def _as_asked(brief: Brief, setting: Setting, scripts: Scripts, pattern: str) -> tuple[Scripts, str]:
+    """The scripts with the direction, times and risk that the person named, and a sentence on each."""
+    from lab.script import check
+
+    text, said = f"{brief.instructions}. {brief.guidance}", []
+    sides = {line.split("=")[0].strip() for line in scripts.scan.splitlines()} & {"long", "short"}
+    if not setting.longs and sides == {"long", "short"}:
+        scan = "".join(line for line in scripts.scan.splitlines(keepends=True) if line.split("=")[0].strip() != "long")
+        scripts = Scripts(scan, scripts.execution)
+        said.append("I only sell short, as you asked.")
+    elif not setting.longs and "short" not in sides:
+        said.append(f"You asked for short only, but my {pattern} buys: I know no short side of it.")
+    elif setting.shorts and sides == {"long", "short"}:
+        said.append("I also sell short, as you asked.")
+    elif setting.shorts and "short" not in sides:
+        said.append(f"You speak of selling short; my {pattern} only buys.")
+    for window in windows(text):
+        if setting.horizon is Horizon.DAYS:
+            said.append(f"“{window.words}” I can't keep: a daily bar has no time of day.")
+            continue
+        narrowed = Scripts(narrow(scripts.scan, window.condition), scripts.execution)
+        if not check(narrowed.scan, narrowed.execution):
+            scripts = narrowed
+            said.append(f"I trade {window.title}, as you asked.")
+    out = flat_by(text)
+    if out is not None and setting.horizon is not Horizon.DAYS:
+        scripts = Scripts(scripts.scan, leave_by(scripts.execution, clock(out[0])))
+        said.append(f"I am out by {clock(out[0])}, as you asked.")
+    asked = limits(text)
+    if asked.risk_percent is not None:
+        said.append(f"I risk {setting.risk_percent:g}% of equity a trade, as you asked. {asked.clamped}".strip())
+    return scripts, "".join(f" {sentence}" for sentence in said)
 
 
 def _choose(brief: Brief) -> tuple[Pattern, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.agents.builtin.edits import moved, narrow
+from lab.agents.builtin.edits import leave_by, moved, narrow, risk_to
 from lab.agents.builtin.filters import MIN_KEPT, filters
 from lab.agents.builtin.insights import change_topic
 from lab.agents.builtin.setting import Horizon, horizon_of
@@ -89,12 +89,21 @@ def _all(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterato
 def _filtered(request: ProposalRequest, pack: EvidencePack) -> Iterator[Idea]:
     """The filters the evidence speaks for, best first."""
     for found in filters(pack):
+        cited = _whole(request, found.evidence_ids)
+        seen = f"; over the whole span see [{', '.join(cited)}]" if cited else ""
         why = (
-            f"Trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops {found.dropped_mean_r:+.2f}R"
-            f" [{', '.join(found.evidence_ids)}]."
+            f"On the sessions I choose on, trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops"
+            f" {found.dropped_mean_r:+.2f}R{seen}."
         )
         scan = _narrowed(request.scan_script, found.condition)
-        yield Idea(Variant(scan, request.execution_script, found.title, why), found.evidence_ids)
+        yield Idea(Variant(scan, request.execution_script, found.title, why), cited)
+
+
+def _whole(request: ProposalRequest, selected: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids of the same buckets in the pack of the whole span: those a person can look up."""
+    there = {(b.column, b.name): b.id for b in request.evidence.buckets}
+    named = [(b.column, b.name) for b in request.selection_evidence.buckets if b.id in selected]
+    return tuple(there[name] for name in named if name in there)
 
 
 def _failed_before(request: ProposalRequest, idea: Idea) -> bool:
@@ -126,6 +135,8 @@ def _with_wish(request: ProposalRequest, wish: Wish, parameters: tuple[Parameter
 
     if wish.condition:
         return _narrowed(scan, wish.condition), execution
+    if wish.value:
+        return scan, leave_by(execution, wish.value) if wish.parameter == "flat_by" else risk_to(execution, float(wish.value))
     if wish.parameter == "risk" and not any(p.name.startswith("execution.risk") for p in parameters):
         return scan, _risk(execution, wish.factor)
     if wish.parameter == "threshold":
@@ -171,11 +182,25 @@ def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: Ev
     for p in parameters:
         if p.name.startswith("execution.stop"):
             if stopped is not None and stopped.trades > 0.5 * pack.trades:
-                order.append((p, 1.4, f"{stopped.trades} of {pack.trades} trades end at the stop [{stopped.id}].", (stopped.id,)))
+                order.append(
+                    (
+                        p,
+                        1.4,
+                        f"{stopped.trades} of {pack.trades} trades on the sessions I choose on end at the stop.",
+                        _whole(request, (stopped.id,)),
+                    )
+                )
             order += [(p, 0.7, "A closer stop makes the same move worth more R.", ()), (p, 1.4, "A wider stop survives more noise.", ())]
         elif p.name.startswith("execution.target"):
             if timed is not None and timed.trades > 0.4 * pack.trades:
-                order.append((p, 0.7, f"{timed.trades} of {pack.trades} trades run out of time [{timed.id}].", (timed.id,)))
+                order.append(
+                    (
+                        p,
+                        0.7,
+                        f"{timed.trades} of {pack.trades} trades on the sessions I choose on run out of time.",
+                        _whole(request, (timed.id,)),
+                    )
+                )
             order += [(p, 1.5, "A further target lets winners run.", ()), (p, 0.7, "A nearer target is met more often.", ())]
     order.sort(key=lambda step: not step[3])
     stricter = [(p, _stricter(request.scan_script, p), "A stricter threshold keeps the clearer cases.", ()) for p in parameters]

@@ -10,16 +10,26 @@ from __future__ import annotations
 from lab.agents.builtin.filters import MIN_KEPT
 from lab.agents.builtin.ideas import Idea, ideas
 from lab.agents.builtin.patterns import pattern_of
+from lab.agents.builtin.setting import Horizon, horizon_of
+from lab.agents.builtin.wishes import beyond_scripts
 from lab.agents.strategist import Comparison, NoRefinement, ProposalRequest, RefinementDraft, TestBench, VariantResult, Verdict
 
 MIN_SELECTION_SCORE = 1.0
 """Standard errors by which a change must gain on the selection part to be worth a person's time."""
 MOST_CONFIRMED = 3
+MIN_SESSIONS = 10
+"""Sessions to confirm a change on, below which none but what the person asks for is tested at all."""
 
 
 async def refine(request: ProposalRequest, bench: TestBench) -> RefinementDraft | NoRefinement:
     """The best change found, or why there is none."""
+    unseen = request.current.confirmation.sessions
     found = ideas(request)
+    if unseen < MIN_SESSIONS and not any(idea.wished for idea in found):
+        return NoRefinement(
+            f"Of {request.current.whole.sessions} sessions {unseen} are left to confirm a change on; with fewer than {MIN_SESSIONS}"
+            f" nothing can be confirmed, so I propose nothing. Give me more history. {_misunderstood(request)}".strip()
+        )
     if not found:
         return NoRefinement(_nothing_left(request))
     results = await bench.test([idea.variant for idea in found])
@@ -115,7 +125,13 @@ def _found(request: ProposalRequest, idea: Idea, result: VariantResult, tested: 
 
 
 def _asked_for(request: ProposalRequest, idea: Idea, result: VariantResult) -> str:
-    return f"You asked for it (“{', '.join(idea.wished)}”), so here it is: {idea.variant.title}. {_confirmed(result)}"
+    asked = f"You asked for it (“{', '.join(idea.wished)}”), so here it is: {idea.variant.title}."
+    return f"{asked} {_confirmed(result)} {_beside(request)}".strip()
+
+
+def _beside(request: ProposalRequest) -> str:
+    """What the person's guidance holds that no script can."""
+    return beyond_scripts(request.guidance, intraday=horizon_of(request.timeframe) is not Horizon.DAYS)
 
 
 def _confirmed(result: VariantResult) -> str:
@@ -137,6 +153,8 @@ def _confirmed(result: VariantResult) -> str:
 def _misunderstood(request: ProposalRequest) -> str:
     if not request.guidance.strip():
         return ""
+    if beside := _beside(request):
+        return beside
     return (
         f"Your guidance (“{request.guidance.strip()}”) names nothing I can turn into a change of these scripts that was not discarded"
         " before; try words such as “wider stop”, “only in the morning” or “avoid Fridays”."

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from lab.agents.demands import limits
 from lab.agents.personality import risk_config
 from lab.agents.strategist import Brief
 from lab.agents.words import mentions
@@ -24,6 +25,13 @@ _SHORT_WORDS = (
     "sell rallies",
     "falling stocks",
 )
+_NO_SALE = re.compile(
+    r"short[\s-]+(?:term|squeeze\w*|stay|hold\w*|time\w*|period|window|moving|ema|sma|lived|while)|in\s+short\b", re.IGNORECASE
+)
+"""Where "short" is no direction."""
+_SHORT_ONLY = ("short* only", "only short*", "short side only", "only ~ short side", "only sell* short")
+_LONGS = ("longs", "go long")
+_LONG_ONLY = ("long* only", "only long*", "long side only", "only ~ long side", "only buy*")
 
 
 class Horizon(Enum):
@@ -63,6 +71,8 @@ class Setting:
     """Whether the person speaks of selling short."""
     context: frozenset[str]
     markets: tuple[str, ...]
+    longs: bool = True
+    """Whether the person wants longs: all but those who say "short only" do."""
 
     def pick(self, conservative: float, balanced: float, aggressive: float) -> float:
         """The number that suits the agent's risk."""
@@ -92,13 +102,19 @@ class Setting:
 def setting_of(brief: Brief) -> Setting:
     """The setting of a brief; its risk limits win over those usual for its temper."""
     usual = risk_config(brief.personality)
+    asked = limits(brief.guidance).risk_percent or float(brief.risk_config.get("risk_percent", usual["risk_percent"]))
+    said = _NO_SALE.sub(" ", f"{brief.instructions}. {brief.guidance}")
+    short_only = bool(mentions(said, _SHORT_ONLY) or (mentions(said, _LONGS, negated=True) and not mentions(said, _LONGS)))
+    long_only = bool(mentions(said, _LONG_ONLY))
+    shorts = short_only or bool(mentions(said, _SHORT_WORDS))
     return Setting(
         horizon=horizon_of(brief.timeframe),
         bar_minutes=bar_minutes(brief.timeframe),
         risk=brief.personality.risk,
         style=brief.personality.style,
-        risk_percent=float(brief.risk_config.get("risk_percent", usual["risk_percent"])),
-        shorts=bool(mentions(f"{brief.instructions}. {brief.guidance}", _SHORT_WORDS)),
+        risk_percent=asked,
+        shorts=shorts and not (long_only and not short_only),
+        longs=not short_only or long_only,
         context=brief.context,
         markets=brief.personality.markets,
     )

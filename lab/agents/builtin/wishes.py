@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lab.agents.demands import clock, flat_by, limits, unusable, windows
 from lab.agents.words import FALLING_MARKET, VOLATILE_MARKET, mentions
 
 EVERY_CONTEXT = frozenset({"market", "levels", "prev_day"})
@@ -19,8 +20,10 @@ class Wish:
     """The words it was read from."""
     condition: str = ""
     parameter: str = ""
-    """"stop", "target", "risk" or "threshold": what to move."""
+    """"stop", "target", "risk", "threshold" or "flat_by": what to move."""
     factor: float = 1.0
+    value: str = ""
+    """What the line "risk" or "flat_by" is to say, where the person named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,11 @@ _MEANINGS: tuple[_Meaning, ...] = (
 def wishes(guidance: str, context: frozenset[str], *, intraday: bool) -> tuple[Wish, ...]:
     """What `guidance` asks for, as far as the built-in strategist understands it; each change once."""
     found: dict[str, Wish] = {}
+    asked, out = limits(guidance), flat_by(guidance)
+    if asked.risk_percent is not None:
+        found["risk"] = Wish(f"risk {asked.risk_percent:g}% a trade", asked.words[:1], parameter="risk", value=f"{asked.risk_percent:g}")
+    if out is not None and intraday:
+        found["flat_by"] = Wish(f"out by {clock(out[0])}", (out[1],), parameter="flat_by", value=clock(out[0]))
     for meaning in _MEANINGS:
         if (meaning.needs and meaning.needs not in context) or (meaning.intraday and not intraday):
             continue
@@ -164,4 +172,16 @@ def wishes(guidance: str, context: frozenset[str], *, intraday: bool) -> tuple[W
         if said:
             wish = Wish(meaning.title, said, meaning.condition, meaning.parameter, meaning.factor)
             found.setdefault(meaning.condition or meaning.parameter, wish)
+    for window in windows(guidance) if intraday else ():
+        found.setdefault(window.condition, Wish(window.title, (window.words,), condition=window.condition))
     return tuple(found.values())
+
+
+def beyond_scripts(guidance: str, *, intraday: bool) -> str:
+    """What of `guidance` is understood but is no matter of the scripts, in sentences; empty where there is nothing of the kind."""
+    asked, said = limits(guidance), []
+    if asked.max_positions is not None:
+        said.append(f"How many positions are held at most ({asked.max_positions}) is no matter of the scripts: set it in my settings.")
+    if not intraday and (times := windows(guidance)):
+        said.append(f"“{times[0].words}” can't be kept on bars that have no time of day.")
+    return " ".join((*said, *unusable(guidance, "")))
