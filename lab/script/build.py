@@ -73,6 +73,9 @@ def over_each(pick: str, first: pl.Expr | float, second: pl.Expr | float) -> pl.
     """The smaller ("min") or larger ("max") of two values, missing where either is."""
     import polars as pl
 
+    fixed, moving = (first, second) if isinstance(first, (int, float)) else (second, first)
+    if isinstance(fixed, (int, float)) and not isinstance(moving, (int, float)):
+        return moving.clip(lower_bound=float(fixed)) if pick == "max" else moving.clip(upper_bound=float(fixed))
     left = first if isinstance(first, pl.Expr) else pl.lit(float(first))
     right = second if isinstance(second, pl.Expr) else pl.lit(float(second))
     chosen = left > right if pick == "max" else left < right

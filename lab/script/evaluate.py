@@ -18,6 +18,7 @@ from lab.script.timeframes import add_timeframe
 
 BAR_COLUMNS = ("ticker", "timestamp", "open", "high", "low", "close", "volume", "session", "minute", "close_minute")
 """What a bars frame has before its context columns."""
+_PRICES = ("open", "high", "low", "close", "volume")
 
 _LARGEST_INPUT = 1e15
 _INLINE_DEPTH = 12
@@ -54,16 +55,19 @@ def evaluate(outputs: tuple[tuple[str, Node], ...], warm_up_bars: int, frame: pl
     Raises:
         LabError: a column or a ticker is missing, or the rows are not sorted by ticker and time.
     """
-    _check_frame(outputs, frame)
+    _check_columns(outputs, frame)
+    spans = list(_ticker_spans(frame))
+    _check_order(frame, spans)
     roots = [node for _, node in outputs]
     timeframes = _timeframes(roots)
     stages = _stages(roots)
     results = [_result(name, node, warm_up_bars) for name, node in outputs]
+    named = {node.name for node in reachable(roots) if node.op is Op.FIELD}
     cleaned = frame.select(
         *("timestamp", "session", "minute", "close_minute"),
-        *(_clean(name) for name in FIELDS if name in frame.columns),
+        # Functions read prices and volume without being told to; other fields are read only where they are named.
+        *(_clean(name) for name in FIELDS if name in _PRICES or name in named),
     )
-    spans = list(_ticker_spans(frame))
     names = [frame["ticker"][offset] if length else "" for offset, length in spans]
     if any(stage.across for stage in stages):
         _check_tickers(roots, names)
@@ -125,16 +129,19 @@ def _across(node: Node, parts: list[pl.DataFrame], names: list[str]) -> list[pl.
     return found
 
 
-def _check_frame(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:
+def _check_columns(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:
     lacking = [name for name in BAR_COLUMNS if name not in frame.columns]
     if lacking:
         raise LabError(f"The bars have no column {', '.join(lacking)}.")
     problem = missing_columns(outputs, frame.columns)
     if problem is not None:
         raise problem
-    later = (pl.col("timestamp") > pl.col("timestamp").shift(1)) & (pl.col("ticker") == pl.col("ticker").shift(1))
-    sorted_rows = frame.select((later | (pl.col("ticker") > pl.col("ticker").shift(1))).all()).item()
-    if not sorted_rows:
+
+
+def _check_order(frame: pl.DataFrame, spans: list[tuple[int, int]]) -> None:
+    tickers = [frame["ticker"][offset] for offset, length in spans if length]
+    backwards = (frame["timestamp"].to_physical().diff() <= 0).arg_true()
+    if tickers != sorted(set(tickers)) or not set(backwards) <= {offset for offset, _ in spans}:
         raise LabError("The bars are not sorted by ticker and time, or hold a bar twice.")
 
 
