@@ -183,7 +183,8 @@ def _encoding(path: Path) -> str:
         # The last bytes may be half a letter.
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return "cp1252" if all(byte not in head for byte in b"\x81\x8d\x8f\x90\x9d") else "utf8-lossy"
+        # Unlike the code page it stands for it has a letter for every byte, so that no later byte can fail.
+        return "latin-1"
     return "utf8-lossy"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-_SIGNS = r"[\s\u00a0\u202f'’$€£]"
-"""Blanks and apostrophes part thousands in some countries; a currency's sign says nothing new."""
+_SIGNS = r"[\s\u00a0\u202f'’$€£\x80]"
+"""Blanks and apostrophes part thousands in some countries; a currency's sign (\\x80 is a misread €) says nothing new."""
 
 
 def commas_are_points(prices: Sequence[pl.Series], separator: str) -> bool:

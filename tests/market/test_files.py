@@ -199,6 +199,13 @@ def test_german_french_and_spanish_files_are_read(tmp_path: Path, header: str, e
     assert "Decimals: prices such as 101,25 are read as 101.25." in plan.assumptions
 
 
+def test_a_byte_of_no_code_page_far_down_is_no_obstacle(tmp_path: Path) -> None:
+    path = german(tmp_path, BARS, "Datum;Zeit;Eröffnung;Hoch;Tief;Schluss;Volumen", "cp1252")
+    path.write_bytes(path.read_bytes() + b"\r\n02.04.2024;09:30;\x801,00;\x802,00;1,00;1,50;\x81\x8d\r\n")
+    read = read_bars(inspect_file(path))
+    assert read.row(-1)[2:] == (1.0, 2.0, 1.0, 1.5, None)
+
+
 def test_columns_with_names_of_another_language_can_be_given(tmp_path: Path) -> None:
     path = german(tmp_path, BARS, "Päivä;Kello;Avaus;Ylin;Alin;Päätös;Vaihto")
     with pytest.raises(UnreadableFile, match=r"no column with prices; its columns are Päivä, Kello, .*--column close=NAME"):
