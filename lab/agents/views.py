@@ -61,7 +61,7 @@ class ResultSummary:
     average_loss: float | None
     costs_paid: float
     """Dollars."""
-    median_risk: float | None
+    median_risk: float | None = field(default=None, kw_only=True)
     """Loss at the stop of the median trade, as a fraction of the starting equity: limits of the account may keep it below the script's."""
     starting_equity: float
     final_equity: float
