@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lab.agents.errors import BadAgent, NotThere
 from lab.agents.service import Lab
+from lab.agents.views import Personality
 
 TEXT = "Fade opening gaps in calm markets"
 
@@ -86,3 +89,15 @@ def test_the_demo_market_made_twice_is_the_same_universe(lab: Lab) -> None:
     again = lab.make_demo_market(lambda share, note: None)
     assert [universe.id for universe in lab.state().universes] == [universe.id for universe in first] == [again.id]
     assert again.synthetic
+
+
+def test_any_market_beside_another_is_kept_as_that_other_and_named_limits_as_named(lab: Lab) -> None:
+    personality = Personality("balanced", "scalper", ("VWAP bounce",), ("any market", "calm market"))
+    agent_id = lab.create_agent("Ann", "A VWAP scalper, max 3 positions", personality, lab.state().universes[0].id)
+    assert lab.agent(agent_id).row.personality.markets == ("calm market",)
+    assert lab.agent(agent_id).risk_config["max_positions"] == 3
+    lab.update_agent(
+        agent_id, instructions="A VWAP scalper, risk 2%", personality=replace(personality, markets=("any market", "rising market"))
+    )
+    assert lab.agent(agent_id).row.personality.markets == ("rising market",)
+    assert lab.agent(agent_id).risk_config["risk_percent"] == 2.0
