@@ -177,6 +177,84 @@ ATTACKS = (
     "= close",
 )
 
+ESCAPES = (
+    # RestrictedPython, CVE-2021-32807, CVE-2021-32811: formatting reaches attributes; a module that is let in lets in more.
+    "x = '{0.__globals__}'.format(sma)",
+    "x = '{x.__class__.__mro__}'.format(x=close)",
+    "x = string.Formatter().format('{0.__class__}', close)",
+    "x = string.Formatter().get_field('a.__class__', (), {})",
+    # RestrictedPython, CVE-2023-37271: the frames of a generator.
+    "x = (g.gi_frame.f_back.f_back.f_globals for g in [1])",
+    "x = close.gi_frame.f_back.f_builtins",
+    "x = close.ag_frame.f_globals",
+    "x = close.cr_frame.f_locals",
+    # RestrictedPython, CVE-2023-41039: format and format_map of a class.
+    "x = str.format('{0.__class__}', close)",
+    "x = str.format_map('{a.__class__}', {'a': close})",
+    "x = ''.format_map(close)",
+    # RestrictedPython, CVE-2024-47532: an AttributeError's object.
+    "x = exception.obj",
+    "x = close.obj.__builtins__",
+    # RestrictedPython, CVE-2025-22153: except* confuses the types.
+    "try:\n    x = close\nexcept* ValueError as e:\n    pass",
+    "try:\n    x = 1 / 0\nexcept ZeroDivisionError as e:\n    y = e.__traceback__.tb_frame.f_back",
+    # simpleeval: attributes of functions and modules that are handed in, and multiplication of texts.
+    "x = sma.__globals__['os']",
+    "x = abs.__self__",
+    "x = log.__module__",
+    "x = max.__call__(close, open)",
+    "x = functions.update(f=eval)",
+    "x = names['__builtins__']",
+    "x = 'a' * 1000000000",
+    "x = ('a' * 10000) * 10000",
+    "x = [1] * 10000000000",
+    "x = 9 ** 9 ** 9",
+    "x = (1 << 100000) > 1",
+    "x = abs(**{'__class__': 1})",
+    "x = rand()",
+    "x = randint(10)",
+    # asteval, CVE-2025-24359: an f-string's format is a template of its own.
+    "x = f'{sma.__class__}'",
+    "x = f'{close!s:{open.__class__}}'",
+    "x = f'{\"{0.__class__}\".format(close)}'",
+    "x = f'{__import__(\"os\")}'",
+    # asteval: NumPy as a way out.
+    "x = np.load('a')",
+    "x = numpy.ctypeslib.load_library('c', '/')",
+    "x = ufunc.__array_interface__",
+    "x = close.tofile('/tmp/a')",
+    # Polars as a way out.
+    "x = pl.read_csv('/etc/passwd')",
+    "x = close.map_batches(eval)",
+    "x = close.map_elements(print)",
+    "x = close.pipe(eval)",
+    "x = close.to_list()",
+    "x = col('close').shift(-1)",
+    "x = sql('select 1')",
+    "x = close.meta.serialize()",
+    # Python's newer forms.
+    "type x = int",
+    "x = t'{close}'",
+    "match close:\n    case object(__class__=y): x = y",
+    "def f[T](x): return x",
+    "x = (yield)",
+    "x = [*close]",
+    "print(f'{x=}')",
+    "x = lambda *a, **k: (a, k)",
+    "@property\ndef f(): return close",
+    "x = not_a_name if (lambda: eval('1'))() else close",
+    "x: (y := 1) = close",
+    "with open('a') as f: x = f.read()",
+    "del __builtins__",
+    "x = of('SPY\\x00', close)",
+    "x = of('../../etc/passwd', close)",
+    "x = of('{0.__class__}', close)",
+    "x = on('1d;import os', close)",
+    "x = on(f'{1}d', close)",
+    "x = time_between('10:00', '1{0}:00'.format(1))",
+)
+"""The shapes of published ways out of RestrictedPython, simpleeval and asteval, and of what stands behind this language."""
+
 LOOKS_AHEAD = (
     "x = ago(close, -1)",
     "x = ago(close, 0)",
@@ -279,6 +357,17 @@ def test_no_attack_is_accepted_in_either_script(attack: str) -> None:
     assert check(f"long = close > open\n{attack}", EXECUTION), attack[:80]
     assert check(f"{attack}\nlong = close > open", EXECUTION), attack[:80]
     assert check("long = close > open", f"{EXECUTION}{attack}"), attack[:80]
+
+
+@pytest.mark.parametrize("attack", ESCAPES, ids=range(len(ESCAPES)))
+def test_no_published_way_out_of_a_sandbox_is_accepted(attack: str) -> None:
+    assert check(f"long = close > open\n{attack}", EXECUTION), attack
+    assert check("long = close > open", f"{EXECUTION}{attack}"), attack
+
+
+def test_there_are_enough_attempts_of_either_kind() -> None:
+    assert len(set(ATTACKS) | set(ESCAPES)) >= 180
+    assert len(set(LOOKS_AHEAD)) >= 90
 
 
 @pytest.mark.parametrize("attempt", LOOKS_AHEAD, ids=range(len(LOOKS_AHEAD)))
