@@ -20,7 +20,9 @@ from lab.store.models import Universe
 from lab.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from lab.market import FilePlan
+    from sqlmodel import Session
+
+    from lab.market import BarsCache, FilePlan
 
 Progress = Callable[[float, str], None]
 
@@ -82,8 +84,14 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
     plan = _corrected(preview)
     outcome = import_file(BarsCache(workspace.bars), plan, progress)
     traded = tuple(ticker for ticker in outcome.tickers if ticker not in VIX_NAMES)
-    keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
     problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
+    if traded:
+        keep_universe(workspace, store, name, traded, outcome.timeframe, "import", False, outcome.first_session, outcome.last_session)
+    else:
+        name = ""
+        problems.insert(0, "The VIX can't be traded: it is kept as market context of your universes, and no universe is made of it.")
+        with store.write() as session:
+            _find_context(session, BarsCache(workspace.bars), synthetic=False)
     return ImportReport(
         rows=outcome.rows,
         tickers=tuple(outcome.tickers),
@@ -206,8 +214,16 @@ def keep_universe(
             )
         universe.tickers, universe.timeframe, universe.source, universe.synthetic = list(tickers), timeframe, source, synthetic
         universe.first_session, universe.learning_until, universe.last_session = first, learning_until, last
-        universe.market_ticker = MARKET if cache.has(MARKET, timeframe) or cache.has(MARKET, DAILY) else None
-        universe.vix_ticker = next((ticker for ticker in VIX_NAMES if cache.has(ticker, DAILY)), None)
         session.add(universe)
         session.flush()
+        _find_context(session, cache, synthetic)
         return universe_view(universe)
+
+
+def _find_context(session: Session, cache: BarsCache, synthetic: bool) -> None:
+    """Give every universe the market and the VIX that are cached by now: they may come with a later import than its own."""
+    for universe in session.exec(select(Universe).where(Universe.synthetic == synthetic)):
+        has_market = cache.has(MARKET, universe.timeframe) or cache.has(MARKET, DAILY)
+        universe.market_ticker = MARKET if has_market else None
+        universe.vix_ticker = next((ticker for ticker in VIX_NAMES if cache.has(ticker, DAILY)), None)
+        session.add(universe)

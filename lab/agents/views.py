@@ -365,6 +365,7 @@ class ImportReport:
     tickers: tuple[str, ...]
     timeframe: str
     universe: str
+    """The universe made of the tickers; empty where they are market context alone."""
     problems: tuple[str, ...]
     """A sentence a problem with what was done about it."""
     assumptions: tuple[str, ...] = ()

@@ -197,7 +197,8 @@ def import_file(
     if as_json:
         print_json(report)
         return
-    print(f"Imported {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
+    made = f" as universe {report.universe!r}" if report.universe else ""
+    print(f"Imported {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}){made}.")
     for assumption in report.assumptions:
         print(f"  {assumption}")
     for problem in report.problems:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lab.agents.errors import BadAgent, NotThere
 from lab.agents.service import Lab
 from lab.agents.views import Personality
+from lab.market import trading_sessions
 
 TEXT = "Fade opening gaps in calm markets"
 
@@ -101,3 +105,19 @@ def test_any_market_beside_another_is_kept_as_that_other_and_named_limits_as_nam
     )
     assert lab.agent(agent_id).row.personality.markets == ("rising market",)
     assert lab.agent(agent_id).risk_config["risk_percent"] == 2.0
+
+
+def test_market_context_imported_later_reaches_the_universes_that_are_there(lab: Lab, tmp_path: Path) -> None:
+    days = pl.DataFrame({"date": trading_sessions(date(2024, 1, 2), date(2024, 6, 28))["session"]})
+    walk = pl.lit(100.0) + pl.int_range(pl.len()).cast(pl.Float64) * 0.1
+    bars = days.with_columns(open=walk, high=walk + 1, low=walk - 1, close=walk + 0.5, volume=pl.lit(1e6))
+    for ticker in ("AAPL", "SPY", "VIX"):
+        bars.with_columns(ticker=pl.lit(ticker)).write_csv(tmp_path / f"{ticker}.csv")
+    reports = [
+        lab.import_bars(lab.preview_import(str(tmp_path / f"{name}.csv")), name, lambda share, note: None)
+        for name in ("AAPL", "SPY", "VIX")
+    ]
+    assert [report.universe for report in reports] == ["AAPL", "SPY", ""]
+    universes = {universe.name: universe for universe in lab.state().universes}
+    assert "VIX" not in universes
+    assert universes["AAPL"].missing_context == ()
