@@ -28,7 +28,7 @@ from lab.settings import Settings
 from lab.tui import actions
 from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
-from lab.tui.themes import DEFAULT, load_themes
+from lab.tui.themes import DEFAULT, in_16_colours, load_themes
 from lab.tui.widgets.bars import key_name, keys_in_use
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ class LabApp(App[None]):
         self._told: set[str] = set()
         themes, self._problems = load_themes(self.config / "themes")
         self.own_themes = [theme.name for theme in themes]
+        few = self.console.color_system in ("standard", "windows")
         for theme in themes:
-            self.register_theme(theme)
+            self.register_theme(in_16_colours(theme) if few else theme)
         if DEFAULT in self.own_themes:
             self.theme = DEFAULT
         try:

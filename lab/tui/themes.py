@@ -7,6 +7,7 @@ Colours are written "#rrggbb" or by an ANSI name such as "ansi_blue".
 
 from __future__ import annotations
 
+import colorsys
 import tomllib
 from pathlib import Path
 
@@ -18,6 +19,15 @@ from lab.errors import LabError
 
 DEFAULT = "night"
 _COLOURS = ("primary", "secondary", "warning", "error", "success", "accent", "foreground", "background", "surface", "panel")
+
+
+# The 16 colours as Rich knows them: a colour that is one of them stays what it is meant to be where a terminal has no others.
+_BLACK, _DARK_GREY, _GREY, _WHITE = "#000000", "#555555", "#aaaaaa", "#ffffff"
+_BLUE, _MAGENTA = "#0000aa", "#aa00aa"
+_YELLOW = "#ffff55"
+_ON_DARK = ("#ff5555", "#55ff55", "#55ffff", "#ff55ff", _YELLOW)
+_ON_LIGHT = ("#aa0000", _BLUE, _MAGENTA)
+"""Those that can be read on a light ground: green, cyan and yellow can't."""
 
 
 class ThemeError(LabError):
@@ -73,3 +83,62 @@ def load_themes(user_folder: Path) -> tuple[list[Theme], list[str]]:
             else:
                 themes[theme.name] = theme
     return list(themes.values()), problems
+
+
+def in_16_colours(theme: Theme) -> Theme:
+    """The theme for a terminal with 16 colours: what is read stands out from its ground, the selected row is seen.
+
+    Left to the nearest match, dark brown on cream becomes yellow on white and a soft selection becomes no selection.
+    """
+    dark = theme.dark
+    readable = _ON_DARK if dark else _ON_LIGHT
+    primary, success, error = (_nearest_hue(colour or theme.primary, readable) for colour in (theme.primary, theme.success, theme.error))
+    accent = warning = _YELLOW if dark else _MAGENTA
+    ground, words, quiet = (_BLACK, _WHITE, _GREY) if dark else (_WHITE, _BLACK, _DARK_GREY)
+    panel = _BLUE if dark else _GREY
+    cursor, on_cursor = (_GREY, _BLACK) if dark else (_BLUE, _WHITE)
+    said = {"primary": primary, "secondary": primary, "success": success, "error": error, "warning": warning, "accent": accent}
+    return Theme(
+        name=theme.name,
+        dark=dark,
+        primary=primary,
+        secondary=primary,
+        success=success,
+        error=error,
+        warning=warning,
+        accent=accent,
+        foreground=words,
+        background=ground,
+        surface=ground,
+        panel=panel,
+        variables={
+            **{f"text-{name}": colour for name, colour in said.items()},
+            "text": words,
+            "text-muted": quiet,
+            "text-disabled": quiet,
+            "foreground-muted": quiet,
+            "foreground-disabled": quiet,
+            "surface-lighten-2": _DARK_GREY,
+            "border": primary,
+            "border-blurred": _DARK_GREY,
+            "block-cursor-background": cursor,
+            "block-cursor-foreground": on_cursor,
+            "block-cursor-text-style": "bold",
+            "block-cursor-blurred-background": panel,
+            "block-cursor-blurred-foreground": words,
+            "input-selection-background": cursor,
+            "input-selection-foreground": on_cursor,
+            "scrollbar": _DARK_GREY if dark else _GREY,
+            "scrollbar-background": ground,
+            "footer-key-foreground": accent,
+        },
+    )
+
+
+def _nearest_hue(colour: str, choices: tuple[str, ...]) -> str:
+    def hue(of: str) -> float:
+        red, green, blue = Color.parse(of).rgb
+        return colorsys.rgb_to_hsv(red / 255, green / 255, blue / 255)[0]
+
+    wanted = hue(colour)
+    return min(choices, key=lambda choice: min(abs(hue(choice) - wanted), 1 - abs(hue(choice) - wanted)))

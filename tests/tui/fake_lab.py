@@ -15,6 +15,7 @@ from lab.agents.views import (
     Change,
     CoverageRow,
     DetectedPersonality,
+    EvidenceRow,
     ImportPreview,
     ImportReport,
     Interval,
@@ -72,6 +73,12 @@ REAL_UNIVERSE = replace(
 VWAP = Personality("conservative", "scalper", ("vwap bounce",), ("trending up", "calm"))
 GAP = Personality("aggressive", "day trader", ("gap and go", "opening-range breakout"), ("volatile",))
 REVERSAL = Personality("balanced", "swing trader", ("rsi reversal",), ("sideways",))
+
+EVIDENCE = (
+    EvidenceRow("E1", "trades", "94"),
+    EvidenceRow("E3", "hour of day 09:30 to 10:30", "+0.21R (-0.02R to 0.44R) over 41 trades, 58% won"),
+    EvidenceRow("E4", "hour of day from 10:30", "+0.05R (-0.18R to 0.27R) over 53 trades, 49% won"),
+)
 
 
 def result(*, win_rate: float = 0.543, sharpe: float = 1.24, total_return: float = 0.031, trades: int = 94, seed: int = 3) -> ResultSummary:
@@ -255,7 +262,7 @@ class FakeLab:
             sharpe_change=Change(0.82, measured.sharpe, "better") if measured and number > 1 else None,
             proposal=offered,
             universe=UNIVERSE,
-            evidence=(),
+            evidence=EVIDENCE if finished else (),
             explanation="",
         )
         self.rows[agent_id] = replace(
@@ -383,7 +390,7 @@ class FakeLab:
         style = "scalper" if "scalp" in words else "swing trader" if "swing" in words else "day trader"
         focus = tuple(f for f, w in (("vwap bounce", "vwap"), ("gap and go", "gap"), ("rsi reversal", "rsi")) if w in words)
         because = {"risk": (risk,) if risk in words else (), "style": (), "focus": tuple(f.split()[0] for f in focus), "markets": ()}
-        return DetectedPersonality(Personality(risk, style, focus or ("vwap bounce",), ("any",)), because, bool(focus))
+        return DetectedPersonality(Personality(risk, style, focus or ("vwap bounce",), ("any market",)), because, bool(focus))
 
     # What the screens do
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.widgets import Input, TextArea
 
@@ -69,6 +71,45 @@ async def test_every_part_can_be_chosen_and_no_longer_follows_the_words(make_app
         assert fake.rows[4].personality.risk == "balanced"
         assert fake.rows[4].personality.style == "day trader"
         assert len(fake.rows[4].personality.focus) == 2
+
+
+async def test_a_market_excludes_any_market_and_the_other_way_round(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("n")
+        await s.at("creation")
+        choices = s.app.screen.query_one("#markets", Choices)
+        choices.focus()
+        await s.press("right", "space", "right", "space")
+        assert chosen(s, "markets") == ("rising market", "falling market")
+        await s.press("left", "left", "space")
+        assert chosen(s, "markets") == ("any market",)
+        await s.press("right", "space", "space")
+        assert chosen(s, "markets") == ("any market",)
+
+
+async def test_words_that_changed_nothing_are_named(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = replace(fake.detect(WORDS), not_understood=("news", "earnings"))
+    monkeypatch.setattr(fake, "detect", lambda _: read)
+    async with session(make_app, fake) as s:
+        await s.press("n")
+        await s.sees("not understood: “news”, “earnings”")
+
+
+async def test_limits_are_shown_and_typed_as_percent_of_equity(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = fake.agent(1)
+    saved: list[dict[str, float] | None] = []
+    monkeypatch.setattr(fake, "agent", lambda _: replace(view, risk_config={"max_exposure": 1.0, "max_position": 0.25}))
+    monkeypatch.setattr(fake, "update_agent", lambda *_, risk, **__: saved.append(risk))
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        assert "100 % of equity in all positions" in s.flow("#settings-text")
+        await s.press("e")
+        await s.at("settings")
+        limit = s.app.screen.query_one("#limit-max_position", Input)
+        assert limit.value == "25"
+        limit.value = "35"
+        await s.press("ctrl+g")
+        await s.until(lambda: saved == [{"max_position": 0.35}], "saved")
 
 
 async def test_backspace_goes_back_to_what_was_read(make_app: MakeApp, fake: FakeLab) -> None:

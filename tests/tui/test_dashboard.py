@@ -9,7 +9,7 @@ import pytest
 
 from lab.tui.screens.confirm import Confirm
 from tests.tui.conftest import MakeApp
-from tests.tui.fake_lab import FakeLab
+from tests.tui.fake_lab import FakeLab, result
 from tests.tui.seeing import on_screen, said, until
 
 
@@ -35,6 +35,29 @@ async def test_an_agents_standing_is_seen_at_a_glance(make_app: MakeApp, fake: F
             "2 to approve",
         ):
             await until(pilot, words)
+
+
+async def test_figures_of_another_version_say_so(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.rows[1] = replace(fake.rows[1], current_version="1.2")
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "of 1.1")
+        await until(pilot, "Figures of version 1.1; 1.2 is not measured yet")
+
+
+async def test_a_result_without_trades_shows_no_figures(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.rows[1] = replace(fake.rows[1], result=result(trades=0, total_return=0.0))
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "no trades:")
+        assert "Return" not in on_screen(pilot)
+
+
+async def test_a_long_name_keeps_clear_of_the_counters(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.rows[1] = replace(fake.rows[1], name="The very patient guardian of every volume-weighted average price")
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "The very patient")
+        await pilot.press("enter")
+        await until(pilot, "Overview")
+        await until(pilot, "… 1 iteration running")
 
 
 async def test_the_detail_follows_the_cursor(make_app: MakeApp, fake: FakeLab) -> None:

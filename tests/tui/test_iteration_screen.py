@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from lab.agents.errors import AlreadyDecided
-from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.line_table import Cell, LineTable
 from lab.tui.widgets.script_editor import ScriptEditor
 from lab.tui.widgets.tabs import TabLine
+from lab.tui.widgets.trades import TradesTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.session import Session, session
@@ -55,7 +56,53 @@ async def test_every_tab_has_its_content(make_app: MakeApp, fake: FakeLab) -> No
         await s.press("left")
         assert s.app.screen.query_one(TabLine).active == "trades"
         await s.press("down", "down")
-        assert s.app.screen.query_one("#trades", LineTable).cursor == 2
+        assert s.app.screen.query_one(TradesTable).cursor == 2
+
+
+async def test_cited_evidence_is_listed_below_the_analysis_and_v_jumps_there_and_back(make_app: MakeApp, fake: FakeLab) -> None:
+    view = fake.iterations[12]
+    fake.iterations[12] = replace(view, analysis=view.analysis + "\n\nMore." * 20)
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right")
+        listed = s.flow("#evidence")
+        assert "E3" in listed
+        assert "+0.21R (-0.02R to 0.44R) over 41 trades, 58% won" in listed
+        assert "E1 " not in listed
+        assert "What it cites" not in s.text()
+        await s.press("v")
+        await s.sees("What it cites")
+        await s.press("v")
+        await s.sees("I took 94 trades")
+
+
+async def test_trades_are_sorted_in_turn_and_filtered_by_words(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right", "right", "o")
+        await s.sees("40 trades, by ticker")
+        table = s.app.screen.query_one(TradesTable)
+        tickers = [str(cells[0].text) for _, cells in table.rows if isinstance(cells[0], Cell)]
+        assert tickers == sorted(tickers)
+        await s.press("o", "slash", *"aapl", "space", *"stop")
+        await s.until(lambda: 0 < len(table.rows) < 10, "few trades left")
+        await s.sees("by P&L, best first")
+        await s.press("enter", "down")
+        assert table.cursor == 1
+        await s.press("slash", *"zzz")
+        await s.sees("No trade matches.")
+        await s.press("escape")
+        await s.until(lambda: len(table.rows) == 40, "all trades")
+        assert s.place == "iteration"
+
+
+async def test_a_step_without_progress_of_its_own_counts_seconds_instead_of_0_percent(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.iterations[31] = replace(fake.iterations[31], progress=0.0, progress_note="")
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 31)
+        await s.sees("▸ backtest")
+        assert "0%" not in s.flow("StepsPanel")
+        await s.until(lambda: " 1 s" in s.flow("StepsPanel"), "a second has passed")
 
 
 async def test_the_refinement_shows_meaning_effect_trials_and_both_diffs(make_app: MakeApp, fake: FakeLab) -> None:

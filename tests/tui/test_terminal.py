@@ -71,3 +71,41 @@ def test_a_cursor_key_costs_few_bytes(program: pexpect.spawn) -> None:
     program.send("j")
     first = settle(program, 0.4)
     assert 0 < len(first) < 4_000
+
+
+CRASHING = """
+import sys
+from pathlib import Path
+from lab.tui.app import LabApp
+from tests.tui.fake_lab import FakeLab
+home = Path(sys.argv[1])
+lab = FakeLab(home)
+lab.agent = lambda _: 1 / 0
+app = LabApp(home, lambda _: lab, lambda _: None, home)
+app.run()
+sys.exit(app.return_code or 0)
+"""
+
+
+def test_a_crash_is_told_on_lines_of_its_own_after_the_picture_is_gone(tmp_path: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", CRASHING, str(tmp_path)],
+        cwd=str(ROOT),
+        dimensions=(24, 80),
+        env={**os.environ, "TERM": "xterm-256color"},
+        timeout=20,
+        encoding="utf-8",
+    )
+    child.expect("VWAP Guardian")
+    child.send("\r")
+    child.expect(pexpect.EOF)
+    picture, left, told = child.before.rpartition("\x1b[?1049l")
+    assert left
+    assert "\x1b[2J" in picture
+    assert "lab stopped on an error it did not expect." in told
+    said = [line for line in told.replace("\x1b", "\n\x1b").splitlines() if "lab stopped" in line or "written in" in line]
+    assert all(len(line) <= 80 for line in said)
+    child.wait()
+    assert child.exitstatus == 1
+    assert "ZeroDivisionError" in (tmp_path / "logs" / "lab.log").read_text()

@@ -6,10 +6,14 @@ import importlib
 from pathlib import Path
 
 import pytest
+from rich._palettes import STANDARD_PALETTE
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
+from textual.color import Color
 
 from lab.tui import actions
 from lab.tui.app import SCREENS, LabApp
-from lab.tui.themes import DEFAULT, ThemeError, load_theme, load_themes, own_folder
+from lab.tui.themes import DEFAULT, ThemeError, in_16_colours, load_theme, load_themes, own_folder
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.seeing import said, until
@@ -60,6 +64,23 @@ async def test_the_persons_theme_can_be_chosen_and_is_remembered(make_app: MakeA
         await until(pilot, lambda: fake.preferences.get("theme") == "mine")
     async with make_app(fake).run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: pilot.app.theme == "mine")
+
+
+@pytest.mark.parametrize("name", ["night", "paper", "contrast"])
+def test_in_16_colours_words_stand_out_and_the_selected_row_is_seen(name: str) -> None:
+    theme = in_16_colours(next(theme for theme in load_themes(Path("/nowhere"))[0] if theme.name == name))
+    colours = theme.to_color_system().generate()
+
+    def shown(variable: str) -> Color:
+        """As Rich writes it for such a terminal: by the nearest of the 16."""
+        number = RichColor.parse(colours[variable]).downgrade(ColorSystem.STANDARD).number
+        assert number is not None
+        return Color(*STANDARD_PALETTE[number])
+
+    for variable in ("foreground", "foreground-muted", "text-primary", "text-accent", "text-success", "text-warning", "text-error"):
+        assert abs(shown(variable).brightness - shown("background").brightness) > 0.25, variable
+    assert colours["block-cursor-background"] not in (colours["background"], colours["panel"])
+    assert abs(shown("block-cursor-foreground").brightness - shown("block-cursor-background").brightness) > 0.5
 
 
 def test_a_key_means_the_same_everywhere() -> None:

@@ -56,6 +56,7 @@ class AgentForm(LabScreen[FormData]):
         border: round $primary; border-title-color: $primary;
     }
     AgentForm .box { height: auto; padding: 0 1; }
+    AgentForm TextArea > .text-area--placeholder { color: $foreground-muted; }
     AgentForm .part { height: auto; }
     AgentForm .label { width: 10; color: $foreground-muted; }
     AgentForm Choices { width: 1fr; }

@@ -39,13 +39,12 @@ from lab.tui.widgets.status import STEP_NAMES
 
 COLUMNS = (
     Column("Agent", least=12, most=60, keep=9, grow=True),
-    Column("Now", least=14, most=16, keep=8),
+    Column("Now", least=14, most=17, keep=8),
     Column("Ver", least=3, most=6, keep=5),
     Column("Figures", least=7, most=8, keep=5, optional=True),
     Column("It", least=2, most=5, right=True, keep=2, spare=True),
     Column("Trades", least=6, most=9, right=True, keep=3),
     Column("Win", least=5, most=6, right=True, keep=6),
-    Column("Progress", least=8, most=8, keep=2, optional=True, spare=True),
     Column("Interval", least=8, most=8, keep=1, spare=True),
     Column("Sharpe", least=6, most=7, right=True, keep=7),
     Column("Verdict", least=13, most=18, keep=4),
@@ -210,7 +209,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
 def _now(agent: AgentRow) -> Cell:
     if agent.running_iteration_id is not None:
         step = clean(agent.step or "queued")
-        place = f" {STEP_NAMES.index(step) + 1}/{len(STEP_NAMES)}" if step in STEP_NAMES else ""
+        place = f" {STEP_NAMES.index(step) + 1}/{len(STEP_NAMES)} {bar(agent.progress, 4)}" if step in STEP_NAMES else ""
         return Cell(step + place, Tone.ACCENT)
     if agent.pending_approvals:
         return Cell(f"● {agent.pending_approvals} to approve", Tone.WARN)
@@ -229,7 +228,6 @@ def _row(agent: AgentRow) -> Row:
         count(agent.iterations),
         count(measured.trades) if measured else "–",
         percent(traded.win_rate) if traded else "",
-        Cell(bar(agent.progress, 8) if agent.running_iteration_id is not None else "", Tone.ACCENT),
         Cell(percent_interval(traded.win_rate_interval) if traded else "", Tone.MUTED),
         number(traded.sharpe) if traded else "",
         Cell(clean(traded.verdict) if traded else "no trades" if measured else "", Tone.MUTED),

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher
 
 from lab.agents.views import IterationView, ProposalView, TradeRow
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes, whole_in_line
+from lab.tui.widgets.evidence import cited, evidence_lines
 from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
 from lab.tui.widgets.result import figures, funnel
 from lab.tui.widgets.script_view import script_text
 from lab.tui.widgets.status import UNFINISHED, status_words
 from lab.tui.widgets.steps import StepsPanel, steps_in_short
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
-from lab.tui.widgets.trades import TradesTable
+from lab.tui.widgets.trades import TradesPane
 
 TABS = {"results": "Results", "analysis": "Analysis", "refinement": "Refinement", "trades": "Trades", "scripts": "Scripts"}
 
@@ -38,7 +40,19 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     PLACE = "iteration"
     TITLE = "Iteration"
-    ACTIONS = (APPLY, EDIT, DISCARD, ITERATE, STOP, NEXT_TAB, PREVIOUS_TAB, BACK)
+    ACTIONS = (
+        APPLY,
+        EDIT,
+        DISCARD,
+        ITERATE,
+        STOP,
+        Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
+        Action("order", "o", "Order", "Sorts the trades by entry, ticker, P&L or R, in turn."),
+        Action("filter", "slash", "Filter", "Shows only the trades of a ticker or of a way they ended."),
+        NEXT_TAB,
+        PREVIOUS_TAB,
+        BACK,
+    )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
     VERTICAL_BREAKPOINTS = [(0, "-short"), (38, "-tall")]  # noqa: RUF012  # as above
     CSS = """
@@ -78,13 +92,14 @@ class IterationScreen(DecidingScreen[IterationData]):
                 yield Flow(id="funnel")
             with Reader(id="analysis"):
                 yield Flow(id="analysis-text")
+                yield Flow(id="evidence")
             with Reader(id="refinement"), Container(id="change"):
                 with Vertical(id="why"):
                     yield Flow(id="heading")
                     yield Flow(id="effect")
                     yield Flow(id="reasons")
                 yield Flow(id="diff")
-            yield TradesTable(id="trades")
+            yield TradesPane(id="trades")
             with Reader(id="scripts"):
                 yield Flow(id="scripts-text")
         yield Flow(id="decide")
@@ -118,8 +133,9 @@ class IterationScreen(DecidingScreen[IterationData]):
         steps.show_steps(view.steps, view.progress, view.progress_note, failed=stopped)
         self._show_results(view)
         self.query_one("#analysis-text", Flow).show(_analysis(view))
+        self.query_one("#evidence", Flow).show(evidence_lines(cited(view.analysis, view.evidence)))
         self._show_refinement(view)
-        self.query_one(TradesTable).show(data.trades)
+        self.query_one(TradesPane).show(data.trades)
         self.query_one(TabLine).note("trades", f"{len(data.trades):,}" if data.trades else "")
         self.query_one("#scripts-text", Flow).show(_scripts(view))
 
@@ -151,7 +167,7 @@ class IterationScreen(DecidingScreen[IterationData]):
             return
         suggested = "; ".join(proposal.changes) or proposal.title
         line = Content.assemble(("◆ Suggested: ", "bold $text-warning"), (clean(suggested), "bold"))
-        banner.show([(line, 2), (effect_in_line(proposal.effect).pad_left(2), 2), (whole_in_line(proposal.effect).pad_left(2), 2)])
+        banner.show([(line, 2), (effect_in_line(proposal.effect), 2), (whole_in_line(proposal.effect), 2)])
         top.show(heading(proposal))
         self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))
         self.query_one("#reasons", Flow).show(reasons(proposal))
@@ -160,7 +176,22 @@ class IterationScreen(DecidingScreen[IterationData]):
     def proposal(self) -> ProposalView | None:
         return self.data.view.proposal if self.data else None
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Keys of one tab stay out of the footer of the others.
+        tab = {"evidence": "analysis", "order": "trades", "filter": "trades"}.get(str(parameters[0])) if parameters else None
+        if action == "do" and tab is not None and self.is_mounted:
+            return self.query_one(TabLine).active == tab
+        return super().check_action(action, parameters)
+
+    @on(TabLine.Moved)
+    def _moved_tab(self) -> None:
+        self.refresh_actions()
+
     def why_not(self, name: str) -> str | None:
+        if name == "evidence" and not (self.data and cited(self.data.view.analysis, self.data.view.evidence)):
+            return "The analysis cites nothing that could be looked up."
+        if name in ("order", "filter") and not (self.data and self.data.trades):
+            return "There are no trades."
         status = self.data.view.row.status if self.data else ""
         if name == "stop" and status not in UNFINISHED:
             return "This iteration has ended."
@@ -176,6 +207,18 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     def action_previous_tab(self) -> None:
         self.query_one(TabLine).move(-1)
+
+    def action_evidence(self) -> None:
+        reader, listed = self.query_one("#analysis", Reader), self.query_one("#evidence", Flow)
+        # The list's own place, since near the end the text can't scroll that far.
+        there = min(max(0, listed.virtual_region.y + 1), reader.max_scroll_y)
+        reader.scroll_to(y=0 if reader.scroll_y >= there else there, animate=False)
+
+    def action_order(self) -> None:
+        self.query_one(TradesPane).next_order()
+
+    def action_filter(self) -> None:
+        self.query_one(TradesPane).ask_filter()
 
     async def action_stop(self) -> None:
         if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):

@@ -79,10 +79,8 @@ def effect_in_line(effect: MeasuredEffect) -> Content:
     mark, tone = verdict_mark(effect.verdict)
     return Content.assemble(
         (f"{mark} {clean(effect.verdict)}", TONE_STYLES[tone]),
-        (f" {unseen(effect)}:", MUTED),
-        (f"  Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", MUTED),
-        (f"  win rate {percent(effect.win_rate[0])} → {percent(effect.win_rate[1])}", MUTED),
-        (f"  {effect.trials:,} tried", MUTED),
+        (f" {unseen(effect)}: Sharpe {number(effect.sharpe[0])} → {number(effect.sharpe[1])}", MUTED),
+        (f", {effect.trades[0]:,} → {effect.trades[1]:,} trades; {effect.trials:,} tried", MUTED),
     )
 
 

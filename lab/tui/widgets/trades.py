@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input
+
 from lab.agents.views import TradeRow
-from lab.tui.text import Tone, clean, signed_dollars, signed_number
+from lab.tui.text import Tone, clean, plural, signed_dollars, signed_number
+from lab.tui.widgets.flow import Flow
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -26,11 +35,33 @@ COLUMNS = (
 )
 
 
+NONE_YET = "No trades yet: they appear when the backtest has finished."
+
+ORDERS: tuple[tuple[str, Callable[[TradeRow], Any]], ...] = (
+    ("by entry", lambda trade: trade.entry_at),
+    ("by ticker", lambda trade: (trade.ticker, trade.entry_at)),
+    ("by P&L, best first", lambda trade: -trade.pnl),
+    ("by P&L, worst first", lambda trade: trade.pnl),
+    ("by R, best first", lambda trade: -trade.r_multiple),
+    ("by R, worst first", lambda trade: trade.r_multiple),
+)
+
+
+class FilterLine(Input):
+    """Where the words to look for are typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "All trades", show=False, tooltip="Shows all trades again.")]
+
+    def action_leave(self) -> None:
+        self.clear()
+        self.post_message(self.Submitted(self, ""))
+
+
 class TradesTable(LineTable):
-    """A line a trade, in order of entry."""
+    """A line a trade, in the order given."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(COLUMNS, empty="No trades yet: they appear when the backtest has finished.", id=id)
+        super().__init__(COLUMNS, empty=NONE_YET, id=id)
         self._shown: Sequence[TradeRow] = ()
 
     def show(self, trades: Sequence[TradeRow]) -> None:
@@ -43,6 +74,66 @@ class TradesTable(LineTable):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # A trade opens nothing, so the footer must not offer it.
         return False if action == "select" else super().check_action(action, parameters)
+
+
+class TradesPane(Vertical):
+    """The trades with an order to choose and words to filter by."""
+
+    DEFAULT_CSS = """
+    TradesPane TradesTable { height: 1fr; }
+    TradesPane FilterLine { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
+    TradesPane #trades-line { padding: 0 1; display: none; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._trades: Sequence[TradeRow] = ()
+        self._order = 0
+
+    def compose(self) -> ComposeResult:
+        yield TradesTable()
+        yield Flow(id="trades-line")
+        yield FilterLine(placeholder="ticker or how it ended, such as AAPL stop", compact=True, max_length=60)
+
+    def show(self, trades: Sequence[TradeRow]) -> None:
+        """Show these trades, in the order and with the filter chosen before."""
+        if trades is not self._trades:
+            self._trades = trades
+            self._draw()
+
+    def next_order(self) -> None:
+        """Sort by the next thing one may sort by."""
+        self._order = (self._order + 1) % len(ORDERS)
+        self._draw()
+        self.query_one(TradesTable).action_to_end(-1)
+
+    def ask_filter(self) -> None:
+        """Let the person type what to filter by."""
+        line = self.query_one(FilterLine)
+        line.display = True
+        line.focus()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._draw()
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.input.display = bool(event.input.value.strip())
+        self.query_one(TradesTable).focus()
+
+    def _draw(self) -> None:
+        words = self.query_one(FilterLine).value.casefold().split()
+        found = [trade for trade in self._trades if all(word in f"{trade.ticker} {trade.exit_reason}".casefold() for word in words)]
+        order, key = ORDERS[self._order]
+        table = self.query_one(TradesTable)
+        table.empty = "No trade matches." if self._trades else NONE_YET
+        table.show(sorted(found, key=key))
+        line = self.query_one("#trades-line", Flow)
+        line.display = bool(words) or self._order > 0
+        matching = f"{len(found):,} of {plural(len(self._trades), 'trade')}" if words else plural(len(found), "trade")
+        line.show([(Content.styled(f"{matching}, {order}", "$foreground-muted"), 0)])
 
 
 def _row(at: int, trade: TradeRow) -> Row:
