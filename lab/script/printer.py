@@ -96,14 +96,21 @@ def _laid_out(source: Source) -> str:
             rows.append((statement.targets[0].id, expression_text(statement.value), trailing))
         elif isinstance(statement, ast.FunctionDef):
             arguments = ", ".join(argument.arg for argument in statement.args.args)
-            body = f"def {statement.name}({arguments}): return {expression_text(function_body(statement))}"
-            rows.append(("", body + (f"  {trailing}" if trailing else ""), ""))
+            head, body = f"def {statement.name}({arguments}):", f"return {expression_text(function_body(statement))}"
+            if is_docstring(statement.body[0]):
+                rows += [("", head, ""), ("", f"    {_docstring(statement.body[0])}", ""), ("", f"    {body}{_tail(trailing)}", "")]
+            else:
+                rows.append(("", f"{head} {body}{_tail(trailing)}", ""))
         else:
-            rows.append(("", _docstring(statement) + (f"  {trailing}" if trailing else ""), ""))
+            rows.append(("", _docstring(statement) + _tail(trailing), ""))
         comments = {at: comment for at, comment in comments.items() if at > last}
         line = last + 1
     rows += _between(source.text, comments, line, source.text.count("\n") + 2)
     return _aligned(rows)
+
+
+def _tail(comment: str) -> str:
+    return f"  {comment}" if comment else ""
 
 
 def _docstring(statement: ast.stmt) -> str:
@@ -154,7 +161,7 @@ def _aligned(rows: list[tuple[str, str, str]]) -> str:
 
 
 def _assignment(name: str, text: str, comment: str) -> str:
-    tail = f"  {comment}" if comment else ""
+    tail = _tail(comment)
     head = f"{name} = "
     if len(head) + len(text) <= _LONGEST_LINE:
         return head + text + tail

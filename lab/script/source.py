@@ -137,7 +137,7 @@ def _check_characters(script: str, text: str) -> None:
 def _check_numbers(script: str, text: str) -> None:
     # Python accepts `1if x else 2` with a warning on stderr, which would land on the person's screen.
     shown = re.sub(r"\"[^\"\n]*\"|'[^'\n]*'|#[^\n]*", lambda found: " " * len(found.group()), text)
-    found = re.search(r"(?<![\w.])[0-9][0-9_.]*(?![eE][+-]?[0-9])[A-Za-z]", shown)
+    found = re.search(r"(?:(?<![\w.])[0-9][0-9_.]*+|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9]+)?+[A-Za-z]", shown)
     if found:
         line, column = _place(text, found.start())
         raise error_at(

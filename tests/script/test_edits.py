@@ -95,6 +95,20 @@ def test_formatting_keeps_comments_and_meaning_and_is_stable() -> None:
     assert compile_strategy(messy, EXECUTION).script_hash == compile_strategy(neat, EXECUTION).script_hash
 
 
+def test_formatting_keeps_every_docstring_and_comment() -> None:
+    text = (
+        '"""Title\nin two lines"""  # behind it\n# first\n\ndef near(a):  # at the head\n    """What near is"""\n    # inside\n'
+        "    return abs(a-1)<0.01 # at the end\nlong=(close>open\n  # within\n  and near(close/open)) # behind\n# last"
+    )
+    neat = format_script(text)
+    for kept in ('"""Title\nin two lines"""', '"""What near is"""', "# behind it", "# first", "# at the head", "# inside", "# at the end"):
+        assert kept in neat
+    for kept in ("# within", "# behind", "# last"):
+        assert kept in neat
+    assert format_script(neat) == neat
+    assert compile_strategy(text, EXECUTION).script_hash == compile_strategy(neat, EXECUTION).script_hash
+
+
 _LEAVES = st.sampled_from(["close", "open", "1", "2.5", "vwap()", "sma(close, 3)", "market.trend", "min(low, 4)"])
 
 

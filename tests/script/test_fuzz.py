@@ -62,14 +62,14 @@ def test_any_damage_to_a_good_script_is_answered(data: st.DataObject) -> None:
     _asked(text, EXECUTION_SCRIPT)
 
 
-def random_scan(seed: int) -> str:
+def random_scan(seed: int, windows: tuple[int, ...] = tuple(range(2, 10))) -> str:
     """A random valid scan over the whole catalogue."""
     chance = random.Random(seed)
     numbers, conditions = ["close", "high - low", "volume"], ["close > open"]
     lines = []
     for position in range(chance.randint(2, 8)):
         function = chance.choice(COMPUTED)
-        call = call_of(function, chance.randint(2, 9)).replace("close > open", chance.choice(conditions))
+        call = call_of(function, chance.choice(windows)).replace("close > open", chance.choice(conditions))
         call = call.replace("close,", chance.choice(["close,", f"{chance.choice(['close', 'typical()', 'volume'])},"]))
         name = f"x{position}"
         if function.returns.name == "CONDITION":

@@ -365,6 +365,15 @@ def test_no_published_way_out_of_a_sandbox_is_accepted(attack: str) -> None:
     assert check("long = close > open", f"{EXECUTION}{attack}"), attack
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "text", ["x = 1e9if close > 1 else 2", "x = 1if close > 1 else 2", "x = 0x1for", "x = 1_0else", "x = 1.5e3and 2", "x = a1.5in close"]
+)
+def test_no_text_puts_a_warning_of_pythons_on_the_screen(text: str) -> None:
+    assert check(text, EXECUTION)
+    assert check("long = close > 1e5 and close < 1.5e+6", EXECUTION) == ()
+
+
 def test_there_are_enough_attempts_of_either_kind() -> None:
     assert len(set(ATTACKS) | set(ESCAPES)) >= 180
     assert len(set(LOOKS_AHEAD)) >= 90
