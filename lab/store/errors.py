@@ -45,9 +45,7 @@ def folder_error(error: OSError, path: Path) -> StoreError:
                 "move that file away, or set LAB_HOME to another folder."
             )
         case errno.EACCES | errno.EPERM:
-            return FolderError(
-                f"{path} may not be written by you: make it yours (chown, chmod u+rwx), or set LAB_HOME to another folder."
-            )
+            return FolderError(f"{path} may not be written by you: make it yours (chown, chmod u+rwx), or set LAB_HOME to another folder.")
         case errno.EROFS:
             return FolderError(f"{path} is on a read-only file system: set LAB_HOME to a folder that can be written.")
         case errno.ENOSPC | errno.EDQUOT:

@@ -13,7 +13,7 @@ LOOKED_OVER_BYTES = 4 * 1024 * 1024
 
 
 def journal_mode(version: tuple[int, int, int]) -> str:
-    """"wal" where that SQLite release is free of the WAL-reset bug that corrupts databases, else "delete".
+    """ "wal" where that SQLite release is free of the WAL-reset bug that corrupts databases, else "delete".
 
     Source: sqlite.org/wal.html, section on the WAL-reset bug: fixed in 3.51.3 and in the patch releases 3.50.7 and 3.44.6.
     """

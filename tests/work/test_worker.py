@@ -199,9 +199,7 @@ def test_a_cancelled_iteration_stops_within_seconds_though_its_backtest_takes_a_
         work = asyncio.create_task(worker.run(home, drain=True, run_iteration=long_loop, processes=1, limits=EAGER))
         await asyncio.to_thread(wait_until, lambda: (ids[0], "enrich") in steps_done(home))
         with Store(Workspace(home)) as store, store.write() as session:
-            session.exec(
-                update(AgentIteration).where(col(AgentIteration.id) == ids[0]).values(iteration_status=IterationStatus.CANCELLED)
-            )
+            session.exec(update(AgentIteration).where(col(AgentIteration.id) == ids[0]).values(iteration_status=IterationStatus.CANCELLED))
         cancelled = time.monotonic()
         await work
         return time.monotonic() - cancelled

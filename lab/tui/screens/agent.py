@@ -253,5 +253,3 @@ class AgentScreen(LabScreen[AgentView]):
         if await self.confirm(question, yes="Delete", no="Keep") and await self.attempt(self.lab.delete_agent, self._agent_id):
             self.tell("Deleted.")
             self.dismiss(None)
-
-

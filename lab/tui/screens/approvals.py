@@ -132,5 +132,3 @@ def _row(proposal: ProposalView) -> Row:
     change = "; ".join(proposal.changes) or proposal.title
     verdict = Cell(f"{mark} {clean(proposal.effect.verdict)}", tone)
     return (proposal.id, (Cell(clean(proposal.agent)), Cell(clean(change)), verdict, Cell(ago(proposal.created_at), Tone.MUTED)))
-
-

@@ -164,7 +164,9 @@ class Dashboard(LabScreen[list[AgentRow]]):
         if agent is None:
             return
         if agent.result is not None and self._chart.display:
-            self._chart.border_title = f"Equity of {escape(clean(agent.name))}"
+            title = f"Equity of {escape(clean(agent.name))}"
+            if self._chart.border_title != title:
+                self._chart.border_title = title
             self._chart.show(agent.result.equity, agent.result.starting_equity)
         room = self._facts.content_size.width or self.size.width - 3
         self._facts.show([(line, 0) for line in _facts(agent, room, line=not self._chart.display).split("\n")])

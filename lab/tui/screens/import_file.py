@@ -224,7 +224,9 @@ class ImportFile(LabScreen[None]):
     def _show_report(self, report: ImportReport) -> None:
         self.query_one("#path").disabled = True
         self.query_one("#report").display = True
-        done = f"{report.rows:,} rows of {plural(len(report.tickers), 'ticker')} ({report.timeframe}) are in the cache{' as the universe ' if report.universe else ''}"
+        made = " as the universe " if report.universe else ""
+        tickers = plural(len(report.tickers), "ticker")
+        done = f"{report.rows:,} rows of {tickers} ({report.timeframe}) are in the cache{made}"
         known = f"\n\n{plural(len(report.problems), 'thing')} to know about these bars" if report.problems else ""
         name = safe(report.universe, T.STRONG, lines=False)
         self.query_one("#outcome", Static).update(Content.assemble(toned("✓ ", T.GOOD), safe(done), name, ".", toned(known, T.STRONG)))

@@ -159,9 +159,7 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
     worst = min(falls)
     if worst == 0:
         return Content("\n").join([chart, Content.styled("drawdown none: it never fell"[:width], "$foreground-muted")])
-    drawn = _plot(
-        [(falls, _MARKER, _LINE)], width, fall_rows, worst, 0.0, ([worst, 0.0], [percent(worst), "0%"]), None
-    )
+    drawn = _plot([(falls, _MARKER, _LINE)], width, fall_rows, worst, 0.0, ([worst, 0.0], [percent(worst), "0%"]), None)
     title = Content.styled(f"drawdown  deepest {percent(worst)}"[:width], "$foreground-muted")
     return Content("\n").join([chart, title, _themed(drawn, {"38;5;12": "$error"})])
 
