@@ -5,6 +5,11 @@ session function before it has what it needs all give a missing value. A compari
 is its `not`; wherever a condition is acted on (a signal, an exit, a named line's column) that counts as false. So missing data never makes
 a signal, whichever way a script asks. `a if c else b` is missing where `c` is. `nz(x, 0)` is the one way to say otherwise, and bars in
 warm-up give no signal even then.
+
+`on("1d", x)` is x on the longer bars as of the last one that was over before this bar began; `of("SPY", x)` is x of another ticker, whose
+bars must be among those at hand (`Strategy.required_tickers`), as of its bar that starts with this one or the last before; `rank_across(x)`
+and its kin look at the bars of all tickers that start at the same moment. Functions of a person's own come from installed packages
+(`lab.script.extensions`).
 """
 
 from __future__ import annotations

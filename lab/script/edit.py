@@ -114,7 +114,7 @@ def _value_start(text: str, statement: ast.Assign) -> int:
 
 
 def _wrapped(value: str) -> bool:
-    """Whether one pair of brackets holds all of a text (with no brackets inside its strings, which only hold times)."""
+    """Whether one pair of brackets holds all of a text (its strings hold times, timeframes and tickers: no brackets)."""
     if not (value.startswith("(") and value.endswith(")")):
         return False
     depth = 0

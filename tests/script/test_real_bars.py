@@ -8,7 +8,7 @@ import polars as pl
 
 from lab.script import FIELDS, truncation_check
 from tests.script.bars import strategy_of
-from tests.script.calls import ALONE, scans_of
+from tests.script.calls import ALONE, COMPUTED, scans_of
 
 
 def _real(path: Path, tickers: int, rows: int) -> pl.DataFrame:
@@ -38,3 +38,13 @@ def test_no_function_sees_later_bars_on_real_hours(shared_data: Path) -> None:
     frame = _real(shared_data / "hour" / "lean_1h.parquet", tickers=4, rows=700)
     for lines in scans_of(ALONE, 5):
         assert truncation_check(strategy_of(*lines), frame, [1, 2, 4, 5, 6, 7, 70, 333, frame["timestamp"][1500]]) == ()
+
+
+def test_nothing_that_looks_across_tickers_sees_later_bars_on_real_minutes(shared_data: Path) -> None:
+    frame = _real(shared_data / "minute" / "blaizard_1m.parquet", tickers=4, rows=600)
+    frame = frame.with_columns(ticker=pl.col("ticker").replace(frame["ticker"][0], "T00")).sort("ticker", "timestamp")
+    across = [function for function in COMPUTED if function not in ALONE]
+    cuts = [1, 2, 13, 14, 15, 200, 391, 555, 780, frame["timestamp"][700], frame["timestamp"][1500], frame["timestamp"][-2]]
+    for lines in scans_of(across, 14):
+        more = ('x_mixed = rank_across(of("T00", close) / close)', 'x_longer = of("T00", on("15m", sma(close, 3)))')
+        assert truncation_check(strategy_of(*lines, *more), frame, cuts) == ()
