@@ -62,7 +62,7 @@ class Checker:
                 if isinstance(node.value, str):
                     raise place.source.error(
                         node,
-                        "a text stands only where a time is asked for",
+                        "a text stands only where a time, a timeframe or a ticker is asked for",
                         "Ask for the time of day by time_between",
                         'time_between("10:00", "11:30")',
                     )

@@ -142,14 +142,23 @@ def test_ten_thousand_accepted_scripts_run_to_their_end(part: int) -> None:
     pytest.fail(f"only {ran} scripts ran")
 
 
+def _loaded(executor: Executor) -> int:
+    """A run of its usual size, once the process has loaded what it needs: on a busy machine that alone may pass the limit."""
+    for _ in range(10):
+        with contextlib.suppress(TaskTookTooLong):
+            return executor.submit(runaway.warm_up).result()
+    pytest.fail("the machine is too busy to load Polars within the limit")
+
+
+@pytest.mark.slow
 def test_a_runaway_script_is_killed_within_half_a_second_of_its_limit(tmp_path: Path) -> None:
-    limit = 2.0
+    limit = 4.0
     note = tmp_path / "began"
     with Executor(1, Limits(wall_seconds=limit, niceness=0)) as executor:
-        assert executor.submit(runaway.warm_up).result() > 0
+        _loaded(executor)
         with pytest.raises(TaskTookTooLong):
             executor.submit(runaway.run, note).result()
         taken = time.monotonic() - float(note.read_text(encoding="ascii"))
         # The limit counts from the task's start, a little before the note is written.
         assert taken < limit + 0.5
-        assert executor.submit(runaway.warm_up).result() > 0
+        assert _loaded(executor) > 0
