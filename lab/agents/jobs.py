@@ -15,6 +15,7 @@ from lab.agents.evidence import EvidencePack
 from lab.agents.outputs import EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SELECTION_SHARE = 0.6
 """The first part of the learning span chooses among refinements, the rest confirms the chosen one."""
+CHECKED_TICKERS, CHECKED_BARS = 2, 8_000
+CUT_AT = (0.31, 0.62, 0.93)
+"""On so many tickers and bars, cut at these shares of the time, each script is checked for looking ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,14 @@ class VariantReport:
 
 
 def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
-    """Compile the scripts and find every signal on the slice."""
+    """Compile the scripts, prove on a sample that they don't look ahead, and find every signal on the slice.
+
+    Raises LabError for scripts whose columns change when later bars are taken away.
+    """
     import polars as pl
 
     strategy, evaluated = _evaluated(bars, scripts)
+    _refuse_look_ahead(strategy, market_bars(bars))
     signals = sum(int(evaluated[f"signal.{direction}"].sum()) for direction in strategy.directions)
     present = evaluated.select(pl.col(name).is_not_null().any() for name in evaluated.columns if _namespace(name)).row(0, named=True)
     return ScanReport(
@@ -117,6 +125,25 @@ def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
         signals=signals,
         context=tuple(sorted({_namespace(name) for name, known in present.items() if known})),
     )
+
+
+def _refuse_look_ahead(strategy: Strategy, frame: pl.DataFrame) -> None:
+    """The language has no words for the future; a person's own functions could. So every script is tried on bars cut short."""
+    import polars as pl
+
+    from lab.script import truncation_check
+
+    tickers = frame["ticker"].unique().sort().to_list()
+    needed = [ticker for ticker in tickers if ticker in strategy.required_tickers]
+    chosen = sorted({*tickers[:CHECKED_TICKERS], *needed})
+    sample = frame.filter(pl.col("ticker").is_in(chosen)).group_by("ticker", maintain_order=True).head(CHECKED_BARS)
+    moments = sample["timestamp"].unique().sort()
+    cuts = [moments[int(len(moments) * share)] for share in CUT_AT]
+    if found := truncation_check(strategy, sample, cuts):
+        raise LabError(
+            f"The scripts look ahead: {found[0].column} of {found[0].ticker} changes when the bars after {found[0].cut} are taken away. "
+            "Look at the functions you added yourself; the lab's own only see the past."
+        )
 
 
 def enrich_job(bars: BarsSlice, scripts: Scripts, folder: str) -> int:
