@@ -204,7 +204,7 @@ class LabApp(App[None]):
     def open(self, name: str, *args: Any) -> None:
         """Open a screen by its registered name over the present one."""
         self.push_screen(self.make(name, *args))
-        self.call_later(self._fit)
+        self.call_later(self.fit)
 
     def open_first(self, name: str, *args: Any) -> None:
         """Open a screen as the first one: whatever was open before is closed."""
@@ -213,9 +213,9 @@ class LabApp(App[None]):
         self.open(name, *args)
 
     def on_resize(self, event: Resize) -> None:
-        self.call_later(self._fit)
+        self.call_later(self.fit)
 
-    def _fit(self) -> None:
+    def fit(self) -> None:
         """Cover everything in a terminal too small for the screens, and uncover it when it grows."""
         small = self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
         while not small and getattr(self.screen, "PLACE", "") == "too_small":

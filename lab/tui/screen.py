@@ -71,6 +71,10 @@ class Place(Screen[AnswerT]):
         super().__init__()
         self._acting: set[str] = set()
 
+    def on_screen_resume(self) -> None:
+        # A screen opened over the notice of a too small terminal must not hide it.
+        self.app.call_later(self.lab_app.fit)
+
     @property
     def lab_app(self) -> LabApp:
         return cast("LabApp", self.app)

@@ -21,7 +21,9 @@ class Terminal:
     def __init__(self, home: Path, *arguments: str, columns: int = 120, rows: int = 36) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
-        environment = {**os.environ, "LAB_HOME": str(home), "LAB_CONFIG": str(home.parent / "config"), "TERM": "xterm-256color"}
+        # COLUMNS and LINES, which the test runner may set, would outdo the terminal's own size.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment = {**inherited, "LAB_HOME": str(home), "LAB_CONFIG": str(home.parent / "config"), "TERM": "xterm-256color"}
         self.program = pexpect.spawn(sys.executable, ["-m", "lab.cli", *arguments], env=environment, dimensions=(rows, columns), timeout=5)
 
     @property
