@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.cli.run import follow
 from lab.errors import LabError
+from lab.work.launch import ensure_worker
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
@@ -42,6 +43,7 @@ def _prepare(home: Path) -> None:
 
     lab = Lab(home)
     try:
+        ensure_worker(home)  # gets ready while the market is made
         _say("making the demo market")
         universe = lab.make_demo_market(lambda share, note: _say(f"making the demo market: {share:.0%}"))
         ids = [

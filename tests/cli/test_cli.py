@@ -200,3 +200,18 @@ def test_a_new_workspace_learns_on_the_demo_market_and_proposals_are_decided_by_
     trades = lab("trades", str(iteration), "--csv").stdout.splitlines()
     assert trades[0].startswith("ticker,direction,entry_at")
     assert len(trades) > 30
+
+
+@pytest.mark.slow
+def test_the_demo_has_three_agents_that_have_really_learned(lab: Run, tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    assert lab("demo", "--prepare", "--keep", str(home)).returncode == 0
+    agents = json.loads(lab("agents", "--json", home=home).stdout)
+    assert [agent["name"] for agent in agents] == ["VWAP Guardian", "Gap Hunter", "Reversal Artist"]
+    for agent in agents:
+        assert agent["iterations"] == 2
+        assert agent["synthetic"]
+        assert agent["result"]["trades"] >= 30
+    again = lab("demo", "--prepare", "--keep", str(home))
+    assert again.returncode == 1
+    assert "not empty" in again.stderr
