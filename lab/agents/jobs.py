@@ -67,8 +67,6 @@ class ScanReport:
     bars: int
     sessions: int
     signals: int
-    context: tuple[str, ...]
-    """The context namespaces that hold any data on these bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +96,10 @@ class EvidenceReport:
 
 @dataclass(frozen=True, slots=True)
 class VariantReport:
-    script_hash: str
     results: SpanResults
     selection: Comparison
     confirmation: Comparison
-    summary_trades: int
     sharpe_daily: float | None
-    error: str = ""
 
 
 def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
@@ -112,18 +107,14 @@ def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
 
     Raises LabError for scripts whose columns change when later bars are taken away.
     """
-    import polars as pl
-
     strategy, evaluated = _evaluated(bars, scripts)
     _refuse_look_ahead(strategy, market_bars(bars))
     signals = sum(int(evaluated[f"signal.{direction}"].sum()) for direction in strategy.directions)
-    present = evaluated.select(pl.col(name).is_not_null().any() for name in evaluated.columns if _namespace(name)).row(0, named=True)
     return ScanReport(
         script_hash=strategy.script_hash,
         bars=evaluated.height,
         sessions=evaluated["session"].n_unique(),
         signals=signals,
-        context=tuple(sorted({_namespace(name) for name, known in present.items() if known})),
     )
 
 
@@ -201,11 +192,9 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
     parent = read_output(Path(parent_folder), EQUITY)
     split = selection_until(parent)
     return VariantReport(
-        script_hash=strategy.script_hash,
         results=span_results(result.trades, result.equity),
         selection=compare_equity(parent, result.equity, seed, None, split),
         confirmation=compare_equity(parent, result.equity, seed, split, None),
-        summary_trades=result.trades.height,
         sharpe_daily=daily_sharpe(result.equity),
     )
 
@@ -376,11 +365,6 @@ def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[
     # A ticker may begin to trade only after the learning span.
     held = evaluated["ticker"].unique().to_list()
     return {**found, f"equal-weight universe ({len(held)})": buy_and_hold(evaluated, held, costs)}
-
-
-def _namespace(column: str) -> str:
-    head, dot, _ = column.partition(".")
-    return head if dot and head in ("market", "levels", "prev_day", "news") else ""
 
 
 def whole_span(summary: ResultSummary) -> SpanResult:

@@ -45,19 +45,9 @@ class SignalCount:
 
 def signal_sample(universe: Universe, bars: Path) -> Sample:
     """What `count_signals` needs to know of a universe. Touches no bars."""
-    from lab.agents.span import bars_folder
+    from lab.agents.span import learning_span
 
-    whole = BarsSlice(
-        folder=str(bars_folder(bars, universe.synthetic)),
-        tickers=tuple(universe.tickers),
-        timeframe=universe.timeframe,
-        first=universe.first_session,
-        last=universe.learning_until,
-        market_ticker=universe.market_ticker,
-        vix_ticker=universe.vix_ticker,
-        fingerprint="",
-    )
-    return Sample(universe.name, universe.synthetic, whole)
+    return Sample(universe.name, universe.synthetic, learning_span(universe, bars))
 
 
 def count_signals(sample: Sample, scan: str, execution: str) -> SignalCount:

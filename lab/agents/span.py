@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,27 +24,32 @@ def bars_folder(bars: Path, synthetic: bool) -> Path:
     return bars / "demo" if synthetic else bars
 
 
-def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
-    """The bars an iteration may see: the universe's learning span and nothing after it."""
-    from lab.market import BarsCache
-
-    folder = bars_folder(bars, universe.synthetic)
-    cache = BarsCache(folder)
-    parts = [cache.fingerprint(universe.tickers, universe.timeframe, universe.first_session, universe.learning_until)]
-    for ticker in (universe.market_ticker, universe.vix_ticker):
-        if ticker is not None:
-            timeframe = universe.timeframe if cache.has(ticker, universe.timeframe) else DAILY
-            parts.append(cache.fingerprint([ticker], timeframe, None, universe.learning_until))
+def learning_span(universe: Universe, bars: Path) -> BarsSlice:
+    """The bars that may be seen: the universe's learning span and nothing after it. Reads none of them, so it has no fingerprint."""
     return BarsSlice(
-        folder=str(folder),
+        folder=str(bars_folder(bars, universe.synthetic)),
         tickers=tuple(universe.tickers),
         timeframe=universe.timeframe,
         first=universe.first_session,
         last=universe.learning_until,
         market_ticker=universe.market_ticker,
         vix_ticker=universe.vix_ticker,
-        fingerprint=sha256("".join(parts).encode()).hexdigest(),
+        fingerprint="",
     )
+
+
+def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
+    """The learning span with the fingerprint of its bars, which are read for it."""
+    from lab.market import BarsCache
+
+    span = learning_span(universe, bars)
+    cache = BarsCache(Path(span.folder))
+    parts = [cache.fingerprint(span.tickers, span.timeframe, span.first, span.last)]
+    for ticker in (span.market_ticker, span.vix_ticker):
+        if ticker is not None:
+            timeframe = span.timeframe if cache.has(ticker, span.timeframe) else DAILY
+            parts.append(cache.fingerprint([ticker], timeframe, None, span.last))
+    return replace(span, fingerprint=sha256("".join(parts).encode()).hexdigest())
 
 
 def account_rules(risk_config: Mapping[str, float]) -> AccountRules:
