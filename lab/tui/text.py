@@ -163,6 +163,12 @@ def plural(amount: int, word: str, words: str = "") -> str:
     return f"{amount:,} {word if amount == 1 else words or word + 's'}"
 
 
+def sentence(words: str) -> str:
+    """Cleaned words with a full stop, unless they end with a sign of their own."""
+    words = clean(words).strip()
+    return words if words.endswith((".", "!", "?", "…", ":")) else words + "."
+
+
 def bar(fraction: float, width: int) -> str:
     """A progress bar of `width` cells: "█████░░░░░"."""
     filled = round(min(1.0, max(0.0, fraction)) * width)

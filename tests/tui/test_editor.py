@@ -17,6 +17,7 @@ from lab.agents.vocabulary import vocabulary
 from lab.errors import LabError
 from lab.tui.screens.editor import EditorScreen
 from lab.tui.widgets.completions import CompletionList
+from lab.tui.widgets.problem_note import ProblemNote
 from lab.tui.widgets.script_area import ScriptArea
 from lab.tui.widgets.script_editor import ScriptEditor
 from lab.tui.widgets.script_words import Token, call_at, candidates, defined_names, tokens, word_before
@@ -228,6 +229,23 @@ async def test_the_wrong_place_is_marked_in_its_line(make_app: MakeApp, fake: Fa
         line = area(s).get_line(0)
         marked = [line.plain[span.start : span.end] for span in line.spans if isinstance(span.style, Style) and span.style.reverse]
         assert marked == ["vwop"]
+
+
+async def test_what_is_wrong_is_said_under_the_line_being_typed(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await opened(s, fake, "calm = close > open\nnear = close > vwop\nlong = near")
+        note = s.app.screen.query_one(ProblemNote)
+        area(s).move_cursor((1, 19))
+        await s.until(lambda: note.display, "the wrong line has its note")
+        await s.sees("▲ There is no function vwop.")
+        assert note.region.y == area(s).cursor_screen_offset.y + 1
+        assert note.region.x == area(s).cursor_screen_offset.x - len("vwop")
+        await s.press("up")
+        await s.until(lambda: not note.display, "the right line has none")
+        await s.press("down", "end")
+        await s.until(lambda: note.display, "back on the line it is there again")
+        await s.press(*["backspace"] * 4, *"open")
+        await s.until(lambda: not note.display, "gone with the error")
 
 
 @pytest.mark.parametrize("theme", ["night", "paper", "contrast", "sixteen"])

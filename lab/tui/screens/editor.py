@@ -15,8 +15,8 @@ from lab.agents.views import ProposalView
 from lab.errors import LabError
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
-from lab.tui.text import clean, plural
-from lab.tui.widgets.script_editor import ScriptEditor, sentence
+from lab.tui.text import clean, plural, sentence
+from lab.tui.widgets.script_editor import ScriptEditor
 from lab.work.sampling import SignalCounter
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """An editor for a scan and an execution script: checked, completed and explained while one types.
 
 The check runs in a thread a moment after the last key, so typing never waits for it. An error is shown three ways:
-its line is underlined, its line number is in the list below, and the list says what is wrong and what would be right.
+its line is underlined, a note under the line being typed says what is wrong there, and the list below has every error with its place
+and what would be right.
 Completions open by themselves after two letters; below the scripts stands what the function under the cursor takes.
 """
 
@@ -14,6 +15,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Offset
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
@@ -22,9 +24,10 @@ from textual.worker import Worker, WorkerState
 from lab.agents.views import ScriptProblem
 from lab.agents.vocabulary import vocabulary
 from lab.errors import LabError
-from lab.tui.text import clean
+from lab.tui.text import clean, sentence
 from lab.tui.widgets.completions import CompletionList, explained
 from lab.tui.widgets.flow import Flow, Line
+from lab.tui.widgets.problem_note import ProblemNote
 from lab.tui.widgets.script_area import ScriptArea
 from lab.tui.widgets.script_words import call_at, candidates, defined_names, word_before
 
@@ -76,6 +79,7 @@ class ScriptEditor(Vertical):
         with VerticalScroll(id="problem-box", can_focus=False):
             yield Flow(id="problems")
         yield CompletionList(id="completions")
+        yield ProblemNote(id="note", markup=False)
 
     def on_mount(self) -> None:
         for area in self.query(ScriptArea):
@@ -112,6 +116,7 @@ class ScriptEditor(Vertical):
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
         event.stop()
+        self.query_one(ProblemNote).hide()
         self.post_message(self.Changed())
         if not self.problems and not self.settled:
             # What is known to be wrong stays listed; a tick must not stand over a text that was not checked.
@@ -150,7 +155,23 @@ class ScriptEditor(Vertical):
             places = frozenset((problem.line, problem.column) for problem in problems if problem.script == script)
             self.query_one(f"#{script}", ScriptArea).mark(places)
         self.query_one("#problems", Flow).show(problem_list(problems))
+        self._note()
         self.post_message(self.Checked(problems))
+
+    def _note(self) -> None:
+        """Say under the cursor's line what is wrong in it; the list of completions has the place before it."""
+        note, area = self.query_one(ProblemNote), self.screen.focused
+        problem = None
+        if isinstance(area, ScriptArea) and self.settled and not self._list.is_open:
+            row, _ = area.cursor_location
+            problem = next((found for found in self.problems if (found.script, found.line) == (area.script, row + 1)), None)
+        if problem is None or not isinstance(area, ScriptArea):
+            note.hide()
+            return
+        row, column = area.cursor_location
+        here = area.cursor_screen_offset
+        inside = area.content_region
+        note.show(problem, Offset(here.x - column + problem.column - 1, here.y), inside.x, inside.width)
 
     # Completing and explaining
 
@@ -174,6 +195,7 @@ class ScriptEditor(Vertical):
         found.close()
         if key in ("tab", "enter"):
             area.complete(typed, chosen.insert)
+        self._note()
         return True
 
     def action_complete(self) -> None:
@@ -217,13 +239,16 @@ class ScriptEditor(Vertical):
                 elif len(word) != self._list.typed:
                     self._offer(area)
             self._explain(area)
+            self._note()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         self._list.close()
+        self.query_one(ProblemNote).hide()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, ScriptArea):
             self._explain(event.widget)
+            self._note()
 
     def _explain(self, area: ScriptArea) -> None:
         """Say what the candidate, the call around the cursor or the word at it is, in that order."""
@@ -272,9 +297,3 @@ def problem_list(problems: Sequence[ScriptProblem]) -> list[Line]:
         parts = ((place, "bold $text-error"), sentence(problem.message), (hint, "$foreground-muted"))
         lines.append((Content.assemble(*parts), 2))
     return lines
-
-
-def sentence(words: str) -> str:
-    """Cleaned words with a full stop, unless they end with a sign of their own."""
-    words = clean(words).strip()
-    return words if words.endswith((".", "!", "?", "…", ":")) else words + "."
