@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
+from lab.compiled import explain_missing
+
 __version__ = "0.1.0"
+
+explain_missing()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from lab.compiled import outdated
 from lab.errors import LabError
 
 
 def main() -> None:
     """The entry point of `lab`. What the commands need is loaded only for a command: the screen comes up sooner without it."""
+    old = outdated()
+    if old is not None:
+        print(f"lab: {old}", file=sys.stderr)
     if len(sys.argv) == 1:
         from lab.cli.program import open_program
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BASE = {"errors", "__init__"}
 ALLOWED = {
     "errors": set(),
+    "compiled": {"errors"},
     "settings": set(),
     "script": BASE,
     "market": BASE,
@@ -19,7 +20,7 @@ ALLOWED = {
     "agents": BASE | {"script", "market", "backtest", "store"},
     "work": BASE | {"settings", "store", "agents"},
     "tui": BASE | {"settings", "store", "agents", "work"},
-    "cli": BASE | {"settings", "store", "agents", "work", "tui"},
+    "cli": BASE | {"compiled", "settings", "store", "agents", "work", "tui"},
 }
 FOREIGN = {
     "script": {"sqlmodel", "sqlalchemy", "textual", "anthropic", "polygon"},
