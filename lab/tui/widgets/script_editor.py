@@ -168,10 +168,14 @@ class ScriptEditor(Vertical):
         if problem is None or not isinstance(area, ScriptArea):
             note.hide()
             return
-        row, column = area.cursor_location
-        here = area.cursor_screen_offset
-        inside = area.content_region
-        note.show(problem, Offset(here.x - column + problem.column - 1, here.y), inside.x, inside.width)
+        row, _ = area.cursor_location
+        inside, shown = area.content_region, area.wrapped_document
+        text = area.document.get_line(row)
+        # Under all rows of a wrapped line, so that it never covers the cursor.
+        below = shown.location_to_offset((row, len(text))).y
+        across = shown.location_to_offset((row, min(problem.column - 1, len(text)))).x
+        origin = inside.offset - area.scroll_offset
+        note.show(problem, origin + Offset(area.gutter_width + across, below), inside.x, inside.width)
 
     # Completing and explaining
 
