@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -111,6 +111,14 @@ class Universe(SQLModel, table=True):
     """Last session of the learning span; what comes after it is the vault."""
     last_session: date
     created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    rule: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What its tickers were chosen by: `lab.agents.universes.UniverseRule` as JSON; None where a person named them."""
+    as_of: date | None = None
+    """The rule saw only sessions before this one."""
+    context_gaps: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What context is not there, a sentence each, as it was when bars or news last changed; None where nobody has looked yet."""
+    has_news: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether news of its tickers covers a part of its learning span."""
 
 
 class TradingAgent(SQLModel, table=True):
@@ -285,3 +293,88 @@ class Preference(SQLModel, table=True):
 
     key: str = Field(primary_key=True)
     value: str
+
+
+class NewsEvent(SQLModel, table=True):
+    """An article, once, however many sources or tickers it came with. Its text is as it was given: foreign."""
+
+    __tablename__ = "news_events"
+    __table_args__ = (UniqueConstraint("source", "source_id"), Index("news_by_title", "title_key", "published_at"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    source_id: str
+    published_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    title: str = Field(sa_column=Column(Text, nullable=False))
+    title_key: str
+    """The title's letters and digits alone, by which the same story is known when another source brings it."""
+    publisher: str = ""
+    url: str = Field(default="", sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class NewsMention(SQLModel, table=True):
+    """A ticker that an article is about, known from `published_at` on."""
+
+    __tablename__ = "news_mentions"
+    __table_args__ = (UniqueConstraint("event_id", "ticker"), Index("news_by_ticker", "ticker", "published_at"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    event_id: int = Field(foreign_key="news_events.id", ondelete="CASCADE")
+    ticker: str
+    published_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    sentiment: int | None = None
+    """The vendor's: 1, 0 or -1; None where it gave none."""
+
+
+class NewsSpan(SQLModel, table=True):
+    """A span over which all of a source's news of a ticker is kept: only there does "no article" mean that there was none."""
+
+    __tablename__ = "news_coverage"
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    ticker: str = Field(index=True)
+    since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    until: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class PriceLevel(SQLModel, table=True):
+    """A support or resistance level of a ticker as it stood before a session opened."""
+
+    __tablename__ = "support_resistance_levels"
+    __table_args__ = (UniqueConstraint("synthetic", "ticker", "timeframe", "session", "price"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    synthetic: bool
+    ticker: str
+    timeframe: str
+    session: date
+    known_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    """The close of the session before, from when on nothing about it changes until the next close."""
+    side: str
+    """ "support" at or below the close of the session before, else "resistance"."""
+    price: float
+    touches: int
+    age_sessions: int
+    """Sessions since its first touch was confirmed."""
+    strength: float
+
+
+class MarketRegime(SQLModel, table=True):
+    """The market around a universe after a session's close."""
+
+    __tablename__ = "market_regimes"
+    __table_args__ = (UniqueConstraint("universe_id", "session"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    universe_id: int = Field(foreign_key="universes.id", ondelete="CASCADE")
+    session: date
+    known_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    """The session's close."""
+    trend: int | None = None
+    volatility: int | None = None
+    change_percent: float | None = None
+    vix: float | None = None
+    vix_change_percent: float | None = None
+    breadth_percent: float | None = None

@@ -25,6 +25,7 @@ from lab.store.errors import DatabaseDamaged, DatabaseNewer, StoreError
 from lab.store.models import Preference
 from lab.store.workspace import Workspace
 
+NEWEST = migrate.HEAD
 OPEN = "import sys, pathlib; from lab.store.database import Store; from lab.store.workspace import Workspace; "
 OPEN += "Store(Workspace(pathlib.Path(sys.argv[1]))).close(); print('alembic' in sys.modules)"
 
@@ -56,10 +57,10 @@ def older_lab(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wo
         session.add(Preference(key="theme", value="paper"))
     folder = tmp_path / "migrations"
     (folder / "versions").mkdir(parents=True)
-    for name in ("env.py", "versions/0001_first_schema.py"):
-        (folder / name).write_text((migrate.MIGRATIONS / name).read_text())
+    for path in (migrate.MIGRATIONS / "env.py", *(migrate.MIGRATIONS / "versions").glob("0*.py")):
+        (folder / path.relative_to(migrate.MIGRATIONS)).write_text(path.read_text())
     (folder / "versions" / "next.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = 'next', '0001'\n"
+        f"import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = 'next', '{NEWEST}'\n"
         "def upgrade():\n    op.add_column('preferences', sa.Column('note', sa.String(), nullable=True))\n"
     )
     monkeypatch.setattr(migrate, "MIGRATIONS", folder)
@@ -126,7 +127,7 @@ def test_an_older_database_is_backed_up_and_then_migrated(older_lab: Workspace) 
     (backup,) = older_lab.backup_files()
     assert backup.name.endswith("-before-next.sqlite3")
     assert backup.stat().st_mode & 0o777 == 0o600
-    assert revision(backup) == "0001"
+    assert revision(backup) == NEWEST
     with closing(sqlite3.connect(backup)) as connection:
         assert connection.execute("SELECT key, value FROM preferences").fetchall() == [("theme", "paper")]
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -137,7 +138,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(older_lab: Workspa
     script.write_text(script.read_text() + "    op.execute('DELETE FROM preferences')\n    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):
         Store(older_lab)
-    assert revision(older_lab.database_path) == "0001"
+    assert revision(older_lab.database_path) == NEWEST
     assert "note" not in tables(older_lab.database_path)["preferences"]
     with closing(sqlite3.connect(older_lab.database_path)) as connection:
         assert connection.execute("SELECT value FROM preferences").fetchall() == [("paper",)]
@@ -150,7 +151,7 @@ def test_nothing_is_migrated_without_a_backup(older_lab: Workspace, monkeypatch:
     monkeypatch.setattr(migrate, "make_backup", no_room)
     with pytest.raises(StoreError, match="disk is full"):
         Store(older_lab)
-    assert revision(older_lab.database_path) == "0001"
+    assert revision(older_lab.database_path) == NEWEST
 
 
 def test_the_database_of_a_newer_lab_is_refused_and_kept(home: Path) -> None:
