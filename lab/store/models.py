@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Text, UniqueConstraint, false, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Date, DateTime, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -89,6 +89,17 @@ class KnowledgeStatus(StrEnum):
     RETIRED = "retired"
 
 
+class CallState(StrEnum):
+    """What became of the money of a call to a model."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
+    """The server refused the call: it cost nothing."""
+    IN_DOUBT = "in doubt"
+    """Whether it was billed is not known, so its whole reservation counts as spent."""
+
+
 class Universe(SQLModel, table=True):
     """A named list of tickers on one timeframe that agents trade, with its learning span and vault."""
 
@@ -138,7 +149,10 @@ class TradingAgent(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
     updated_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
     universe_id: int = Field(foreign_key="universes.id")
-    strategist: str = "built-in"
+    strategist: str = "auto"
+    """"auto", "built-in" or "claude"."""
+    learning: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default=text("'{}'")))
+    """Continuous learning: `lab.agents.continuous.Rule` as JSON; empty where the agent learns only when told."""
 
 
 class AgentKnowledge(SQLModel, table=True):
@@ -221,6 +235,11 @@ class AgentIteration(SQLModel, table=True):
     lease_owner: str | None = None
     lease_expires_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     finished_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    strategist: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
+    """Which strategist runs it, in a sentence; empty before its first step."""
+    paused_until: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+    """Before this moment no worker takes it: the day's budget is spent."""
+    pause_reason: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
 
 
 class IterationStep(SQLModel, table=True):
@@ -259,6 +278,8 @@ class Proposal(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
     decided_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
     resulting_strategy_id: int | None = Field(default=None, foreign_key="agent_strategies.id", ondelete="SET NULL")
+    decided_by: str = Field(default="person", sa_column=Column(Text, nullable=False, server_default=text("'person'")))
+    """"person", or "rule" for a decision by the agent's rule of continuous learning."""
 
 
 class Trial(SQLModel, table=True):
@@ -284,6 +305,69 @@ class Trial(SQLModel, table=True):
     sharpe_daily: float | None = None
     """Sharpe ratio per day, not annualised."""
     created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class ModelCall(SQLModel, table=True):
+    """One attempt to call a model: its money, what was sent, what came back.
+
+    It holds no foreign key: what was spent stays spent when the agent is deleted.
+    """
+
+    __tablename__ = "model_calls"
+    __table_args__ = (
+        Index("ix_model_calls_spent", "day", "agent_id", "charged_micros"),
+        Index("ix_model_calls_iteration", "iteration_id", "request_hash"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int
+    iteration_id: int
+    day: date = Field(sa_column=Column(Date, nullable=False))
+    """The New York day whose budget it counts against."""
+    purpose: str
+    """"strategy", "analysis", "refinement", "news"."""
+    attempt: int
+    """Counts from 1 within its purpose and iteration."""
+    model: str
+    state: str = CallState.RESERVED
+    reserved_micros: int = Field(sa_column=Column(BigInteger, nullable=False))
+    charged_micros: int = Field(sa_column=Column(BigInteger, nullable=False))
+    """What it counts against the budget: the reservation until it is settled, then its cost."""
+    input_tokens: int = 0
+    """Neither written to nor read from the cache."""
+    cache_write_tokens: int = 0
+    cache_write_hour_tokens: int = 0
+    """Of `cache_write_tokens` those kept for an hour."""
+    cache_read_tokens: int = 0
+    output_tokens: int = 0
+    latency_ms: int = 0
+    stop_reason: str = ""
+    error: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Why it gave nothing, in a sentence; empty otherwise."""
+    prompt_version: str
+    """Name and version of the prompt file."""
+    prices_of: str
+    """The date of the prices it was reckoned with."""
+    request_hash: str
+    prompt: str = Field(sa_column=Column(Text, nullable=False))
+    """The request's body, exactly as sent: JSON."""
+    reply: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """The reply as received: JSON; what came of one that was cut off."""
+    partial: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """The text so far, while it streams in."""
+    created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    settled_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime))
+
+
+class Budget(SQLModel, table=True):
+    """What an agent, or the whole lab (agent 0), may spend in a New York day. Without a row the settings' default holds."""
+
+    __tablename__ = "budgets"
+
+    agent_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    daily_micros: int = Field(sa_column=Column(BigInteger, nullable=False))
+    updated_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
 
 
 class Preference(SQLModel, table=True):
