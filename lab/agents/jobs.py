@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
-from lab.agents.outputs import EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
+from lab.agents.outputs import BENCHMARKS, EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
 from lab.errors import LabError
@@ -20,7 +20,7 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     import polars as pl
 
-    from lab.backtest import Account, BacktestResult, Costs
+    from lab.backtest import Account, BacktestResult, Costs, MarketModel
     from lab.script import Strategy
 
 SELECTION_SHARE = 0.6
@@ -160,7 +160,10 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     write_output(out, SKIPS, result.skips)
     write_output(out, EQUITY, result.equity)
     returns = returns_of(result.equity, None, None)
-    summary = summarise(result, returns, _benchmarks(bars, evaluated, costs), account, costs, trials, seed)
+    held = _benchmarks(bars, evaluated, costs)
+    write_output(out, BENCHMARKS, held)
+    totals = {str(name): float(curve["equity"][-1]) - 1.0 for (name,), curve in held.group_by("benchmark", maintain_order=True)}
+    summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
     return BacktestReport(
         summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=daily_sharpe(result.equity)
     )
@@ -351,20 +354,43 @@ def market_bars(bars: BarsSlice) -> pl.DataFrame:
     )
 
 
-def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> dict[str, float]:
-    """What doing nothing clever returned on the same sessions, after the same costs."""
-    from lab.backtest import buy_and_hold
+def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> pl.DataFrame:
+    """What doing nothing clever made of a dollar on the same sessions, after the same costs: benchmark, session, equity."""
+    import polars as pl
+
+    from lab.backtest import buy_and_hold_equity
     from lab.market import BarsCache, load_market
 
-    found = {}
+    found = []
     if bars.market_ticker is not None:
         cache = BarsCache(Path(bars.folder))
         timeframe = bars.timeframe if cache.has(bars.market_ticker, bars.timeframe) else "1d"
         market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last)
-        found[f"buy and hold {bars.market_ticker}"] = buy_and_hold(market, [bars.market_ticker], costs)
+        name = _held_market(bars.market_ticker)
+        found.append(buy_and_hold_equity(market, [bars.market_ticker], costs, 1.0).select(pl.lit(name).alias("benchmark"), pl.all()))
     # A ticker may begin to trade only after the learning span.
     held = evaluated["ticker"].unique().to_list()
-    return {**found, f"equal-weight universe ({len(held)})": buy_and_hold(evaluated, held, costs)}
+    own = buy_and_hold_equity(evaluated, held, costs, 1.0)
+    found.append(own.select(pl.lit(f"equal-weight universe ({len(held)})").alias("benchmark"), pl.all()))
+    return pl.concat(found)
+
+
+def _held_market(ticker: str) -> str:
+    return f"buy and hold {ticker}"
+
+
+def against_market(market_ticker: str | None, equity: pl.DataFrame, benchmarks: pl.DataFrame) -> MarketModel | None:
+    """Alpha and beta of an account against holding the market, on the sessions that both have; None without a market."""
+    import polars as pl
+
+    from lab.backtest import daily_returns, market_model
+
+    if market_ticker is None:
+        return None
+    held = benchmarks.filter(pl.col("benchmark") == _held_market(market_ticker))
+    market = held.select("session", pl.Series("market", daily_returns(held, 1.0)))
+    both = equity.select("session", returns_of(equity, None, None).alias("own")).join(market, on="session")
+    return market_model(both["own"].to_numpy(), both["market"].to_numpy())
 
 
 def whole_span(summary: ResultSummary) -> SpanResult:

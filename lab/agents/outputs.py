@@ -1,4 +1,4 @@
-"""The Parquet files an iteration leaves beside the database: its signals, trades, skips and daily equity."""
+"""The Parquet files an iteration leaves beside the database: its signals, trades, skips, daily equity and the benchmarks'."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 SIGNALS, TRADES, SKIPS, EQUITY = "signals.parquet", "trades.parquet", "skips.parquet", "equity.parquet"
+BENCHMARKS = "benchmarks.parquet"
+"""Columns benchmark (its name), session, equity: what a dollar in it was worth."""
 
 
 def folder_of(results: Path, iteration_id: int) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from lab.agents.views import Interval, ResultSummary
+from lab.agents.views import Interval, NamedFigure, ResultSummary
 
 if TYPE_CHECKING:
     import polars as pl
 
     from lab.agents.jobs import TrialsSoFar
-    from lab.backtest import Account, BacktestResult, Costs
+    from lab.backtest import Account, BacktestResult, Costs, CurveIntervals, MarketModel, Metrics
 
 MIN_TRADES = 30
 """Below this many trades there is no verdict."""
@@ -28,13 +28,14 @@ def summarise(
     costs: Costs,
     trials: TrialsSoFar,
     seed: int,
+    market: MarketModel | None = None,
 ) -> ResultSummary:
-    """The result in figures. `returns` are its daily returns, flat days included."""
-    from lab.backtest import sharpe_interval
+    """The result in figures. `returns` are its daily returns, flat days included; `market` is its alpha and beta."""
+    from lab.backtest import curve_intervals
 
     metrics = result.metrics
-    spread = sharpe_interval(returns.to_numpy(), seed)
-    interval = None if spread is None else Interval(*spread)
+    spread = curve_intervals(returns.to_numpy(), seed)
+    interval = None if spread is None else Interval(*spread.sharpe)
     verdict, reason = verdict_of(metrics.trades, metrics.sharpe, interval, returns, trials)
     days: list[tuple[date, float]] = list(result.equity.select("session", "equity").iter_rows())
     return ResultSummary(
@@ -61,7 +62,33 @@ def summarise(
         costs=costs.in_words(),
         verdict=verdict,
         verdict_reason=reason,
+        figures=_figures(metrics, spread, market),
     )
+
+
+def _figures(metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None) -> tuple[NamedFigure, ...]:
+    annual, deepest = (None, None) if spread is None else (Interval(*spread.annual_return), Interval(*spread.max_drawdown))
+    found = [
+        NamedFigure("annual return", metrics.annual_return, "fraction", annual),
+        NamedFigure("volatility a year", metrics.volatility, "fraction"),
+        NamedFigure("Sortino ratio", metrics.sortino, "ratio"),
+        NamedFigure("Calmar ratio", metrics.calmar, "ratio"),
+        NamedFigure("deepest drawdown", metrics.max_drawdown, "fraction", deepest),
+        NamedFigure("longest drawdown", float(metrics.drawdown_sessions), "sessions"),
+        NamedFigure("time under water", metrics.time_under_water, "fraction"),
+        NamedFigure("exposure", metrics.exposure, "fraction"),
+        NamedFigure("turnover", metrics.turnover, "times a year"),
+        NamedFigure("mean worst excursion", metrics.mae_r, "R"),
+        NamedFigure("mean best excursion", metrics.mfe_r, "R"),
+        NamedFigure("longest row of wins", float(metrics.longest_win_streak), "count"),
+        NamedFigure("longest row of losses", float(metrics.longest_loss_streak), "count"),
+    ]
+    if market is not None:
+        found += [
+            NamedFigure("alpha a year", market.alpha, "fraction", Interval(*market.alpha_interval)),
+            NamedFigure("beta", market.beta, "ratio", Interval(*market.beta_interval)),
+        ]
+    return tuple(found)
 
 
 def verdict_of(trades: int, sharpe: float | None, interval: Interval | None, returns: pl.Series, trials: TrialsSoFar) -> tuple[str, str]:

@@ -16,6 +16,20 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedFigure:
+    """One metric, ready to be shown in its place."""
+
+    name: str
+    """Such as "Sortino ratio"."""
+    value: float | None
+    """None where it can't be measured."""
+    unit: str
+    """"fraction", "ratio", "count", "sessions", "dollars", "R" or "times a year"."""
+    interval: Interval | None = None
+    """95 %."""
+
+
+@dataclass(frozen=True, slots=True)
 class Personality:
     """Who an agent is, detected from its instructions or set by the person."""
 
@@ -63,6 +77,8 @@ class ResultSummary:
     """Dollars."""
     median_risk: float | None = field(default=None, kw_only=True)
     """Loss at the stop of the median trade, as a fraction of the starting equity: limits of the account may keep it below the script's."""
+    figures: tuple[NamedFigure, ...] = field(default=(), kw_only=True)
+    """Every further metric of the curve and the trades, in the order in which they are read; empty in results of before there were any."""
     starting_equity: float
     final_equity: float
     funnel: dict[str, int]

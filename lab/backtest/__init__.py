@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.backtest.account import Account, Costs
     from lab.backtest.benchmarks import buy_and_hold, buy_and_hold_equity
+    from lab.backtest.breakdowns import Breakdown, Part, break_down
     from lab.backtest.curve import daily_returns
     from lab.backtest.deflated import (
         deflated_sharpe,
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from lab.backtest.metrics import Metrics
     from lab.backtest.plan import Plan, PlannedStrategy
     from lab.backtest.reasons import Direction, ExitReason, SkipReason
+    from lab.backtest.relative import MarketModel, market_model
     from lab.backtest.result import BacktestResult
     from lab.backtest.statistics import (
         ComparisonVerdict,
+        CurveIntervals,
         PairedComparison,
         compare_paired,
+        curve_intervals,
         sharpe_interval,
         sharpe_ratio,
         wilson_interval,
@@ -39,13 +43,17 @@ __all__ = [
     "Axis",
     "BacktestError",
     "BacktestResult",
+    "Breakdown",
     "ComparisonVerdict",
     "Costs",
+    "CurveIntervals",
     "Direction",
     "ExitReason",
+    "MarketModel",
     "Method",
     "Metrics",
     "PairedComparison",
+    "Part",
     "Plan",
     "PlannedStrategy",
     "Point",
@@ -53,15 +61,18 @@ __all__ = [
     "SkipReason",
     "axes_of",
     "backtest_together",
+    "break_down",
     "buy_and_hold",
     "buy_and_hold_equity",
     "compare_paired",
+    "curve_intervals",
     "daily_returns",
     "deflated_sharpe",
     "deflated_sharpe_ratio",
     "design",
     "evaluate_together",
     "expected_maximum_sharpe",
+    "market_model",
     "probabilistic_sharpe",
     "probabilistic_sharpe_ratio",
     "result_table",
@@ -74,6 +85,7 @@ __all__ = [
 _MODULES = {
     "account": ("Account", "Costs"),
     "benchmarks": ("buy_and_hold", "buy_and_hold_equity"),
+    "breakdowns": ("Breakdown", "Part", "break_down"),
     "curve": ("daily_returns",),
     "deflated": (
         "deflated_sharpe",
@@ -87,8 +99,18 @@ _MODULES = {
     "metrics": ("Metrics",),
     "plan": ("Plan", "PlannedStrategy"),
     "reasons": ("Direction", "ExitReason", "SkipReason"),
+    "relative": ("MarketModel", "market_model"),
     "result": ("BacktestResult",),
-    "statistics": ("ComparisonVerdict", "PairedComparison", "compare_paired", "sharpe_interval", "sharpe_ratio", "wilson_interval"),
+    "statistics": (
+        "ComparisonVerdict",
+        "CurveIntervals",
+        "PairedComparison",
+        "compare_paired",
+        "curve_intervals",
+        "sharpe_interval",
+        "sharpe_ratio",
+        "wilson_interval",
+    ),
     "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
     "together": ("backtest_together", "evaluate_together"),
 }

@@ -80,6 +80,20 @@ def sharpe_ratio(daily_returns: Sequence[float] | Floats) -> float | None:
     return float(returns.mean() / returns.std(ddof=1)) * math.sqrt(SESSIONS_PER_YEAR)
 
 
+@dataclass(frozen=True, slots=True)
+class CurveIntervals:
+    """95 % intervals of what a daily curve shows, all from the same resampled curves."""
+
+    sharpe: tuple[float, float]
+    """Annualised."""
+    annual_return: tuple[float, float]
+    """Arithmetic: the mean daily return times 252."""
+    max_drawdown: tuple[float, float]
+    """How deep the deepest fall of such a curve may well be; not centred on the one that was seen, which is a single draw."""
+    block_sessions: float
+    """Mean length of the blocks."""
+
+
 def sharpe_interval(
     daily_returns: Sequence[float] | Floats, seed: int, confidence: float = 0.95, repetitions: int = REPETITIONS
 ) -> tuple[float, float] | None:
@@ -88,18 +102,48 @@ def sharpe_interval(
     The mean block length is chosen by Politis and White (2004, corrected 2009). The same seed gives the same interval. None
     for fewer than 30 returns or returns that do not vary.
     """
+    found = curve_intervals(daily_returns, seed, confidence, repetitions)
+    return None if found is None else found.sharpe
+
+
+def curve_intervals(
+    daily_returns: Sequence[float] | Floats, seed: int, confidence: float = 0.95, repetitions: int = REPETITIONS
+) -> CurveIntervals | None:
+    """Intervals of Sharpe ratio, annual return and deepest drawdown by the stationary block bootstrap (see `sharpe_interval`)."""
     returns = np.asarray(daily_returns, dtype=np.float64)
     if len(returns) < MIN_SESSIONS or _constant(returns):
         return None
+    block = _block_length(returns)
+    samples = _resampled(returns, block, seed, repetitions)
+    informed = _moved(returns)
 
-    def annual(samples: Floats) -> Floats:
-        deviation = samples.std(axis=1, ddof=1)
-        mean = samples.mean(axis=1)
-        flat = deviation < 1e-15
-        ratio: Floats = np.where(flat, 0.0, mean / np.where(flat, 1.0, deviation)) * math.sqrt(SESSIONS_PER_YEAR)
-        return ratio
+    def spread(statistic: Callable[[Floats], Floats]) -> tuple[float, float]:
+        return _widened(statistic(samples), float(statistic(returns[np.newaxis, :])[0]), len(returns), block, confidence, informed)
 
-    return _bootstrap(returns, annual, seed, confidence, repetitions, _moved(returns))
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    shallow, deep = np.quantile(_deepest_falls(samples), ends)
+    mean = spread(_means)
+    return CurveIntervals(
+        sharpe=spread(_annual_sharpes),
+        annual_return=(mean[0] * SESSIONS_PER_YEAR, mean[1] * SESSIONS_PER_YEAR),
+        max_drawdown=(float(shallow), float(deep)),
+        block_sessions=block,
+    )
+
+
+def _annual_sharpes(samples: Floats) -> Floats:
+    deviation = samples.std(axis=1, ddof=1)
+    mean = samples.mean(axis=1)
+    flat = deviation < 1e-15
+    ratio: Floats = np.where(flat, 0.0, mean / np.where(flat, 1.0, deviation)) * math.sqrt(SESSIONS_PER_YEAR)
+    return ratio
+
+
+def _deepest_falls(samples: Floats) -> Floats:
+    curves = np.cumprod(1 + samples, axis=1)
+    peaks = np.maximum(np.maximum.accumulate(curves, axis=1), 1.0)
+    falls: Floats = (1 - curves / peaks).max(axis=1)
+    return falls
 
 
 def compare_paired(old: Sequence[float] | Floats, new: Sequence[float] | Floats, seed: int, trades: int | None = None) -> PairedComparison:
@@ -155,19 +199,27 @@ def _constant(values: Floats) -> bool:
 def _bootstrap(
     values: Floats, statistic: Callable[[Floats], Floats], seed: int, confidence: float, repetitions: int, informed: int
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic over stationary bootstrap samples, one sample a row; `informed` values say something.
+    """Percentile interval of a statistic over stationary bootstrap samples, one sample a row; `informed` values say something."""
+    block = _block_length(values)
+    drawn = statistic(_resampled(values, block, seed, repetitions))
+    return _widened(drawn, float(statistic(values[np.newaxis, :])[0]), len(values), block, confidence, informed)
 
-    Widened around the estimate for small samples, as Student's interval is against the normal one: blocks of mean length b
-    lose 2b - 1 of n degrees of freedom to the sample's own mean (each autocovariance the blocks keep is biased by -variance / n).
-    """
+
+def _resampled(values: Floats, block: float, seed: int, repetitions: int) -> Floats:
     from arch.bootstrap import StationaryBootstrap
+
+    bootstrap: Any = StationaryBootstrap(block, values, seed=np.random.default_rng(seed))
+    samples: Floats = np.stack([positional[0] for positional, _ in bootstrap.bootstrap(repetitions)])
+    return samples
+
+
+def _widened(drawn: Floats, estimate: float, n: int, block: float, confidence: float, informed: int) -> tuple[float, float]:
+    """The percentile interval of what was drawn, widened around the estimate for small samples as Student's interval is against
+    the normal one: blocks of mean length b lose 2b - 1 of n degrees of freedom to the sample's own mean (each autocovariance the
+    blocks keep is biased by -variance / n)."""
     from scipy.stats import norm, t
 
-    n, block = len(values), _block_length(values)
-    bootstrap: Any = StationaryBootstrap(block, values, seed=np.random.default_rng(seed))
-    samples = np.stack([positional[0] for positional, _ in bootstrap.bootstrap(repetitions)])
-    low, high = np.quantile(statistic(samples), [(1 - confidence) / 2, (1 + confidence) / 2])
-    estimate = float(statistic(values[np.newaxis, :])[0])
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     kept = 1 - (2 * block - 1) / n
     tail = (1 + confidence) / 2
     factor = float(t.ppf(tail, max(informed * kept, 2)) / norm.ppf(tail)) / math.sqrt(kept)

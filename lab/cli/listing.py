@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from lab.agents.errors import NotThere
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
-from lab.agents.views import TradeRow
+from lab.agents.views import NamedFigure, TradeRow
 from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
@@ -168,10 +168,25 @@ def print_result(result: ResultSummary) -> None:
         print(f"Beside it: {name} {percent(value, 2, True)}")
     if result.median_risk is not None:
         print(f"Risk taken: {percent(result.median_risk, 2)} of the starting equity by the median trade")
+    if result.figures:
+        print("; ".join(figure_in_words(figure) for figure in result.figures if figure.value is not None))
     print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
     print(f"Verdict: {result.verdict}. {result.verdict_reason}")
     skipped = [f"{reason} {count:,}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
     print(f"Skipped: {', '.join(skipped) or 'none'}")
+
+
+def figure_in_words(figure: NamedFigure) -> str:
+    """One metric with its unit and interval, such as "annual return +4.1% (-3% to 12%)"."""
+    spread = figure.interval
+    match figure.unit:
+        case "fraction":
+            return f"{figure.name} {percent(figure.value)} {interval(spread, True)}".rstrip()
+        case "count" | "sessions":
+            return f"{figure.name} {figure.value or 0:,.0f}{' sessions' if figure.unit == 'sessions' else ''}"
+        case unit:
+            after = "" if unit == "ratio" else " R" if unit == "R" else f" {unit}"
+            return f"{figure.name} {number(figure.value)}{after} {interval(spread)}".rstrip()
 
 
 def import_file(
