@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.events import Resize
 from textual.reactive import reactive
 from textual.screen import Screen
@@ -121,6 +122,14 @@ class LabApp(App[None]):
         if self._lab is None:
             raise RuntimeError("the workspace is not open yet")
         return self._lab
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":  # Windows, or a driver named in the environment
+            return usual
+        from lab.tui.terminal import Terminal
+
+        return Terminal
 
     def get_default_screen(self) -> Screen[Any]:
         screen: Screen[Any] = self.make("opening")

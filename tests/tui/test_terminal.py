@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import signal
+import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +55,42 @@ def test_a_signal_ends_the_program_and_restores_the_terminal(program: pexpect.sp
     assert b"\x1b[?25h" in program.before
     program.wait()
     assert program.exitstatus == 128 + number
+
+
+@pytest.mark.parametrize("hup_ignored", [False, True], ids=["SIGHUP as usual", "SIGHUP ignored"])
+@pytest.mark.parametrize("controlling", [False, True], ids=["not its controlling terminal", "its controlling terminal"])
+def test_a_lost_terminal_ends_the_program_within_a_second(tmp_path: Path, hup_ignored: bool, controlling: bool) -> None:
+    ours, theirs = pty.openpty()
+
+    def prepare() -> None:
+        if hup_ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if controlling:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.tui.fake_program", str(tmp_path)],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=prepare,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+    )
+    os.close(theirs)
+    try:
+        seen, until = b"", time.monotonic() + 20
+        while b"VWAP Guardian" not in seen and time.monotonic() < until:
+            seen += os.read(ours, 100_000)
+        assert b"VWAP Guardian" in seen
+        os.close(ours)
+        started = time.monotonic()
+        assert child.wait(timeout=10) == 128 + signal.SIGHUP
+        assert time.monotonic() - started < 1
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_quitting_restores_the_terminal_with_status_0(program: pexpect.spawn) -> None:
