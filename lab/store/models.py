@@ -39,7 +39,10 @@ def utc_now() -> datetime:
 
 
 class AgentStatus(StrEnum):
+    """What an agent may do; a person alone decides on the way from one to the other, and back."""
+
     LEARNING = "learning"
+    PAPER_TRADING = "paper_trading"
 
 
 class IterationStatus(StrEnum):
@@ -122,6 +125,8 @@ class Universe(SQLModel, table=True):
     """Last session of the learning span; what comes after it is the vault."""
     last_session: date
     created_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+    folds: int = Field(default=5, sa_column_kwargs={"server_default": text("5")})
+    """Into how many walk-forward folds the learning span is cut."""
     rule: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     """What its tickers were chosen by: `lab.agents.universes.UniverseRule` as JSON; None where a person named them."""
     as_of: date | None = None
@@ -153,6 +158,8 @@ class TradingAgent(SQLModel, table=True):
     """"auto", "built-in" or "claude"."""
     learning: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default=text("'{}'")))
     """Continuous learning: `lab.agents.continuous.Rule` as JSON; empty where the agent learns only when told."""
+    graduation_rules: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, server_default=text("'{}'"), nullable=False))
+    """The bars this agent has to clear that the person set for it; what is not named has its default."""
 
 
 class AgentKnowledge(SQLModel, table=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-from lab.store import fetch_models, models  # noqa: F401  (they register their tables with SQLModel.metadata)
+from lab.store import fetch_models, models, proof_models  # noqa: F401  (they register their tables with SQLModel.metadata)
 
 context.configure(
     connection=context.config.attributes["connection"],
