@@ -9,7 +9,7 @@ from lab.market.demo import DEMO_EDGES, DemoOutcome, make_demo_market
 from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars, UnreadableFile
 from lab.market.files import FilePlan, inspect_file
 from lab.market.importing import ImportOutcome, import_file
-from lab.market.quality import Problem, ProblemKind
+from lab.market.problems import Problem, ProblemKind
 
 __all__ = [
     "CONTEXT_SCHEMA",

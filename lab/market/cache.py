@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import io
 import os
-import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import polars as pl
 
-from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA, SYNTHETIC_SOURCE, place_in_sessions
+from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA
+from lab.market.cached_files import WrongContentError, read_side_by_side, read_span, read_whole
 from lab.market.durable import explaining_write_errors, make_folder, write_durably
-from lab.market.errors import DamagedBars, MarketError, MissingBars, MixedBars
+from lab.market.errors import DamagedBars, MissingBars
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
-from lab.market.timeframes import DAILY, timeframe_minutes
+from lab.market.problems import Problem
+from lab.market.resampling import base_for, resample
+from lab.market.splits import Split
+from lab.market.timeframes import DAILY, MINUTES, timeframe_minutes
+from lab.market.writing import CacheBatch
 
-_TICKER = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.:^=_/-]{0,31}")
 _SET_ASIDE = "damaged"
 
 
@@ -38,67 +40,17 @@ class Coverage:
     first_at: datetime
     last_at: datetime
     problems: tuple[str, ...]
+    """The quality report as sentences."""
     spans: tuple[SourceSpan, ...]
     """Which part came from which source, oldest first."""
-
-
-class CacheBatch:
-    """Series written together: all of them appear in the cache when the batch ends, or none."""
-
-    def __init__(self, folder: Path, cached: Manifest, new_files: list[Path]) -> None:
-        self._folder = folder
-        self._cached = cached
-        self._new_files = new_files
-        self.series: dict[tuple[str, str], Series] = {}
-
-    def write(
-        self,
-        ticker: str,
-        timeframe: str,
-        frame: pl.DataFrame,
-        source: str,
-        problems: Sequence[str] = (),
-        schedule: pl.DataFrame | None = None,
-        spans: Sequence[SourceSpan] = (),
-    ) -> None:
-        """Make `frame` (see `RAW_SCHEMA`; any order, no duplicate times) the series of `ticker` on `timeframe`.
-
-        `schedule` is the result of `trading_sessions` over the frame's span, where the caller has it at hand; `spans` say
-        which part came from which source where that is not one.
-        """
-        timeframe_minutes(timeframe)
-        check_ticker(ticker)
-        if frame.is_empty():
-            raise MarketError(f"There are no bars of {ticker} to write.")
-        self._check_not_mixed(ticker, timeframe, source)
-        placed = place_in_sessions(frame, timeframe, schedule)
-        years = placed.group_by(pl.col("session").dt.year().alias("year"), maintain_order=True).__iter__()
-        files = tuple(self._write_year(ticker, timeframe, int(str(key[0])), part) for key, part in years)
-        self.series[ticker, timeframe] = Series(ticker, timeframe, source, tuple(problems), files, tuple(spans))
-
-    def _check_not_mixed(self, ticker: str, timeframe: str, source: str) -> None:
-        old = self._cached.series.get((ticker, timeframe))
-        if old is None or (old.source == SYNTHETIC_SOURCE) == (source == SYNTHETIC_SOURCE):
-            return
-        there = "the demo market's synthetic" if old.source == SYNTHETIC_SOURCE else "your own"
-        raise MixedBars(
-            f"This workspace holds {there} {timeframe} bars of {ticker}, which must not be mixed with others of that name. "
-            "Use a workspace of its own for them: set LAB_HOME to a new folder. Nothing was changed."
-        )
-
-    def _write_year(self, ticker: str, timeframe: str, year: int, part: pl.DataFrame) -> CachedFile:
-        buffer = io.BytesIO()
-        part.write_parquet(buffer, compression="lz4", statistics=False)
-        content = buffer.getvalue()
-        digest = hashlib.sha256(content).hexdigest()
-        # The digest in the name keeps a new file from ever overwriting one that the manifest still points to.
-        path = self._folder / timeframe / quote(ticker, safe="") / f"{year}-{digest[:16]}.parquet"
-        if not _has_digest(path, digest):
-            if not path.exists():
-                self._new_files.append(path)
-            write_durably(path, content)
-        first_at, last_at = part["timestamp"][0], part["timestamp"][-1]
-        return CachedFile(str(path.relative_to(self._folder)), year, part.height, first_at, last_at, digest)
+    report: tuple[Problem, ...] = ()
+    """The quality report: kind, what was done, how many bars."""
+    splits: tuple[Split, ...] = ()
+    """Splits that the bars are known to be adjusted for."""
+    damaged_years: tuple[int, ...] = ()
+    """Years whose file was found damaged and set aside: their bars are missing."""
+    adjusted_until: date | None = None
+    """The source had adjusted the bars for every split up to this date; None where that is not known."""
 
 
 class BarsCache:
@@ -133,33 +85,59 @@ class BarsCache:
             self._forget(new_files)
             raise
 
-    def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[str] = ()) -> None:
+    def write(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[Problem | str] = ()) -> None:
         """Make `frame` the series of `ticker` on `timeframe`, replacing what was cached of it (see `CacheBatch.write`)."""
         with self.batch() as batch:
             batch.write(ticker, timeframe, frame, source, problems)
 
+    def append(self, ticker: str, timeframe: str, frame: pl.DataFrame, source: str, problems: Sequence[Problem | str] = ()) -> None:
+        """Add bars to what is cached of `ticker` on `timeframe` (see `CacheBatch.append`)."""
+        with self.batch() as batch:
+            batch.append(ticker, timeframe, frame, source, problems)
+
+    def apply_split(self, ticker: str, session: date, ratio: float) -> tuple[str, ...]:
+        """Adjust the cached bars of `ticker` for a split, once (see `CacheBatch.apply_split`); the timeframes whose bars changed."""
+        with self.batch() as batch:
+            return batch.apply_split(ticker, session, ratio)
+
     # Reading
 
-    def read(self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None) -> pl.DataFrame:
+    def read(
+        self, tickers: Sequence[str], timeframe: str, first: date | None = None, last: date | None = None, *, extended: bool = False
+    ) -> pl.DataFrame:
         """The regular-hours bars of `tickers` in the sessions from `first` to `last` (see `BARS_SCHEMA`), sorted by ticker and time.
 
-        Raises `MissingBars` for a ticker that is not cached on `timeframe`, and `DamagedBars` for a file whose content is not
-        what was written: that file is set aside and reported again on every read until its bars are imported anew.
+        Where a ticker is not cached on `timeframe`, its bars are made of shorter ones that are (see `resample`). With `extended`,
+        bars before and after the session and on days without one are read too, and the column `regular` tells them apart.
+
+        Raises `MissingBars` for a ticker that has neither, and `DamagedBars` for a file whose content is not what was written:
+        that file is set aside and reported again on every read until its bars are there anew.
         """
         manifest = load_manifest(self.folder)
-        inside = pl.col("regular")
-        if first is not None:
-            inside &= pl.col("session") >= first
-        if last is not None:
-            inside &= pl.col("session") <= last
-        parts = []
+        timeframe_minutes(timeframe)
+        schema = {**BARS_SCHEMA, "regular": pl.Boolean()} if extended else BARS_SCHEMA
+        reads: list[Callable[[], pl.DataFrame]] = []
+        owners: list[tuple[Series, CachedFile]] = []
         for ticker in sorted(set(tickers)):
-            for file in self._series(manifest, ticker, timeframe).files:
+            series = self._readable(manifest, ticker, timeframe)
+            for file in series.files:
                 if (first is not None and file.year < first.year) or (last is not None and file.year > last.year):
                     continue
-                part = self._read_file(ticker, timeframe, file).filter(inside).drop("regular")
-                parts.append(part.insert_column(0, pl.repeat(ticker, part.height, dtype=pl.String, eager=True).alias("ticker")))
-        return pl.concat(parts, rechunk=True) if parts else pl.DataFrame(schema=BARS_SCHEMA)
+                if file.damaged:
+                    self._read_file(series.ticker, series.timeframe, file)
+                reads.append(partial(self._part, series, file, timeframe, first, last, extended))
+                owners.append((series, file))
+        try:
+            parts = read_side_by_side(reads)
+        except (WrongContentError, OSError):
+            # Which it was, and what to say and do about it, is found out one by one, in the thread that may hold the lock.
+            parts = [self._part_with_care(*owner, timeframe, first, last, extended) for owner in owners]
+        return pl.concat(parts).select(*schema) if parts else pl.DataFrame(schema=schema)
+
+    def readable(self, ticker: str) -> dict[str, bool]:
+        """The timeframes on which bars of the ticker can be read, shortest first, and whether they are cached so or made on reading."""
+        cached = {timeframe for one, timeframe in load_manifest(self.folder).series if one == ticker}
+        return {name: name in cached for name in MINUTES if name in cached or base_for(name, cached) is not None}
 
     def read_undamaged(self, ticker: str, timeframe: str) -> tuple[pl.DataFrame, tuple[int, ...]]:
         """All cached bars of a ticker (see `SERIES_SCHEMA`), extended hours included, and the years whose file is damaged."""
@@ -172,13 +150,15 @@ class BarsCache:
         return pl.concat(parts), tuple(lost)
 
     def has(self, ticker: str, timeframe: str) -> bool:
-        """Whether any bars of the ticker are cached on the timeframe."""
+        """Whether bars of the ticker can be read on the timeframe: cached so, or made of shorter ones."""
         return self.source(ticker, timeframe) is not None
 
     def source(self, ticker: str, timeframe: str) -> str | None:
-        """Where the cached bars of the ticker came from, None where there are none."""
-        series = load_manifest(self.folder).series.get((ticker, timeframe))
-        return series.source if series is not None else None
+        """Where the bars of the ticker that are read on the timeframe came from, None where there are none."""
+        try:
+            return self._readable(load_manifest(self.folder), ticker, timeframe).source
+        except MissingBars:
+            return None
 
     def coverage(self) -> list[Coverage]:
         """What is cached, by ticker and timeframe."""
@@ -199,7 +179,7 @@ class BarsCache:
         since = first - timedelta(days=CONTEXT_DAYS) if first is not None else None
         for ticker in sorted(set(tickers)):
             for name in dict.fromkeys((timeframe, DAILY)):
-                if name == timeframe or self.has(ticker, name):
+                if name == timeframe or self.covered(ticker, name) is not None:
                     _digest_bars(digest, ticker, name, self.read([ticker], name, since, last))
         return digest.hexdigest()
 
@@ -237,18 +217,46 @@ class BarsCache:
         try:
             return manifest.series[ticker, timeframe]
         except KeyError:
-            others = sorted(name for one, name in manifest.series if one == ticker)
+            others = sorted((name for one, name in manifest.series if one == ticker), key=lambda name: MINUTES.get(name, 0))
             hint = f"; cached are {', '.join(others)}" if others else ""
             raise MissingBars(f"No {timeframe} bars of {ticker} are cached{hint}. Import a file with them first.") from None
+
+    def _readable(self, manifest: Manifest, ticker: str, timeframe: str) -> Series:
+        """The series that is read for `timeframe`: the cached one, or the longest of which its bars can be made."""
+        if (ticker, timeframe) not in manifest.series:
+            base = base_for(timeframe, (name for one, name in manifest.series if one == ticker))
+            if base is not None:
+                return manifest.series[ticker, base]
+        return self._series(manifest, ticker, timeframe)
+
+    def _part(
+        self, series: Series, file: CachedFile, timeframe: str, first: date | None, last: date | None, extended: bool
+    ) -> pl.DataFrame:
+        bars = _named(series.ticker, read_span(self.folder, file, first, last, extended))
+        return bars if series.timeframe == timeframe else resample(bars, timeframe)
+
+    def _part_with_care(
+        self, series: Series, file: CachedFile, timeframe: str, first: date | None, last: date | None, extended: bool
+    ) -> pl.DataFrame:
+        """As `_part`, where a file of the read was damaged or replaced meanwhile."""
+        bars = self._read_file(series.ticker, series.timeframe, file)
+        inside = pl.lit(True) if extended else pl.col("regular")
+        if first is not None:
+            inside &= pl.col("session") >= first
+        if last is not None:
+            inside &= pl.col("session") <= last
+        bars = _named(series.ticker, bars.filter(inside))
+        bars = bars if extended else bars.drop("regular")
+        return bars if series.timeframe == timeframe else resample(bars, timeframe)
 
     def _read_file(self, ticker: str, timeframe: str, file: CachedFile) -> pl.DataFrame:
         path = self.folder / file.path
         what = f"The cached {timeframe} bars of {ticker} for {file.year} are damaged"
-        again = "Import them again."
+        again = "Import them again, or run `lab data repair`."
         if file.damaged:
             raise DamagedBars(f"{what} and were set aside in {self.folder / _SET_ASIDE}. {again}")
         try:
-            content = path.read_bytes()
+            return read_whole(self.folder, file)
         except FileNotFoundError:
             # A writer may have replaced the series since the manifest was read; only a file the manifest still names is missing.
             current = load_manifest(self.folder).series.get((ticker, timeframe))
@@ -258,13 +266,12 @@ class BarsCache:
             self._mark_damaged(ticker, timeframe, file)
             gone = f"The cached {timeframe} bars of {ticker} for {file.year} are missing: {path} is gone."
             raise DamagedBars(f"{gone} {again}") from None
+        except WrongContentError:
+            aside = self._set_aside(ticker, timeframe, file)
+            raise DamagedBars(f"{what} (the checksum of the file is wrong). {aside} {again}") from None
         except OSError as error:
             reason = error.strerror
             raise DamagedBars(f"The cached {timeframe} bars of {ticker} for {file.year} can't be read ({reason}): {path}.") from error
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            aside = self._set_aside(ticker, timeframe, file)
-            raise DamagedBars(f"{what} (the checksum of the file is wrong). {aside} {again}")
-        return pl.read_parquet(io.BytesIO(content))
 
     def _set_aside(self, ticker: str, timeframe: str, file: CachedFile) -> str:
         target = self.folder / _SET_ASIDE / file.path.replace("/", "_")
@@ -312,15 +319,17 @@ def _coverage(series: Series) -> Coverage:
         sum(file.rows for file in series.files),
         min(file.first_at for file in series.files),
         max(file.last_at for file in series.files),
-        series.problems,
+        tuple(problem.sentence for problem in series.problems),
         series.known_spans,
+        series.problems,
+        series.splits,
+        tuple(file.year for file in series.files if file.damaged),
+        series.adjusted_until,
     )
 
 
-def check_ticker(ticker: str) -> None:
-    """Refuse what can't be a ticker, with a sentence."""
-    if not _TICKER.fullmatch(ticker):
-        raise MarketError(f"“{ticker[:40]}” can't be a ticker: use 1 to 32 letters, digits or any of . : ^ = _ / -, such as AAPL or BRK.B.")
+def _named(ticker: str, bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.insert_column(0, pl.repeat(ticker, bars.height, dtype=pl.String, eager=True).alias("ticker"))
 
 
 def _digest_bars(digest: hashlib._Hash, ticker: str, timeframe: str, bars: pl.DataFrame) -> None:
@@ -330,10 +339,3 @@ def _digest_bars(digest: hashlib._Hash, ticker: str, timeframe: str, bars: pl.Da
             column = bars[name]
             values = column if column.dtype.is_float() else column.to_physical()
             digest.update(values.fill_null(-1).to_numpy().tobytes())
-
-
-def _has_digest(path: Path, digest: str) -> bool:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    except OSError:
-        return False

@@ -35,10 +35,11 @@ import numpy as np
 import polars as pl
 
 from lab.market.bars import SYNTHETIC_SOURCE, VALUES
-from lab.market.cache import BarsCache, CacheBatch
+from lab.market.cache import BarsCache
 from lab.market.calendar import trading_sessions
 from lab.market.synthetic import DailyPath, EdgeSettings, Path, Stock, simulate
 from lab.market.timeframes import DAILY
+from lab.market.writing import CacheBatch
 
 SEED = 121
 LAST_SESSION = date(2025, 1, 31)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from lab.market.bars import place_in_sessions
-from lab.market.cache import BarsCache, check_ticker
+from lab.market.cache import BarsCache
 from lab.market.errors import UnreadableFile
 from lab.market.files import FilePlan, read_bars
 from lab.market.joining import join_with_cached
-from lab.market.quality import Problem, ProblemKind, clean_bars
+from lab.market.problems import Problem, ProblemKind
+from lab.market.quality import clean_bars
+from lab.market.writing import check_ticker
 
 
 @dataclass(frozen=True, slots=True)

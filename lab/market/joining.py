@@ -12,7 +12,8 @@ from lab.market.bars import RAW_SCHEMA, VALUES, place_in_sessions
 from lab.market.cache import BarsCache, Coverage
 from lab.market.calendar import ZONE
 from lab.market.manifest import SourceSpan
-from lab.market.quality import CleanBars, Problem, ProblemKind
+from lab.market.problems import Problem, ProblemKind
+from lab.market.quality import CleanBars
 from lab.market.splits import adjust_for_splits, find_splits
 
 _SAME = 1e-9

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 import polars as pl
 
 from lab.market.bars import PRICES, RAW_SCHEMA, place_in_sessions
 from lab.market.calendar import ZONE, trading_sessions
+from lab.market.problems import Problem, ProblemKind
 from lab.market.splits import Split, adjust_for_splits, find_splits
 from lab.market.timeframes import DAILY, timeframe_minutes
 
@@ -31,35 +31,6 @@ _USUAL_BARS = 21
 _SIDE = 2
 """Bars on each side that are compared."""
 _THIN_SHARE = 0.01
-
-
-class ProblemKind(StrEnum):
-    UNREADABLE_PRICE = "unreadable price"
-    BAD_PRICE = "zero or negative price"
-    DUPLICATE = "duplicate"
-    BAD_OHLC = "bad OHLC"
-    BAD_PRINT = "bad print"
-    FAR_PRICE = "price far from its neighbours"
-    NO_VOLUME = "no volume"
-    OUTSIDE_HOURS = "outside regular hours"
-    NO_SESSION = "not a session"
-    NO_BARS = "no bars"
-    JOINED = "joined with other bars"
-    EARLIER = "found earlier"
-    MISSING_SESSIONS = "missing sessions"
-    MISSING_BARS = "missing bars"
-    SPLIT = "unadjusted split"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing found in a ticker's bars, with what was done about it."""
-
-    kind: ProblemKind
-    sentence: str
-
-    def __str__(self) -> str:
-        return self.sentence
 
 
 @dataclass(frozen=True, slots=True)

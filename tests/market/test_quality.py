@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lab.market.quality import CleanBars, ProblemKind, clean_bars
+from lab.market.problems import ProblemKind
+from lab.market.quality import CleanBars, clean_bars
 from tests.market.conftest import walk
 
 GOOD = walk(date(2024, 1, 2), date(2024, 2, 29))
