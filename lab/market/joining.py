@@ -12,7 +12,7 @@ from lab.market.bars import RAW_SCHEMA, VALUES, place_in_sessions
 from lab.market.cache import BarsCache, Coverage
 from lab.market.calendar import ZONE
 from lab.market.manifest import SourceSpan
-from lab.market.problems import Problem, ProblemKind
+from lab.market.problems import Problem, ProblemKind, once
 from lab.market.quality import CleanBars
 from lab.market.splits import adjust_for_splits, find_splits
 
@@ -69,7 +69,7 @@ def join_with_cached(cache: BarsCache, ticker: str, timeframe: str, clean: Clean
         sentence = f"The cached bars of {years} were damaged and are not in this file: they are missing."
         told.append(Problem(ProblemKind.MISSING_SESSIONS, sentence))
     if outside.is_empty():
-        return JoinedBars(new, _once((*clean.problems, *told)), spans)
+        return JoinedBars(new, once((*clean.problems, *told)), spans)
     whole = pl.concat([outside, new]).sort("timestamp")
     if inside.is_empty():
         placed = place_in_sessions(whole, timeframe)
@@ -77,7 +77,7 @@ def join_with_cached(cache: BarsCache, ticker: str, timeframe: str, clean: Clean
         told += [Problem(ProblemKind.SPLIT, split.sentence) for split in splits]
         whole = adjust_for_splits(placed, splits).select(*RAW_SCHEMA)
     named = [Problem(problem.kind, f"{problem.sentence} (in “{source}”)") for problem in clean.problems]
-    return JoinedBars(whole, _once((*named, *told, *_earlier(before))), spans)
+    return JoinedBars(whole, once((*named, *told, *_earlier(before))), spans)
 
 
 def _what_changed(
@@ -143,10 +143,6 @@ def _earlier(before: Coverage) -> list[Problem]:
         mark = f"(in “{next(iter(sources))}”)"
         kept = [sentence if sentence.endswith("”)") else f"{sentence} {mark}" for sentence in kept]
     return [Problem(ProblemKind.EARLIER, sentence) for sentence in kept]
-
-
-def _once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    return tuple({problem.sentence: problem for problem in reversed(problems)}.values())[::-1]
 
 
 def _span(source: str, bars: pl.DataFrame) -> SourceSpan:

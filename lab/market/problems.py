@@ -60,4 +60,7 @@ def as_problems(found: Iterable[Problem | str]) -> tuple[Problem, ...]:
 
 def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The problems without repeated sentences, in their order."""
-    return tuple({problem.sentence: problem for problem in reversed(tuple(problems))}.values())[::-1]
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem.sentence, problem)
+    return tuple(first.values())
