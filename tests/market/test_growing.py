@@ -59,7 +59,7 @@ def test_at_a_time_both_have_the_new_bar_counts_and_no_other_is_lost(cache: Bars
     assert read.filter(DAY == SPLIT)["volume"].unique().to_list() == [7.0]
     (row,) = cache.coverage()
     assert row.problems == ("An old finding.", "A new finding.")
-    assert row.source == "one.csv, two.csv"
+    assert {span.source for span in row.spans} == {"one.csv", "two.csv"}
 
 
 def test_bars_on_another_share_count_are_refused(cache: BarsCache) -> None:
