@@ -43,13 +43,13 @@ class CleanBars:
     splits: tuple[Split, ...]
 
 
-def clean_bars(raw: pl.DataFrame, timeframe: str) -> CleanBars:
+def clean_bars(raw: pl.DataFrame, timeframe: str, *, adjust: bool = True) -> CleanBars:
     """Check one ticker's bars (see `RAW_SCHEMA`) and put right what can be put right.
 
     Left out: bars without a price, with a zero, negative or absurd one, with a single price far from all before and after it (a
     bad print), and all but one of those at the same time. Widened: a high or low that does not hold open and close. Adjusted:
-    what came before an unadjusted split. Only reported: missing bars and sessions, bars outside regular hours, prices that may
-    be bad prints.
+    what came before an unadjusted split, unless `adjust` is False: where a source lists its splits, a jump without one is only
+    reported. Only reported as well: missing bars and sessions, bars outside regular hours, prices that may be bad prints.
     """
     problems: list[Problem] = []
 
@@ -75,7 +75,9 @@ def clean_bars(raw: pl.DataFrame, timeframe: str) -> CleanBars:
     _report_gaps(placed, timeframe, note)
     splits = find_splits(placed)
     for split in splits:
-        note(ProblemKind.SPLIT, split.sentence)
+        note(ProblemKind.SPLIT, split.sentence if adjust else split.doubt)
+    if not adjust:
+        return CleanBars(bars, tuple(problems), ())
     return CleanBars(adjust_for_splits(placed, splits).select(*RAW_SCHEMA), tuple(problems), splits)
 
 

@@ -59,6 +59,11 @@ class Split:
         kind = "split" if self.ratio > 1 else "reverse split"
         return f"Unadjusted {self.name} {kind} on {self.session}: the prices and volumes before it were adjusted."
 
+    @property
+    def doubt(self) -> str:
+        """What is said of a jump that looks like a split and is none that the source lists."""
+        return f"The prices jump on {self.session} as in a {self.name} split, and none is listed: kept as they are; check it."
+
 
 def find_splits(bars: pl.DataFrame) -> tuple[Split, ...]:
     """The unadjusted splits in one ticker's bars (columns of `SERIES_SCHEMA`), oldest first."""
