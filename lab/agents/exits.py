@@ -108,7 +108,7 @@ def compare_exits(workspace: Workspace, store: Store, executor: Executor, subjec
     done = [(one.script_hash, TrialOutcome.COMPLETED, one.trades, one.sharpe_daily) for one in measured]
     _record(store, subject, bars.fingerprint, done)
     with store.read() as session:
-        trials = trials_so_far(session, bars.fingerprint, set())
+        trials = trials_so_far(session, bars, set())
     return ExitsReport(
         universe=universe.name,
         synthetic=universe.synthetic,

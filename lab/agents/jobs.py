@@ -42,6 +42,7 @@ class BarsSlice:
     market_ticker: str | None
     vix_ticker: str | None
     fingerprint: str
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,27 @@
-"""The trial ledger: every variant ever tested on a data set, only added to, outliving the agent that tried it."""
+"""The trial ledger: every variant ever tested on a data set, only added to, outliving the agent that tried it.
+
+The number of trials behind a result is the number of variants on bars that overlap with its own, whoever tested them: a
+share of the same tickers in a share of the same sessions, on whatever timeframe. A variant tested on two such data sets is two
+trials. Variants that resemble each other are not taken together: fewer, "effective" trials would make results look better.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from statistics import variance
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
-from lab.agents.jobs import TrialsSoFar
-from lab.store.models import AgentIteration, Trial, TrialOutcome
+from lab.agents.jobs import BarsSlice, TrialsSoFar
+from lab.store.models import AgentIteration, Trial, TrialOutcome, Universe
+from lab.store.proof_models import DataSet
 
 VERSION, REFINEMENT, PERSON, SWEEP, EXITS = "iteration", "refinement", "person", "sweep", "exits"
 """What a trial was for: a version itself, a variant of it, scripts that a person ran by hand, a point of a sweep, an exit plan."""
+STUDY = "study"
+"""A variant of a version that a study of its parameters measured: one could choose it."""
 NOBODY = 0
 """The agent's id of a trial by a person without one, and the iteration's id of a trial outside iterations: real ids begin at 1."""
 
@@ -78,15 +89,74 @@ def _add_once(session: Session, trial: Trial) -> None:
         Trial.data_fingerprint == trial.data_fingerprint,
     )
     if session.exec(seen).first() is None:
+        _remember_data_set(session, trial.universe_id, trial.data_fingerprint)
         session.add(trial)
 
 
-def trials_so_far(session: Session, data_fingerprint: str, about_to_run: set[str]) -> TrialsSoFar:
-    """All agents' distinct variants on these bars, with those about to run. A variant run twice is one variant."""
-    rows = session.exec(select(Trial.script_hash, Trial.sharpe_daily).where(Trial.data_fingerprint == data_fingerprint))
-    sharpes: dict[str, float | None] = dict(rows.all())
+def _remember_data_set(session: Session, universe_id: int, fingerprint: str) -> None:
+    universe = session.get(Universe, universe_id)
+    if universe is None or session.get(DataSet, fingerprint) is not None:
+        return
+    session.add(
+        DataSet(
+            fingerprint=fingerprint,
+            universe_id=universe_id,
+            synthetic=universe.synthetic,
+            timeframe=universe.timeframe,
+            tickers=list(universe.tickers),
+            first_session=universe.first_session,
+            last_session=universe.learning_until,
+        )
+    )
+
+
+def trials_so_far(session: Session, bars: BarsSlice, about_to_run: set[str]) -> TrialsSoFar:
+    """All agents' variants on bars that overlap with these, with those about to run on them. Run twice on the same bars is one trial."""
+    related = _overlapping(session, Place(bars.synthetic, bars.tickers, bars.first, bars.last)) | {bars.fingerprint}
+    rows = session.exec(
+        select(Trial.script_hash, Trial.data_fingerprint, Trial.sharpe_daily).where(col(Trial.data_fingerprint).in_(related))
+    )
+    sharpes: dict[tuple[str, str], float | None] = {}
+    for script_hash, fingerprint, sharpe in rows:
+        # a crashed run of a variant says nothing of it beside one that was measured
+        if sharpe is not None or (script_hash, fingerprint) not in sharpes:
+            sharpes[script_hash, fingerprint] = sharpe
     measured = [sharpe for sharpe in sharpes.values() if sharpe is not None]
     return TrialsSoFar(
-        count=len(sharpes.keys() | about_to_run),
+        count=len(sharpes.keys() | {(script_hash, bars.fingerprint) for script_hash in about_to_run}),
         sharpe_variance=variance(measured) if len(measured) > 1 else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where bars lie: tickers of the real or the invented market, and the sessions they cover."""
+
+    synthetic: bool
+    tickers: Sequence[str]
+    first: date
+    last: date
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether some ticker has a session in both."""
+        shared = self.synthetic == other.synthetic and not set(self.tickers).isdisjoint(other.tickers)
+        return shared and self.first <= other.last and other.first <= self.last
+
+
+def _overlapping(session: Session, place: Place) -> set[str]:
+    """The fingerprints of all data sets that were tested on and share bars with a place."""
+    known = {
+        row.fingerprint: Place(row.synthetic, row.tickers, row.first_session, row.last_session) for row in session.exec(select(DataSet))
+    }
+    # trials older than the table of data sets name a universe, as long as it is there
+    for fingerprint, universe_id in session.exec(select(Trial.data_fingerprint, Trial.universe_id).distinct()).all():
+        if fingerprint not in known and (universe := session.get(Universe, universe_id)) is not None:
+            known[fingerprint] = Place(universe.synthetic, universe.tickers, universe.first_session, universe.learning_until)
+    return {fingerprint for fingerprint, other in known.items() if place.overlaps(other)}
+
+
+def trials_within(session: Session, place: Place) -> int:
+    """How many variants were ever tested on learning spans that reach into a place, such as a vault: of any universe."""
+    related = _overlapping(session, place)
+    rows = session.exec(select(Trial.script_hash, Trial.data_fingerprint).where(col(Trial.data_fingerprint).in_(related)).distinct())
+    return len(rows.all())

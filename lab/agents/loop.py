@@ -159,7 +159,7 @@ class _Run:
 
     async def _backtest(self, iteration: Iteration) -> Outcome:
         with self._store.read() as session:
-            trials = trials_so_far(session, iteration.bars.fingerprint, {iteration.script_hash})
+            trials = trials_so_far(session, iteration.bars, {iteration.script_hash})
             parent = self._parent_iteration(session, iteration)
         report = await self._job(
             jobs.backtest_job, iteration.bars, iteration.scripts, iteration.rules, trials, iteration.seed, iteration.folder
@@ -279,7 +279,7 @@ class _Run:
                 confirmed_sessions=confirmation.sessions,
                 whole_trades=(evidence.current.whole.trades, results.whole.trades),
                 whole_sharpe=(evidence.current.whole.sharpe, results.whole.sharpe),
-                trials=trials_so_far(session, iteration.bars.fingerprint, set()).count,
+                trials=trials_so_far(session, iteration.bars, set()).count,
             )
             session.add(
                 Proposal(

@@ -35,6 +35,7 @@ def learning_span(universe: Universe, bars: Path) -> BarsSlice:
         market_ticker=universe.market_ticker,
         vix_ticker=universe.vix_ticker,
         fingerprint="",
+        synthetic=universe.synthetic,
     )
 
 

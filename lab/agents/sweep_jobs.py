@@ -16,7 +16,9 @@ from lab.agents.results import from_json
 from lab.agents.strategist import Comparison, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from lab.backtest import BacktestResult
     from lab.script import Strategy
@@ -132,6 +134,18 @@ def read_returns(folder: Path, script_hash: str) -> list[float]:
             returns: list[float] = row["returns"][0].to_list()
             return returns
     return []
+
+
+def read_all_returns(folder: Path) -> NDArray[np.float64]:
+    """The daily returns of all stored points: a row a session, a column a point."""
+    import numpy as np
+    import polars as pl
+
+    paths = sorted(folder.glob("points-*.parquet"))
+    rows = pl.concat([pl.read_parquet(path, columns=["script_hash", "returns"]) for path in paths]) if paths else pl.DataFrame()
+    if rows.is_empty():
+        return np.zeros((0, 0))
+    return np.array(rows.sort("script_hash")["returns"].to_list(), dtype=np.float64).T
 
 
 def _point(names: Sequence[str], row: dict[str, object]) -> Point:

@@ -96,6 +96,12 @@ class SweepReport:
     """The Sharpe ratio a year that the best of so many trials would be expected to show without any skill."""
     deflated_sharpe: float | None
     """The probability that the best point's true Sharpe ratio is above zero, given that it is the best of so many trials."""
+    overfitting: float | None
+    """The probability of backtest overfitting (CSCV): how often the best point of one half of the sessions is below the median on the other."""
+    superior_p: float | None
+    """Hansen's SPA test: the probability that the best of points without skill looks as good against holding cash."""
+    ideas: int
+    """How many different ideas the points are, where those whose daily returns move together count as one."""
 
     @property
     def own(self) -> Point | None:
@@ -110,10 +116,24 @@ class SweepReport:
         count = len(self.points)
         odds = "unknown" if self.deflated_sharpe is None else f"{self.deflated_sharpe:.0%}"
         luck = "" if self.luck_sharpe is None else f" (Sharpe {self.luck_sharpe:.2f})"
+        overfit = (
+            ""
+            if self.overfitting is None
+            else (
+                f" Chosen on one half of the sessions, the best point was no better than the median on the other in {self.overfitting:.0%} of the"
+                " ways to halve them (probability of backtest overfitting)."
+            )
+        )
+        superior = (
+            ""
+            if self.superior_p is None
+            else (f" Were all points without skill, the best would look this good with a probability of {self.superior_p:.0%} (SPA test).")
+        )
         return (
             f"The best of {count} points is biased: the more are tried, the better the luckiest looks. Expect less than it shows here. "
             f"With {self.trials} variants tried on these bars, it beats the best that luck alone is expected to show{luck} "
-            f"with a probability of {odds}. The vault has not been asked."
+            f"with a probability of {odds}.{overfit}{superior} The points are {self.ideas} different ideas, and all of them count. "
+            "The vault has not been asked."
         )
 
 
@@ -170,8 +190,9 @@ def run_sweep(
     run.measure(points)
     best = _best(run.done.values())
     with store.read() as session:
-        trials = trials_so_far(session, bars.fingerprint, set())
+        trials = trials_so_far(session, bars, set())
     deflated, luck = _worth(folder, best, trials.count, trials.sharpe_variance)
+    overfitting, superior, ideas = _of_all(folder, request.seed)
     return SweepReport(
         folder=str(folder),
         universe=universe.name,
@@ -189,6 +210,9 @@ def run_sweep(
         trials=trials.count,
         luck_sharpe=luck,
         deflated_sharpe=deflated,
+        overfitting=overfitting,
+        superior_p=superior,
+        ideas=ideas,
     )
 
 
@@ -331,3 +355,12 @@ def _worth(folder: Path, best: Point | None, trials: int, variance: float | None
         return None, None
     returns = sweep_jobs.read_returns(folder, best.measured.script_hash)
     return deflated_sharpe(returns, trials, variance), expected_maximum_sharpe(trials, variance) * 252**0.5
+
+
+def _of_all(folder: Path, seed: int) -> tuple[float | None, float | None, int]:
+    """Of all stored points together: probability of backtest overfitting, p-value of the SPA test, number of different ideas."""
+    from lab.backtest import backtest_overfitting, effective_trials, superior_ability
+
+    returns = sweep_jobs.read_all_returns(folder)
+    overfit, superior = backtest_overfitting(returns), superior_ability(returns, seed)
+    return None if overfit is None else overfit.probability, None if superior is None else superior.p_value, effective_trials(returns)

@@ -51,8 +51,8 @@ def try_scripts(
             raise NotThere("That universe no longer exists.")
         refuse_missing_context(strategy, universe)
         bars = learning_slice(universe, workspace.bars)
-        before = trials_so_far(session, bars.fingerprint, set()).count
-        trials = trials_so_far(session, bars.fingerprint, {strategy.script_hash})
+        before = trials_so_far(session, bars, set()).count
+        trials = trials_so_far(session, bars, {strategy.script_hash})
     rules = account_rules(risk_config(Personality(risk, "", (), ())))
     with tempfile.TemporaryDirectory(prefix="lab-run-") as folder:
         job = executor.submit(jobs.backtest_job, bars, jobs.Scripts(scan, execution), rules, trials, seed, folder)
@@ -65,5 +65,5 @@ def try_scripts(
     with store.write() as session:
         outcome, trades = TrialOutcome.COMPLETED, report.summary.trades
         record_own_trial(session, universe_id, bars.fingerprint, strategy.script_hash, outcome, trades, report.sharpe_daily)
-        now = trials_so_far(session, bars.fingerprint, set()).count
+        now = trials_so_far(session, bars, set()).count
     return Tried(result=report.summary, trials=now, first_time=trials.count > before, script_hash=strategy.script_hash)

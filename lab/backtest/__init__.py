@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     )
     from lab.backtest.sweep import Axis, Method, Point, Range, axes_of, design, result_table
     from lab.backtest.together import backtest_together, evaluate_together
+    from lab.backtest.validation.overfitting import (
+        Overfitting,
+        SuperiorAbility,
+        backtest_overfitting,
+        effective_trials,
+        superior_ability,
+    )
 
 __all__ = [
     "ENGINE_VERSION",
@@ -52,6 +59,7 @@ __all__ = [
     "MarketModel",
     "Method",
     "Metrics",
+    "Overfitting",
     "PairedComparison",
     "Part",
     "Plan",
@@ -59,7 +67,9 @@ __all__ = [
     "Point",
     "Range",
     "SkipReason",
+    "SuperiorAbility",
     "axes_of",
+    "backtest_overfitting",
     "backtest_together",
     "break_down",
     "buy_and_hold",
@@ -70,6 +80,7 @@ __all__ = [
     "deflated_sharpe",
     "deflated_sharpe_ratio",
     "design",
+    "effective_trials",
     "evaluate_together",
     "expected_maximum_sharpe",
     "market_model",
@@ -79,6 +90,7 @@ __all__ = [
     "run_backtest",
     "sharpe_interval",
     "sharpe_ratio",
+    "superior_ability",
     "wilson_interval",
 ]
 
@@ -112,6 +124,7 @@ _MODULES = {
         "wilson_interval",
     ),
     "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
+    "validation.overfitting": ("Overfitting", "SuperiorAbility", "backtest_overfitting", "effective_trials", "superior_ability"),
     "together": ("backtest_together", "evaluate_together"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

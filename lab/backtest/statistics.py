@@ -113,7 +113,7 @@ def curve_intervals(
     returns = np.asarray(daily_returns, dtype=np.float64)
     if len(returns) < MIN_SESSIONS or _constant(returns):
         return None
-    block = _block_length(returns)
+    block = politis_white_length(returns)
     samples = _resampled(returns, block, seed, repetitions)
     informed = _moved(returns)
 
@@ -200,7 +200,7 @@ def _bootstrap(
     values: Floats, statistic: Callable[[Floats], Floats], seed: int, confidence: float, repetitions: int, informed: int
 ) -> tuple[float, float]:
     """Percentile interval of a statistic over stationary bootstrap samples, one sample a row; `informed` values say something."""
-    block = _block_length(values)
+    block = politis_white_length(values)
     drawn = statistic(_resampled(values, block, seed, repetitions))
     return _widened(drawn, float(statistic(values[np.newaxis, :])[0]), len(values), block, confidence, informed)
 
@@ -226,8 +226,8 @@ def _widened(drawn: Floats, estimate: float, n: int, block: float, confidence: f
     return estimate + (float(low) - estimate) * factor, estimate + (float(high) - estimate) * factor
 
 
-def _block_length(values: Floats) -> float:
-    """Mean block length after Politis and White, held between 1 and a third of the series."""
+def politis_white_length(values: Floats) -> float:
+    """Mean block length of the stationary bootstrap after Politis and White (2004, corrected 2009), from 1 to a third of the series."""
     from arch.bootstrap import optimal_block_length
 
     with np.errstate(all="ignore"):

@@ -150,7 +150,8 @@ def test_every_point_is_a_trial_of_its_agent_and_only_the_learning_span_is_read(
     assert {t.script_hash for t in swept} == {point.measured.script_hash for point in report.points}
     with lab.store.read() as session:
         universe = session.get_one(Universe, 1)
-        assert report.trials == trials_so_far(session, swept[0].data_fingerprint, set()).count == before + len(swept) - 1
+        bars = learning_slice(universe, lab.workspace.bars)
+        assert report.trials == trials_so_far(session, bars, set()).count == before + len(swept) - 1
     assert {bars.last for bars in counting.slices} == {universe.learning_until}
     assert universe.learning_until < universe.last_session
 
@@ -162,13 +163,19 @@ def test_the_best_point_is_deflated_by_all_that_was_ever_tried_on_the_bars(lab: 
     assert best.measured.sharpe == max(p.measured.sharpe or -9.0 for p in report.points if p.measured.trades >= 30)
     fingerprint = trials(lab)[0].data_fingerprint
     with lab.store.read() as session:
-        so_far = trials_so_far(session, fingerprint, set())
+        so_far = trials_so_far(session, learning_slice(session.get_one(Universe, 1), lab.workspace.bars), set())
     assert so_far.sharpe_variance is not None
     returns = read_returns(Path(report.folder), best.measured.script_hash)
     assert report.deflated_sharpe == deflated_sharpe(returns, so_far.count, so_far.sharpe_variance)
     assert report.luck_sharpe == pytest.approx(expected_maximum_sharpe(so_far.count, so_far.sharpe_variance) * 252**0.5)
     assert f"The best of {len(report.points)} points is biased" in report.warning
     assert f"{so_far.count} variants tried" in report.warning
+    assert report.overfitting is not None
+    assert report.superior_p is not None
+    assert 0 <= report.overfitting <= 1
+    assert f"{report.overfitting:.0%} of the ways to halve them" in report.warning
+    assert f"probability of {report.superior_p:.0%} (SPA test)" in report.warning
+    assert 1 <= report.ideas <= len(report.points)
     with lab.store.write() as session:
         for number in range(200):
             record_own_trial(session, 1, fingerprint, f"elsewhere {number}", TrialOutcome.COMPLETED, 50, 0.01 * (-1) ** number)

@@ -42,7 +42,7 @@ def test_every_variant_a_person_runs_counts_once_on_its_bars(lab: Lab, threads: 
     assert {(row.agent_id, row.iteration_id, row.purpose) for row in rows(lab)} == {(NOBODY, NOBODY, PERSON)}
     with lab.store.read() as session:
         bars = learning_slice(session.get_one(Universe, universe), lab.workspace.bars)
-        assert trials_so_far(session, bars.fingerprint, {"an agent's"}).count == 3, "an agent's next result is the best of three"
+        assert trials_so_far(session, bars, {"an agent's"}).count == 3, "an agent's next result is the best of three"
     assert rows(lab)[0].sharpe_daily is not None
 
 

@@ -1,0 +1,3 @@
+"""Whether a result would hold: folds of time, overfitting among many variants, and what a result hangs on."""
+
+from __future__ import annotations
