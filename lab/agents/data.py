@@ -12,26 +12,21 @@ from pydantic import SecretStr
 from sqlmodel import select
 
 from lab.agents.errors import BadAgent, BadFetch
+from lab.agents.gaps import VIX_NAMES
 from lab.agents.queries import universe_view
-from lab.agents.span import DAILY, bars_folder
+from lab.agents.span import bars_folder
+from lab.agents.universes import LEARNING_SHARE, refresh_context
 from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
 from lab.store.database import Store
 from lab.store.models import Universe
 from lab.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
-
-    from lab.market import BarsCache, FilePlan
+    from lab.market import FilePlan
 
 Progress = Callable[[float, str], None]
 
-LEARNING_SHARE = 0.8
-"""The first four fifths of a universe's sessions are the learning span; the rest is the vault."""
 DEMO_UNIVERSE = "Demo market"
-MARKET = "SPY"
-VIX_NAMES = ("VIX", "I:VIX", "^VIX")
-"""What different sources call the volatility index; it is context and never traded."""
 MOST_PROBLEMS_KEPT = 200
 
 
@@ -91,7 +86,7 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
         name = ""
         problems.insert(0, "The VIX can't be traded: it is kept as market context of your universes, and no universe is made of it.")
         with store.write() as session:
-            _find_context(session, BarsCache(workspace.bars), synthetic=False)
+            refresh_context(session, workspace.bars, synthetic=False)
     return ImportReport(
         rows=outcome.rows,
         tickers=tuple(outcome.tickers),
@@ -195,9 +190,8 @@ def keep_universe(
     first: date,
     last: date,
 ) -> UniverseView:
-    from lab.market import BarsCache, trading_sessions
+    from lab.market import trading_sessions
 
-    cache = BarsCache(bars_folder(workspace.bars, synthetic))
     sessions: list[date] = trading_sessions(first, last)["session"].to_list()
     learning_until = sessions[max(0, int(len(sessions) * LEARNING_SHARE) - 1)]
     with store.write() as session:
@@ -216,14 +210,6 @@ def keep_universe(
         universe.first_session, universe.learning_until, universe.last_session = first, learning_until, last
         session.add(universe)
         session.flush()
-        _find_context(session, cache, synthetic)
+        refresh_context(session, workspace.bars, synthetic)
+        session.flush()
         return universe_view(universe)
-
-
-def _find_context(session: Session, cache: BarsCache, synthetic: bool) -> None:
-    """Give every universe the market and the VIX that are cached by now: they may come with a later import than its own."""
-    for universe in session.exec(select(Universe).where(Universe.synthetic == synthetic)):
-        has_market = cache.has(MARKET, universe.timeframe) or cache.has(MARKET, DAILY)
-        universe.market_ticker = MARKET if has_market else None
-        universe.vix_ticker = next((ticker for ticker in VIX_NAMES if cache.has(ticker, DAILY)), None)
-        session.add(universe)

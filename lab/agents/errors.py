@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from lab.errors import LabError
 
 
@@ -30,6 +32,15 @@ class BadFetch(LabError):
         self.field = field
 
 
+class BadUniverse(LabError):
+    """A universe can't be made or changed so. `field` says at which input the sentence belongs: "name", "tickers", "rule", "as_of",
+    "span", or "" for none of them."""
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
 class KeyNotKept(LabError):
     """A key could not be written to its file."""
 
@@ -44,6 +55,14 @@ class BadScript(LabError):
 
 class BadRange(LabError):
     """What a parameter shall be varied over can't be read."""
+
+
+class IterationPaused(LabError):
+    """An iteration can't go on before `until`; it keeps what it has and goes on from there."""
+
+    def __init__(self, sentence: str, until: datetime) -> None:
+        super().__init__(sentence)
+        self.until = until
 
 
 class StrategistFailed(LabError):

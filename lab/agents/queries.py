@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import NotThere
+from lab.agents.gaps import gaps_of
 from lab.agents.results import from_json
 from lab.agents.views import (
     AgentRow,
@@ -79,11 +80,6 @@ def interrupted_notices(session: Session) -> tuple[str, ...]:
 
 
 def universe_view(universe: Universe) -> UniverseView:
-    missing = []
-    if universe.market_ticker is None:
-        missing.append("No SPY bars: market.trend, market.change and market.volatility are unknown.")
-    if universe.vix_ticker is None:
-        missing.append("No VIX: market.vix and market.vix_change are unknown.")
     assert universe.id is not None
     return UniverseView(
         id=universe.id,
@@ -95,7 +91,7 @@ def universe_view(universe: Universe) -> UniverseView:
         first_session=universe.first_session,
         learning_until=universe.learning_until,
         last_session=universe.last_session,
-        missing_context=tuple(missing),
+        missing_context=tuple(gap.sentence for gap in gaps_of(universe)),
     )
 
 

@@ -53,9 +53,11 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from lab.agents.news_store import News
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
     from lab.agents.trying import Tried
+    from lab.agents.universes import Universes
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and what is being done."""
@@ -305,6 +307,22 @@ class Lab:
         from lab.agents.trying import try_scripts
 
         return try_scripts(self.workspace, self.store, executor, universe_id, scan, execution, risk, SEED)
+
+    # --- universes and news
+
+    @property
+    def universes(self) -> Universes:
+        """Named lists of tickers: made, edited, looked at."""
+        from lab.agents.universes import Universes
+
+        return Universes(self.workspace, self.store)
+
+    @property
+    def news(self) -> News:
+        """The articles that are kept, by ticker and time."""
+        from lab.agents.news_store import News
+
+        return News(self.workspace, self.store)
 
     # --- bars
 
