@@ -30,9 +30,16 @@ CUT_AT = (0.31, 0.62, 0.93)
 """On so many tickers and bars, cut at these shares of the time, each script is checked for looking ahead."""
 
 
+class VaultClosed(LabError):
+    """Bars of a vault were asked for without an opening that is written down."""
+
+
 @dataclass(frozen=True, slots=True)
 class BarsSlice:
-    """Which bars a job reads. The fingerprint makes a re-import a different slice."""
+    """Which bars a job reads. The fingerprint makes a re-import a different slice.
+
+    Raises VaultClosed where it would reach into the vault and names no opening: no other part of the lab has to think of it.
+    """
 
     folder: str
     tickers: tuple[str, ...]
@@ -42,7 +49,15 @@ class BarsSlice:
     market_ticker: str | None
     vix_ticker: str | None
     fingerprint: str
-    synthetic: bool = False
+    synthetic: bool
+    learning_until: date
+    """Last session of the learning span: what comes after it is the vault."""
+    opening_id: int | None = None
+    """The recorded opening of the vault that allows later sessions to be read."""
+
+    def __post_init__(self) -> None:
+        if self.last > self.learning_until and self.opening_id is None:
+            raise VaultClosed(f"The sessions after {self.learning_until} are in the vault: only an attempt to graduate an agent opens it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def learning_span(universe: Universe, bars: Path) -> BarsSlice:
         vix_ticker=universe.vix_ticker,
         fingerprint="",
         synthetic=universe.synthetic,
+        learning_until=universe.learning_until,
     )
 
 
@@ -51,6 +52,11 @@ def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
             timeframe = span.timeframe if cache.has(ticker, span.timeframe) else DAILY
             parts.append(cache.fingerprint([ticker], timeframe, None, span.last))
     return replace(span, fingerprint=sha256("".join(parts).encode()).hexdigest())
+
+
+def vault_slice(universe: Universe, bars: Path, opening_id: int) -> BarsSlice:
+    """All bars of a universe, its vault among them: the learning span is what strategies warm up on. Reads none of them."""
+    return replace(learning_span(universe, bars), last=universe.last_session, opening_id=opening_id)
 
 
 def account_rules(risk_config: Mapping[str, float]) -> AccountRules:

@@ -26,7 +26,7 @@ from tests.tui.fake_lab import FakeLab
 from tests.tui.session import Session, session
 
 WORDS = vocabulary()
-BARS = BarsSlice("bars", ("AAPL", "AMD"), "1m", date(2025, 1, 2), date(2025, 3, 3), "SPY", None, "")
+BARS = BarsSlice("bars", ("AAPL", "AMD"), "1m", date(2025, 1, 2), date(2025, 3, 3), "SPY", None, "", False, date(2025, 3, 3))
 
 
 def area(s: Session, script: str = "scan") -> ScriptArea:

@@ -100,14 +100,18 @@ async def test_its_process_ends_with_the_editor_and_with_the_program(universe: t
 
 
 def test_a_sample_stays_small_and_within_its_span() -> None:
-    whole = BarsSlice("x", tuple(f"T{n}" for n in range(500)), "1m", date(2020, 1, 2), date(2024, 1, 5), None, None, "")
+    whole = BarsSlice(
+        "x", tuple(f"T{n}" for n in range(500)), "1m", date(2020, 1, 2), date(2024, 1, 5), None, None, "", False, date(2024, 1, 5)
+    )
     part = end_of(whole, 0)
     assert (part.last, part.timeframe) == (whole.last, "1m")
     assert part.first >= whole.last - timedelta(days=40)
     assert 0 < len(part.tickers) * 22 * 390 <= MAX_ROWS
     assert set(part.tickers) < set(whole.tickers)
-    daily = end_of(BarsSlice("x", ("A", "B"), "1d", date(2000, 1, 3), date(2024, 1, 5), None, None, ""), 200)
+    daily = end_of(BarsSlice("x", ("A", "B"), "1d", date(2000, 1, 3), date(2024, 1, 5), None, None, "", False, date(2024, 1, 5)), 200)
     assert daily.tickers == ("A", "B")
     assert (date(2024, 1, 5) - daily.first).days >= (200 + SESSIONS) * 365 / 253
-    assert end_of(BarsSlice("x", ("A",), "1d", date(2023, 12, 1), date(2024, 1, 5), None, None, ""), 200).first == date(2023, 12, 1)
+    assert end_of(
+        BarsSlice("x", ("A",), "1d", date(2023, 12, 1), date(2024, 1, 5), None, None, "", False, date(2024, 1, 5)), 200
+    ).first == date(2023, 12, 1)
     assert [bars_in_a_session(name) for name in ("1m", "5m", "1h", "1d")] == [390, 78, 7, 1]

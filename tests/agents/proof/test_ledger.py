@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import exc, text
 from sqlmodel import select
 
-from lab.agents.jobs import BarsSlice, TrialsSoFar
+from lab.agents.jobs import TrialsSoFar
 from lab.agents.ledger import NOBODY, Place, record_own_trial, trials_so_far, trials_within
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice, learning_span
@@ -45,7 +46,7 @@ def tried(lab: Lab, universe_id: int, fingerprint: str, *hashes: str, sharpe: fl
 def count(lab: Lab, universe_id: int, fingerprint: str = "") -> TrialsSoFar:
     with lab.store.read() as session:
         span = learning_span(session.get_one(Universe, universe_id), lab.workspace.bars)
-        return trials_so_far(session, BarsSlice(*(getattr(span, n) for n in BarsSlice.__slots__[:7]), fingerprint, span.synthetic), set())
+        return trials_so_far(session, replace(span, fingerprint=fingerprint), set())
 
 
 def test_what_an_agent_tried_counts_for_all_after_it_is_deleted(lab: Lab, agent_id: int, learn: Callable[..., IterationView]) -> None:
