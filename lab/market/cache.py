@@ -24,7 +24,9 @@ from lab.market.problems import Problem
 from lab.market.resampling import base_for, resample
 from lab.market.splits import Split
 from lab.market.timeframes import DAILY, MINUTES, timeframe_minutes
-from lab.market.writing import CacheBatch
+from lab.market.writing import CacheBatch, check_ticker
+
+__all__ = ["BarsCache", "CacheBatch", "Coverage", "check_ticker"]
 
 _SET_ASIDE = "damaged"
 

@@ -1,42 +1,54 @@
-"""CSV and Parquet files with bars: what they hold, and reading them."""
+"""Files with bars: what they hold, how sure that is, and reading them piece by piece."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import time
-from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
 
-from lab.market.bars import PRICES, VALUES
+from lab.market.bars import PRICES, RAW_SCHEMA, VALUES
 from lab.market.columns import HOW, map_columns
 from lab.market.errors import UnreadableFile
+from lab.market.layouts import Layout, stooq_ticker
 from lab.market.numbers import commas_are_points, numbers
+from lab.market.tables import FileKind, Table, find_tables
 from lab.market.timeframes import DAILY, timeframe_minutes
-from lab.market.times import check_zone, find_format, find_timeframe, find_zone, parse_times, to_utc
+from lab.market.times import Form, check_times, check_zone, find_format, find_timeframe, find_zone, parse_times, to_utc, without_zone_names
 
-_SEPARATORS = (",", ";", "\t", "|")
-_HEAD_BYTES = 65_536
 _SAMPLE_ROWS = 5
+_WHOLE_ROWS = 1_000_000
+"""So many rows are looked at whole; of what follows the first of each piece, and that every time can be read."""
+_PIECE_ROWS = 20_000
 _AROUND_TICKERS = " \t\r\n\u00a0\u200b\ufeff\"'"
+_SURE = 0.9
 
 
-class FileKind(StrEnum):
-    CSV = "csv"
-    PARQUET = "parquet"
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Something read into a file, shown for correction."""
+
+    what: str
+    """ "Layout", "Dates", "Time zone", "Timeframe", "Decimals" or "Ticker"."""
+    sentence: str
+    confidence: float
+    """From 0 to 1; 1 for what the file says or the person chose."""
+
+    def __str__(self) -> str:
+        doubt = "" if self.confidence >= _SURE else " Check this: it is not sure."
+        return f"{self.what}: {self.sentence}.{doubt}"
 
 
 @dataclass(frozen=True, slots=True)
 class FilePlan:
-    """How a file will be read, shown for correction before anything is written."""
+    """How a file or folder will be read, shown for correction before anything is written."""
 
     path: Path
     kind: FileKind
+    layout: Layout
     separator: str
     """Between the fields of a CSV file; empty for Parquet."""
     columns: Mapping[str, str]
@@ -52,96 +64,176 @@ class FilePlan:
     rows: int
     sample: tuple[tuple[str, ...], ...]
     """The first rows as text, in the order of `file_columns`."""
+    tables: tuple[Table, ...]
+    """What is read: one for a file, several for a folder or an archive."""
     comma_is_point: bool = False
     """Prices are written 101,25."""
-    assumptions: tuple[str, ...] = ()
-    """What was read into the file, each with the reason, as sentences: its zone, timeframe, order of day and month."""
+    guesses: tuple[Guess, ...] = ()
+    """What was read into the file, each with the reason and how sure it is."""
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """The guesses as sentences."""
+        return tuple(str(guess) for guess in self.guesses)
 
 
 def inspect_file(
     path: Path, columns: Mapping[str, str] | None = None, time_zone: str | None = None, timeframe: str | None = None
 ) -> FilePlan:
-    """Find out what a file holds: kind, separator, columns, times, zone, timeframe, tickers.
+    """Find out what a file, an archive or a folder of files holds: layout, separator, columns, times, zone, timeframe, tickers.
 
     `columns`, `time_zone` and `timeframe` are the person's corrections; of `columns` those given are enough ("" for one that is
-    not there), the rest is recognised. Nothing is written. Raises `UnreadableFile`, with what is wrong and what to do, for
-    anything that is not bars.
+    not there), the rest is recognised. Nothing is written, and no more than a part is held in memory. Raises `UnreadableFile`,
+    with what is wrong and what to do, for anything that is not bars.
     """
     path = Path(path).expanduser()
-    kind, separator = _kind(path)
-    names = _column_names(path, kind, separator)
-    mapping = map_columns(path.name, names, columns or {})
-    raw = _read_columns(path, kind, separator, mapping)
-    if raw.is_empty():
-        raise UnreadableFile(f"{path.name} has column names but no rows: there is nothing to import.")
-    if "time" in mapping and not (columns or {}).get("time") and not _is_date_alone(raw[mapping["timestamp"]]):
+    tables = find_tables(path)
+    first = tables[0]
+    mapping = map_columns(path.name, first.names, columns or {})
+    head = next(first.pieces(list(mapping.values())), None)
+    if head is None or head.is_empty():
+        raise UnreadableFile(f"{first.name} has column names but no rows: there is nothing to import.")
+    if "time" in mapping and not (columns or {}).get("time") and not _is_date_alone(head[mapping["timestamp"]]):
         # A clock beside a column that already holds date and time says nothing new.
         del mapping["time"]
-    times = _times(raw, mapping)
-    form = find_format(times, path.name) if times.dtype == pl.String else None
-    parsed = _parsed(times, form.name if form else "", path.name)
-    tickers = _tickers(raw, mapping, path)
-    bar = _timeframe(pl.DataFrame({"ticker": tickers, "at": parsed}), path, timeframe)
-    comma_is_point = commas_are_points([raw[mapping[name]] for name in PRICES], separator)
     if time_zone is not None:
         check_zone(time_zone)
-    if parsed.dtype != pl.Datetime("us"):
-        zone, reason = "UTC", "the file's times say their zone"
-    elif time_zone is not None:
-        zone, reason = time_zone, "chosen by you"
-    else:
-        volume = numbers(raw[mapping["volume"]], comma_is_point) if "volume" in mapping else pl.repeat(1.0, raw.height, eager=True)
-        found = find_zone(parsed, volume, bar == DAILY)
-        zone, reason = found.name, found.reason
-    chosen = "chosen by you" if timeframe is not None else "most days have one bar" if bar == DAILY else "the usual step between bars"
+    look = _Look(path.name, mapping)
+    for table in tables:
+        for piece in table.pieces(list(mapping.values())):
+            look.add(piece, table)
+    kept = pl.concat(look.kept, how="vertical_relaxed")
+    form = look.form or look.find_form(kept["#time"])
+    parsed = _parsed(kept["#time"], form.name if form else "", path.name)
+    bar, bar_guess = _timeframe(pl.DataFrame({"ticker": kept["#ticker"], "at": parsed}), tables, path, timeframe)
+    comma_is_point = commas_are_points([kept[mapping[name]] for name in PRICES], first.separator)
+    volume = numbers(kept[mapping["volume"]], comma_is_point) if "volume" in mapping else pl.repeat(1.0, kept.height, eager=True)
+    zone, reason, zone_sure = _zone(parsed, volume, bar, first.layout, look.named_zone, time_zone)
+    guesses = (
+        *((Guess("Layout", first.layout.value + (f" and {len(tables) - 1} more like it" if len(tables) > 1 else ""), 1.0),)
+          if first.layout is not Layout.PLAIN or len(tables) > 1 else ()),
+        *((Guess("Dates", form.reason, form.confidence),) if form and form.reason else ()),
+        Guess("Time zone", f"{zone} ({reason})", zone_sure),
+        bar_guess,
+        *((Guess("Decimals", "prices such as 101,25 are read as 101.25", 0.95),) if comma_is_point else ()),
+        *(_ticker_guess(tables, kept["#ticker"]) if "ticker" not in mapping else ()),
+    )  # fmt: skip
     return FilePlan(
         path=path,
-        kind=kind,
-        separator=separator,
+        kind=first.kind,
+        layout=first.layout,
+        separator=first.separator,
         columns=mapping,
-        file_columns=names,
+        file_columns=first.names,
         time_format=form.name if form else "",
         time_zone=zone,
         time_zone_reason=reason,
         timeframe=bar,
-        tickers=tuple(sorted(tickers.drop_nulls().unique().to_list())),
-        rows=raw.height,
-        sample=_sample(path, kind, separator),
+        tickers=tuple(sorted(look.tickers)),
+        rows=look.rows,
+        sample=_sample(first),
+        tables=tables,
         comma_is_point=comma_is_point,
-        assumptions=(
-            *((f"Dates: {form.reason}.",) if form and form.reason else ()),
-            f"Time zone: {zone} ({reason}).",
-            f"Timeframe: {bar} ({chosen}).",
-            *(("Decimals: prices such as 101,25 are read as 101.25.",) if comma_is_point else ()),
-            *((f"Ticker: {tickers[0]}, after the file's name, since no column names the stock.",) if "ticker" not in mapping else ()),
-        ),
+        guesses=guesses,
     )
 
 
-def read_bars(plan: FilePlan) -> pl.DataFrame:
-    """The rows of the plan's tickers, and those that name none, as `ticker` and the columns of `RAW_SCHEMA`.
+def bar_pieces(plan: FilePlan) -> Iterator[pl.DataFrame]:
+    """The rows of the plan's tickers, and those that name none, as `ticker` and the columns of `RAW_SCHEMA`, in pieces.
 
     In the file's order; null where a value can't be read.
     """
-    raw = _read_columns(plan.path, plan.kind, plan.separator, plan.columns)
-    parsed = _parsed(_times(raw, plan.columns), plan.time_format, plan.path.name)
-    values = {name: numbers(raw[plan.columns[name]], plan.comma_is_point) for name in VALUES if name in plan.columns}
-    ticker = pl.col("ticker")
-    return pl.DataFrame(
-        {
-            "ticker": _tickers(raw, plan.columns, plan.path),
-            "timestamp": to_utc(parsed, plan.time_zone, plan.timeframe == DAILY),
-            **values,
-            **({} if "volume" in values else {"volume": pl.zeros(raw.height, pl.Float64, eager=True)}),
-        }
-    ).filter(ticker.is_null() | ticker.is_in(plan.tickers))
+    for table in plan.tables:
+        for raw in table.pieces(list(plan.columns.values())):
+            parsed = _parsed(without_zone_names(_times(raw, plan.columns))[0], plan.time_format, plan.path.name)
+            values = {name: numbers(raw[plan.columns[name]], plan.comma_is_point) for name in VALUES if name in plan.columns}
+            frame = pl.DataFrame(
+                {
+                    "ticker": _tickers(raw, plan.columns, table),
+                    "timestamp": to_utc(parsed, plan.time_zone, plan.timeframe == DAILY),
+                    **values,
+                    **({} if "volume" in values else {"volume": pl.zeros(raw.height, pl.Float64, eager=True)}),
+                }
+            )
+            yield frame.filter(pl.col("ticker").is_null() | pl.col("ticker").is_in(plan.tickers))
 
 
-def _timeframe(times: pl.DataFrame, path: Path, chosen: str | None) -> str:
-    if chosen is None:
-        return find_timeframe(times, path.name)
-    timeframe_minutes(chosen)
-    return chosen
+def read_bars(plan: FilePlan) -> pl.DataFrame:
+    """All pieces of a plan in one frame (see `bar_pieces`)."""
+    empty = pl.DataFrame(schema={"ticker": pl.String(), **RAW_SCHEMA})
+    return pl.concat([empty, *bar_pieces(plan)], how="vertical_relaxed")
+
+
+@dataclass(slots=True)
+class _Look:
+    """What is gathered of a file on the one pass over it."""
+
+    file: str
+    mapping: Mapping[str, str]
+    rows: int = 0
+    tickers: set[str] = field(default_factory=set)
+    kept: list[pl.DataFrame] = field(default_factory=list)
+    kept_rows: int = 0
+    form: Form | None = None
+    named_zone: str | None = None
+
+    def add(self, raw: pl.DataFrame, table: Table) -> None:
+        tickers = _tickers(raw, self.mapping, table)
+        self.tickers.update(tickers.drop_nulls().unique().to_list())
+        times, zone = without_zone_names(_times(raw, self.mapping))
+        self.named_zone = self.named_zone or zone
+        if self.kept_rows >= _WHOLE_ROWS and times.dtype == pl.String:
+            if self.form is None:
+                self.form = self.find_form(pl.concat([one["#time"] for one in self.kept]))
+            assert self.form is not None
+            check_times(times, self.form.name, self.file, self.rows + 2)
+        rows = raw.select(list(dict.fromkeys(self.mapping[name] for name in VALUES if name in self.mapping)))
+        rows = rows.with_columns(tickers.alias("#ticker"), times.alias("#time"))
+        self.rows += raw.height
+        rows = rows if self.kept_rows < _WHOLE_ROWS else rows.head(_PIECE_ROWS)
+        self.kept_rows += rows.height
+        self.kept.append(rows)
+
+    def find_form(self, times: pl.Series) -> Form | None:
+        return find_format(times, self.file) if times.dtype == pl.String else None
+
+
+def _zone(parsed: pl.Series, volume: pl.Series, bar: str, layout: Layout, named: str | None, chosen: str | None) -> tuple[str, str, float]:
+    """The zone of the times, why that is thought, and how sure it is."""
+    if parsed.dtype != pl.Datetime("us"):
+        return "UTC", "the file's times say their zone", 1.0
+    if chosen is not None:
+        return chosen, "chosen by you", 1.0
+    if named is not None:
+        return named, "named in the file's times", 1.0
+    if layout is Layout.LEAN:
+        return "America/New_York", "LEAN's files of US shares keep New York's time", 1.0
+    found = find_zone(parsed, volume, bar == DAILY)
+    return found.name, found.reason, found.confidence
+
+
+def _timeframe(times: pl.DataFrame, tables: tuple[Table, ...], path: Path, chosen: str | None) -> tuple[str, Guess]:
+    if chosen is not None:
+        timeframe_minutes(chosen)
+        return chosen, Guess("Timeframe", f"{chosen} (chosen by you)", 1.0)
+    if tables[0].layout is Layout.POLYGON and _each_ticker_once(times):
+        # A flat file of days holds one day: a bar a ticker.
+        return DAILY, Guess("Timeframe", f"{DAILY} (a Polygon flat file with one bar a ticker)", 0.95)
+    found = find_timeframe(times, path.name)
+    why = "most days have one bar" if found.name == DAILY else "the usual step between bars"
+    return found.name, Guess("Timeframe", f"{found.name} ({why})", found.confidence)
+
+
+def _each_ticker_once(times: pl.DataFrame) -> bool:
+    return not times["ticker"].drop_nulls().is_duplicated().any()
+
+
+def _ticker_guess(tables: tuple[Table, ...], tickers: pl.Series) -> tuple[Guess, ...]:
+    if tables[0].ticker:
+        return ()
+    if len(tables) > 1:
+        return (Guess("Ticker", "each file's stock is its name's first word, since no column names it", 0.9),)
+    return (Guess("Ticker", f"{tickers[0]}, after the file's name, since no column names the stock", 0.9),)
 
 
 def _is_date_alone(column: pl.Series) -> bool:
@@ -152,90 +244,6 @@ def _is_date_alone(column: pl.Series) -> bool:
         return bool((column.drop_nulls().dt.time() == time()).all())
     texts = column.cast(pl.String).str.strip_chars().drop_nulls().head(50)
     return not bool(texts.str.contains(r":|T\d|\d{9,}|\d{8}\s+\d").any())
-
-
-def _kind(path: Path) -> tuple[FileKind, str]:
-    if path.is_dir():
-        raise UnreadableFile(f"{path} is a folder: import its files one by one.")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        raise UnreadableFile(f"There is no file {path}.") from None
-    except OSError as error:
-        raise UnreadableFile(f"{path} can't be read ({error.strerror}).") from error
-    if not head.strip():
-        raise UnreadableFile(f"{path.name} is empty: there is nothing to import.")
-    if head.startswith(b"PAR1"):
-        return FileKind.PARQUET, ""
-    if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
-        raise UnreadableFile(f"{path.name} is compressed: unpack it and import the CSV or Parquet file inside.")
-    if b"\0" in head or path.suffix.lower() in (".parquet", ".pq"):
-        raise UnreadableFile(f"{path.name} is neither a CSV nor a whole Parquet file. {HOW}")
-    return FileKind.CSV, _separator(path, head)
-
-
-def _encoding(path: Path) -> str:
-    """UTF-8, or what spreadsheets in western Europe write where the file isn't that."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    try:
-        # The last bytes may be half a letter.
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        # Unlike the code page it stands for it has a letter for every byte, so that no later byte can fail.
-        return "latin-1"
-    return "utf8-lossy"
-
-
-def _separator(path: Path, head: bytes) -> str:
-    lines = [line for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()]
-    if not lines:
-        raise UnreadableFile(f"{path.name} is empty: there is nothing to import.")
-    if len(head) == _HEAD_BYTES and len(lines) > 1:
-        lines = lines[:-1]
-    best = max(_SEPARATORS, key=lambda one: lines[0].count(one))
-    fields = [len(row) for row in csv.reader(lines[:50], delimiter=best)]
-    alike = sum(1 for count in fields if count == fields[0]) / len(fields)
-    # Some vendors write their names as <TICKER>,<DATE>; a web page saved by mistake starts with a bracket too.
-    markup = lines[0].lstrip()[:1] in ("<", "{", "[") and not lines[0].split(best)[0].strip().endswith(">")
-    if fields[0] < 2 or alike < 0.8 or markup:
-        raise UnreadableFile(f"{path.name} is not a CSV or Parquet file with bars: its lines don't have the same columns. {HOW}")
-    return best
-
-
-def _column_names(path: Path, kind: FileKind, separator: str) -> tuple[str, ...]:
-    try:
-        if kind is FileKind.PARQUET:
-            return tuple(pl.read_parquet_schema(path))
-        head = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=0, encoding=_encoding(path))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise _broken(path, kind, error) from error
-    names = tuple(head.columns)
-    if any(re.fullmatch(r"\s*[-+]?\d[\d.,:/\- ]*\s*", name) for name in names):
-        raise UnreadableFile(
-            f"{path.name} has no column names in its first line. Add a line such as "
-            f"{separator.join(('ticker', 'timestamp', 'open', 'high', 'low', 'close', 'volume'))} and import again."
-        )
-    return names
-
-
-def _read_columns(path: Path, kind: FileKind, separator: str, mapping: Mapping[str, str]) -> pl.DataFrame:
-    wanted = list(dict.fromkeys(mapping.values()))
-    try:
-        if kind is FileKind.PARQUET:
-            return pl.read_parquet(path, columns=wanted)
-        return pl.read_csv(path, separator=separator, infer_schema=False, columns=wanted, encoding=_encoding(path))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise _broken(path, kind, error) from error
-
-
-def _broken(path: Path, kind: FileKind, error: BaseException) -> UnreadableFile:
-    if isinstance(error, OSError) and not isinstance(error, pl.exceptions.PolarsError) and error.strerror:
-        return UnreadableFile(f"{path} can't be read ({error.strerror}).")
-    what = "a whole Parquet file" if kind is FileKind.PARQUET else "a CSV file whose lines all have the same columns"
-    first_line = str(error).strip().splitlines()[0][:160] if str(error).strip() else "its content is damaged"
-    return UnreadableFile(f"{path.name} is not {what}: {first_line}. Export it again and import the new file.")
 
 
 def _times(raw: pl.DataFrame, mapping: Mapping[str, str]) -> pl.Series:
@@ -258,22 +266,24 @@ def _parsed(times: pl.Series, form: str, file: str) -> pl.Series:
     raise UnreadableFile(f"{file} has a time column of the type {times.dtype}, which holds no times. {HOW}")
 
 
-def _tickers(raw: pl.DataFrame, mapping: Mapping[str, str], path: Path) -> pl.Series:
+def _tickers(raw: pl.DataFrame, mapping: Mapping[str, str], table: Table) -> pl.Series:
     if "ticker" in mapping:
         written = raw[mapping["ticker"]].cast(pl.String).str.strip_chars(_AROUND_TICKERS)
         # Small letters inside mean something (BACpB is a preferred share), but no ticker is in small letters, or begins a word.
         small = ~written.str.contains(r"[A-Z]") | written.str.contains(r"^[A-Z][a-z]{2,}$")
         written = written.zip_with(~small.fill_null(False), written.str.to_uppercase())
+        written = stooq_ticker(written) if table.layout is Layout.STOOQ else written
         return written.set((written == "").fill_null(False), None).alias("ticker")
-    # A file of one stock is named after it: "aapl_1h.csv", "SPY.csv", "brk.b-daily.csv".
-    found = re.match(r"[A-Za-z0-9^]+(\.[A-Za-z]\b)?", path.stem)
-    name = found.group(0).upper() if found else "IMPORT"
-    return pl.repeat(name, raw.height, dtype=pl.String, eager=True).alias("ticker")
+    return pl.repeat(table.ticker or _named_ticker(table.stem), raw.height, dtype=pl.String, eager=True).alias("ticker")
 
 
-def _sample(path: Path, kind: FileKind, separator: str) -> tuple[tuple[str, ...], ...]:
-    if kind is FileKind.PARQUET:
-        rows = pl.read_parquet(path, n_rows=_SAMPLE_ROWS)
-    else:
-        rows = pl.read_csv(path, separator=separator, infer_schema=False, n_rows=_SAMPLE_ROWS, encoding=_encoding(path))
+def _named_ticker(stem: str) -> str:
+    """A file of one stock is named after it: "aapl_1h", "SPY", "brk.b-daily", "aapl.us" of Stooq."""
+    stem = re.sub(r"(?i)\.us$", "", stem)
+    found = re.match(r"[A-Za-z0-9^]+(\.[A-Za-z]\b)?", stem)
+    return found.group(0).upper() if found else "IMPORT"
+
+
+def _sample(table: Table) -> tuple[tuple[str, ...], ...]:
+    rows = next(table.pieces(table.names, _SAMPLE_ROWS))
     return tuple(tuple("" if value is None else str(value) for value in row) for row in rows.iter_rows())

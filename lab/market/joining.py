@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from math import prod
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -14,10 +16,11 @@ from lab.market.calendar import ZONE
 from lab.market.manifest import SourceSpan
 from lab.market.problems import Problem, ProblemKind, once
 from lab.market.quality import CleanBars
-from lab.market.splits import adjust_for_splits, find_splits
+from lab.market.splits import Split, adjust_for_splits, find_splits
 
 _SAME = 1e-9
 """Two values that differ by less than this part are the same."""
+_SAME_SHARES = 0.02
 _MOST_SPANS_TOLD = 6
 _LIST_OF_SPANS = "Joined with bars cached before: "
 
@@ -31,6 +34,8 @@ class JoinedBars:
     """Of the new bars, of the joining, and of the older bars that stay."""
     spans: tuple[SourceSpan, ...]
     """Which source each part comes from, oldest first."""
+    splits: tuple[Split, ...]
+    """What all of them are adjusted for, as far as known."""
 
     @property
     def source(self) -> str:
@@ -44,7 +49,7 @@ def join_with_cached(cache: BarsCache, ticker: str, timeframe: str, clean: Clean
     """
     before = cache.covered(ticker, timeframe)
     if before is None:
-        return JoinedBars(clean.bars, clean.problems, (_span(source, clean.bars),))
+        return JoinedBars(clean.bars, clean.problems, (_span(source, clean.bars),), clean.splits)
     cached, lost_years = cache.read_undamaged(ticker, timeframe)
     old, new = cached.select(*RAW_SCHEMA), clean.bars
     told: list[Problem] = []
@@ -52,6 +57,14 @@ def join_with_cached(cache: BarsCache, ticker: str, timeframe: str, clean: Clean
     outside = old.filter(~pl.col("timestamp").is_between(first, last))
     inside = old.filter(pl.col("timestamp").is_between(first, last))
     ratio = _ratio(old, new)
+    later = prod(split.ratio for split in before.splits if split.session > _day(last))
+    if ratio is not None and abs(ratio / later - 1) < _SAME_SHARES:
+        # The cached bars are on record as adjusted for splits that come after this file's end, of which it can't know.
+        new = _scaled(new, 1 / later)
+        told.append(
+            _joined(f"The prices of “{source}” were divided by {later:.6g}, for splits after its end that the cached bars know of.")
+        )
+        ratio = None
     if not outside.is_empty() and ratio is not None:
         # What was adjusted last knows of all splits: the other is put on its share count.
         if last >= old["timestamp"][-1]:
@@ -68,16 +81,18 @@ def join_with_cached(cache: BarsCache, ticker: str, timeframe: str, clean: Clean
         years = ", ".join(str(year) for year in missing)
         sentence = f"The cached bars of {years} were damaged and are not in this file: they are missing."
         told.append(Problem(ProblemKind.MISSING_SESSIONS, sentence))
+    known = _all_splits(before.splits, clean.splits)
     if outside.is_empty():
-        return JoinedBars(new, once((*clean.problems, *told)), spans)
+        return JoinedBars(new, once((*clean.problems, *told)), spans, known)
     whole = pl.concat([outside, new]).sort("timestamp")
     if inside.is_empty():
         placed = place_in_sessions(whole, timeframe)
         splits = find_splits(placed)
         told += [Problem(ProblemKind.SPLIT, split.sentence) for split in splits]
         whole = adjust_for_splits(placed, splits).select(*RAW_SCHEMA)
-    named = [Problem(problem.kind, f"{problem.sentence} (in “{source}”)") for problem in clean.problems]
-    return JoinedBars(whole, once((*named, *told, *_earlier(before))), spans)
+        known = _all_splits(known, splits)
+    named = [replace(problem, sentence=f"{problem.sentence} (in “{source}”)") for problem in clean.problems]
+    return JoinedBars(whole, once((*named, *told, *_earlier(before))), spans, known)
 
 
 def _what_changed(
@@ -138,11 +153,18 @@ def _spans_left(before: Coverage, outside: pl.DataFrame, first: datetime, last: 
 def _earlier(before: Coverage) -> list[Problem]:
     """What was found in the older bars, with their source where they had only one and it isn't said yet."""
     sources = {span.source for span in before.spans}
-    kept = [sentence for sentence in before.problems if not sentence.startswith(_LIST_OF_SPANS)]
-    if len(sources) == 1:
-        mark = f"(in “{next(iter(sources))}”)"
-        kept = [sentence if sentence.endswith("”)") else f"{sentence} {mark}" for sentence in kept]
-    return [Problem(ProblemKind.EARLIER, sentence) for sentence in kept]
+    kept = [problem for problem in before.report if not problem.sentence.startswith(_LIST_OF_SPANS)]
+    mark = f" (in “{next(iter(sources))}”)" if len(sources) == 1 else ""
+    return [problem if problem.sentence.endswith("”)") else replace(problem, sentence=problem.sentence + mark) for problem in kept]
+
+
+def _all_splits(*found: Sequence[Split]) -> tuple[Split, ...]:
+    """All splits once, oldest first."""
+    return tuple(sorted({split for some in found for split in some}, key=lambda split: split.session))
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(ZoneInfo(ZONE)).date()
 
 
 def _span(source: str, bars: pl.DataFrame) -> SourceSpan:

@@ -24,6 +24,7 @@ _WITH_NAMES = ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
 _DATES = (*_YEAR_FIRST, *_DAY_OR_MONTH_FIRST, *_WITH_NAMES)
 _SPACED_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %H%M", " %H%M%S", " %I:%M %p", " %I:%M:%S %p")
 _TIMES = (*_SPACED_TIMES, "T%H:%M", "T%H:%M:%S", "T%H:%M:%S%.f", "%H%M%S")
+_NAMED_ZONE = r"\d ([A-Z][A-Za-z]+/[A-Za-z_]+)$"
 _OFFSETS = ("", "%z", " %z")
 _SAMPLE = 400
 _ZONES = (ZONE, "UTC", "America/Chicago", "Europe/London", "Europe/Berlin")
@@ -35,6 +36,7 @@ class Zone:
 
     name: str
     reason: str
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ class Form:
 
     name: str
     reason: str = ""
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BarLength:
+    """A timeframe, and the share of the steps between bars that speak for it."""
+
+    name: str
+    confidence: float
 
 
 def check_zone(name: str) -> None:
@@ -68,7 +79,36 @@ def find_format(texts: pl.Series, file: str) -> Form:
     if not whole:
         raise UnreadableFile(_two_formats(texts, [form for form, nulls in unread.items() if nulls < sample.len()], file))
     best = _told_apart(filled, whole, file)[0] if len(whole) > 1 else whole[0]
-    return Form(best, _order_read(filled, best, whole))
+    # Read by the order of the bars alone, day and month may still be the other way round.
+    return Form(best, _order_read(filled, best, whole), 0.8 if len(whole) > 1 else 1.0)
+
+
+def check_times(texts: pl.Series, form: str, file: str, first_row: int) -> None:
+    """Refuse texts of which one is not in the format, naming its row; `first_row` is the first one's in the file."""
+    parsed = parse_times(texts, form)
+    wrong = parsed.is_null() & (texts.str.strip_chars().str.len_chars() > 0)
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise UnreadableFile(
+            f"{file} has “{texts[row][:40]}” in row {first_row + row} where a time like the {first_row - 2:,} before it should be. "
+            "Write all times alike, best like 2024-01-31 15:30, and import again."
+        )
+
+
+def without_zone_names(times: pl.Series) -> tuple[pl.Series, str | None]:
+    """Texts without the zone some write behind the time (“20240102 09:30:00 US/Eastern”), and that zone, where all name the same."""
+    if times.dtype != pl.String:
+        return times, None
+    named = times.head(20).drop_nulls().str.extract(_NAMED_ZONE)
+    if named.is_empty() or named.null_count() or named.n_unique() > 1:
+        return times, None
+    zone = str(named[0])
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return times, None
+    bare = times.str.strip_suffix(zone)
+    return (bare, zone) if (bare != times).fill_null(True).all() else (times, None)
 
 
 def parse_times(texts: pl.Series, form: str) -> pl.Series:
@@ -172,7 +212,7 @@ def _told_apart(texts: pl.Series, forms: list[str], file: str) -> list[str]:
 def find_zone(naive: pl.Series, volume: pl.Series, daily: bool) -> Zone:
     """The zone in which most of the volume falls into New York's regular trading hours."""
     if daily:
-        return Zone(ZONE, "daily bars carry dates alone")
+        return Zone(ZONE, "daily bars carry dates alone", 1.0)
     frame = pl.DataFrame({"at": naive, "weight": volume.fill_null(0.0)})
     if frame["weight"].sum() == 0:
         frame = frame.with_columns(weight=pl.lit(1.0))
@@ -188,7 +228,9 @@ def find_zone(naive: pl.Series, volume: pl.Series, daily: bool) -> Zone:
     best = max(shares, key=lambda name: round(shares[name], 3))
     second = max((name for name in shares if name != best), key=lambda name: shares[name])
     reason = f"read so, {shares[best]:.0%} of the volume falls into New York's trading hours ({shares[second]:.0%} if it were {second})"
-    return Zone(best, reason)
+    # A zone an hour away catches most of the same volume: what tells them apart is how much more this one does.
+    lead = shares[best] - shares[second]
+    return Zone(best, reason, max(0.3, min(1.0, shares[best] * (0.5 + 10 * lead))))
 
 
 def to_utc(times: pl.Series, zone: str, daily: bool) -> pl.Series:
@@ -206,7 +248,7 @@ def to_utc(times: pl.Series, zone: str, daily: bool) -> pl.Series:
     return times.cast(TIMESTAMP)
 
 
-def find_timeframe(bars: pl.DataFrame, file: str) -> str:
+def find_timeframe(bars: pl.DataFrame, file: str) -> BarLength:
     """The timeframe of bars with `ticker` and `at`: the usual distance between two of one day, "1d" where days have one bar."""
     steps = (
         bars.lazy()
@@ -225,9 +267,11 @@ def find_timeframe(bars: pl.DataFrame, file: str) -> str:
         usual = float(steps.select(pl.col("step").median()).item())
         if usual > 4 * 1440:
             raise UnreadableFile(f"{file} has a bar every {usual / 1440:.0f} days; the lab needs daily bars or shorter ones.")
-        return DAILY
+        return BarLength(DAILY, 1 - within_day.height / steps.height)
     mode = int(within_day.select(pl.col("step").mode().min()).item())
     for name, length in MINUTES.items():
         if length == mode:
-            return name
+            # In thin trading many steps are several bars long; what speaks against the length are steps that it doesn't divide.
+            whole = within_day.select((pl.col("step") % mode == 0).mean()).item()
+            return BarLength(name, float(whole))
     raise UnreadableFile(f"{file} has a bar every {mode} minutes; the lab knows {', '.join(MINUTES)}.")

@@ -228,7 +228,7 @@ def test_what_was_assumed_is_said_with_the_reason(tmp_path: Path) -> None:
     day, *rest = inspect_file(written(tmp_path / "a.csv", early, NEW_YORK.dt.strftime("%d/%m/%Y"))).assumptions
     assert day == (
         "Dates: “02/01/2024” is read with the day first, as 2 January 2024, because so read, "
-        "the bars stand in order of time, on weekdays and closest together."
+        "the bars stand in order of time, on weekdays and closest together. Check this: it is not sure."
     )
     assert rest == [
         "Time zone: America/New_York (daily bars carry dates alone).",
@@ -284,7 +284,7 @@ ROW = "AAPL,2024-01-02 09:30,1,2,0.5,1.5,100\nAAPL,2024-01-02 09:31,1,2,0.5,1.5,
         (b"<html><body>Not found</body></html>\n<p>x</p>\n", "not a CSV or Parquet file with bars"),
         (b'{"results": [1, 2, 3]}\n', "not a CSV or Parquet file with bars"),
         (b"Dear reader,\nthis is a letter, and no table, of prices.\nYours\n", "not a CSV or Parquet file with bars"),
-        (b"\x1f\x8b\x08\x00rest", "is compressed"),
+        (b"\x1f\x8b\x08\x00rest", "is not a whole compressed file"),
         (b"PAR1 and then nothing that makes sense", "not a whole Parquet file"),
         ((HEAD + "".join(f"AAPL,2024-01-{day:02} 00:00,1,2,0.5,1,5\n" for day in (1, 8, 15, 22, 29))).encode(), "a bar every 7 days"),
         ((HEAD + "".join(f"AAPL,2024-01-02 10:{m:02},1,2,0.5,1,5\n" for m in range(0, 56, 7))).encode(), "a bar every 7 minutes"),
@@ -303,7 +303,7 @@ def test_what_is_no_file_of_bars_is_refused_with_what_is_wrong(tmp_path: Path, c
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="There is no file"):
         inspect_file(tmp_path / "nothing.csv")
-    with pytest.raises(UnreadableFile, match="is a folder"):
+    with pytest.raises(UnreadableFile, match="holds no file of bars"):
         inspect_file(tmp_path)
 
 
