@@ -24,3 +24,15 @@ class Settings(BaseSettings):
     """Where Polygon's API is asked; the vendor's new host, https://api.massive.com, speaks the same."""
     polygon_calls_per_minute: int = Field(default=5, ge=0)
     """The rate of the Polygon plan: 5 on the free one, 0 for no limit."""
+    claude_model: str = "claude-sonnet-5-5"
+    """The model that thinks for agents with a Claude strategist; it needs a price (`lab usage prices`)."""
+    claude_url: str = "https://api.anthropic.com"
+    """Any server that speaks Anthropic's Messages API, such as one of your own."""
+    claude_effort: str = "low"
+    """How much the model may think, "low" to "max"; empty for a model that knows no such setting."""
+    blind: bool = True
+    """Whether a model sees aliases in place of tickers, dates and company names."""
+    agent_budget: float = Field(default=1.0, ge=0, le=10_000)
+    """Dollars an agent may spend on a model in a New York day, where none was set for it."""
+    lab_budget: float = Field(default=5.0, ge=0, le=100_000)
+    """Dollars all agents together may spend in a New York day, where nothing else was set."""

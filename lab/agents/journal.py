@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sqlmodel import Session, select
 
 from lab.agents import jobs
+from lab.agents.errors import IterationPaused
 from lab.agents.knowledge import known_insights
 from lab.agents.outputs import folder_of
 from lab.agents.span import account_rules, learning_slice
@@ -99,6 +100,22 @@ class Journal:
             row.iteration_status, row.progress, row.progress_note = step, 0.0, FIRST_NOTES[step]
 
         await self.write(iteration, begin)
+
+    async def thought_by(self, iteration: Iteration, sentence: str) -> None:
+        """Say which strategist runs the iteration; it is on pause no more."""
+
+        def say(session: Session, row: AgentIteration) -> None:
+            row.strategist, row.paused_until, row.pause_reason = sentence, None, ""
+
+        await self.write(iteration, say)
+
+    async def pause(self, iteration: Iteration, pause: IterationPaused) -> None:
+        """No worker takes the iteration before the pause is over; its finished steps and paid replies stay."""
+
+        def wait(session: Session, row: AgentIteration) -> None:
+            row.paused_until, row.pause_reason, row.progress_note = pause.until, str(pause), "waiting for budget"
+
+        await self.write(iteration, wait)
 
     async def report(self, iteration: Iteration, share: float, note: str) -> None:
         """Show how far the running step is."""

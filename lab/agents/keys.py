@@ -1,4 +1,4 @@
-"""The person's key for Polygon: from the environment, or from a file that only they can read."""
+"""The person's keys for Polygon and for Claude: from the environment, the system's keyring, or a file that only they can read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -16,6 +17,10 @@ from lab.agents.errors import KeyNotKept
 VARIABLE = "POLYGON_API_KEY"
 FILE = "polygon.key"
 """In the config folder."""
+ANTHROPIC_VARIABLE = "ANTHROPIC_API_KEY"
+ANTHROPIC_FILE = "anthropic.key"
+KEYRING_SERVICE = "lab"
+"""Under which the system's keyring is asked, with the variable's name as the user; only where the package `keyring` is installed."""
 
 _FILE_MODE = 0o600
 _LONGEST = 1000
@@ -26,9 +31,30 @@ def polygon_key(path: Path, environment: Mapping[str, str] | None = None) -> Sec
 
     A key file that others could read is closed to them.
     """
-    given = (os.environ if environment is None else environment).get(VARIABLE, "").strip()
-    if given:
-        return SecretStr(given)
+    return _given(VARIABLE, environment) or _kept(path)
+
+
+def anthropic_key(folder: Path, environment: Mapping[str, str] | None = None) -> SecretStr | None:
+    """The key in the variable `ANTHROPIC_API_KEY`, else in the system's keyring, else in a file of the config folder; or None."""
+    return _given(ANTHROPIC_VARIABLE, environment) or _in_keyring(ANTHROPIC_VARIABLE) or _kept(folder / ANTHROPIC_FILE)
+
+
+def _given(variable: str, environment: Mapping[str, str] | None) -> SecretStr | None:
+    given = (os.environ if environment is None else environment).get(variable, "").strip()
+    return SecretStr(given) if given else None
+
+
+def _in_keyring(user: str) -> SecretStr | None:
+    try:
+        keyring = import_module("keyring")
+        kept = keyring.get_password(KEYRING_SERVICE, user)
+    except Exception:
+        # Not installed, locked, or no desktop to ask: each of its backends has errors of its own.
+        return None
+    return SecretStr(kept.strip()) if kept and kept.strip() else None
+
+
+def _kept(path: Path) -> SecretStr | None:
     try:
         with path.open("rb") as file:
             information = os.fstat(file.fileno())
@@ -42,6 +68,15 @@ def polygon_key(path: Path, environment: Mapping[str, str] | None = None) -> Sec
 
 def save_polygon_key(path: Path, key: SecretStr) -> None:
     """Keep the key in the file (0600), whole or not at all. Raises KeyNotKept where the folder can't be written."""
+    _save(path, key, VARIABLE)
+
+
+def save_anthropic_key(folder: Path, key: SecretStr) -> None:
+    """Keep the key in a file (0600) of the config folder, whole or not at all. Raises KeyNotKept."""
+    _save(folder / ANTHROPIC_FILE, key, ANTHROPIC_VARIABLE)
+
+
+def _save(path: Path, key: SecretStr, variable: str) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made 0600
@@ -57,7 +92,7 @@ def save_polygon_key(path: Path, key: SecretStr) -> None:
                 temporary.unlink()
             raise
     except OSError as error:
-        raise KeyNotKept(f"The key could not be kept in {path}: {error.strerror}. It can be given in {VARIABLE} instead.") from error
+        raise KeyNotKept(f"The key could not be kept in {path}: {error.strerror}. It can be given in {variable} instead.") from error
 
 
-__all__ = ["FILE", "VARIABLE", "polygon_key", "save_polygon_key"]
+__all__ = ["ANTHROPIC_VARIABLE", "FILE", "VARIABLE", "anthropic_key", "polygon_key", "save_anthropic_key", "save_polygon_key"]

@@ -11,20 +11,20 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, col, select
 
 from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
-from lab.agents.builtin import BuiltInStrategist
 from lab.agents.decisions import add_version
-from lab.agents.errors import StrategistFailed
+from lab.agents.errors import IterationPaused, StrategistFailed
 from lab.agents.evidence import with_parent
 from lab.agents.journal import Iteration, Journal, Lease, Outcome
 from lab.agents.knowledge import known_insights, remember
 from lab.agents.ledger import REFINEMENT, VERSION, record_trial, trials_so_far
 from lab.agents.lookup import evidence_rows
+from lab.agents.minds import mind_of, thinking
 from lab.agents.outputs import folder_of
 from lab.agents.queries import personality_of
 from lab.agents.results import from_json, to_json
@@ -55,15 +55,40 @@ from lab.store.models import (
     utc_now,
 )
 
+if TYPE_CHECKING:
+    from lab.agents.claude.config import ClaudeSettings
+
 T = TypeVar("T")
 
 GENERATE_ATTEMPTS = 3
 """So often may a strategist write a first strategy before one has to compile."""
 
 
-async def run_iteration(store: Store, iteration_id: int, executor: Executor, lease: Lease, strategist: Strategist | None = None) -> None:
-    """Bring an iteration from its last finished step to its end. Raises LabError where it can't go on."""
-    await _Run(Journal(store, lease), executor, strategist or BuiltInStrategist()).run(iteration_id)
+async def run_iteration(
+    store: Store,
+    iteration_id: int,
+    executor: Executor,
+    lease: Lease,
+    strategist: Strategist | None = None,
+    claude: ClaudeSettings | None = None,
+) -> None:
+    """Bring an iteration from its last finished step to its end, with the agent's own strategist where none is given.
+
+    Raises IterationPaused where it has to wait for the next day's budget, LabError where it can't go on.
+    """
+    journal = Journal(store, lease)
+    iteration = await journal.load(iteration_id)
+    if strategist is not None:
+        await _Run(journal, executor, strategist).run(iteration)
+        return
+    mind = mind_of(iteration.agent.strategist, claude)
+    await journal.thought_by(iteration, mind.sentence)
+    try:
+        async with thinking(mind, claude, journal, iteration, executor) as own:
+            await _Run(journal, executor, own).run(iteration)
+    except IterationPaused as pause:
+        await journal.pause(iteration, pause)
+        raise
 
 
 class _Run:
@@ -79,8 +104,7 @@ class _Run:
             IterationStatus.PROPOSE: self._propose,
         }
 
-    async def run(self, iteration_id: int) -> None:
-        iteration = await self._journal.load(iteration_id)
+    async def run(self, iteration: Iteration) -> None:
         for step in STEPS:
             if step in iteration.outputs:
                 continue

@@ -72,11 +72,11 @@ def claim(store: Store, owner: str, at: datetime | None = None) -> int | None:
         return claimable[0]
 
 
-def waiting(store: Store) -> int:
-    """How many iterations are neither finished nor in the hands of a living worker."""
+def waiting(store: Store, paused: bool = False) -> int:
+    """How many iterations are neither finished nor in the hands of a living worker; those on pause only where `paused`."""
     now = utc_now()
     with store.read() as session:
-        return sum(_free(owner, expires_at, now) for _, _, owner, expires_at in _unfinished(session))
+        return sum(_free(row.owner, row.expires_at, now) and (paused or not row.paused(now)) for row in _unfinished(session))
 
 
 def heartbeat(store: Store, owner: str, iteration_ids: Collection[int]) -> dict[int, Held]:
@@ -115,24 +115,44 @@ def status(store: Store, iteration_id: int) -> str | None:
         return session.exec(select(AgentIteration.iteration_status).where(col(AgentIteration.id) == iteration_id)).first()
 
 
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """What decides whether an iteration may be taken."""
+
+    iteration_id: int
+    agent_id: int
+    owner: str | None
+    expires_at: datetime | None
+    paused_until: datetime | None
+
+    def paused(self, now: datetime) -> bool:
+        return self.paused_until is not None and self.paused_until > now
+
+
 def _claimable(session: Session, now: datetime) -> list[int]:
     """Of each agent the oldest unfinished iteration, where no living worker has any of that agent; oldest first."""
-    first: dict[int, int] = {}
+    first: dict[int, _Unfinished] = {}
     taken: set[int] = set()
-    for iteration_id, agent_id, owner, expires_at in _unfinished(session):
-        first.setdefault(agent_id, iteration_id)
-        if not _free(owner, expires_at, now):
-            taken.add(agent_id)
-    return sorted(iteration_id for agent_id, iteration_id in first.items() if agent_id not in taken)
+    for row in _unfinished(session):
+        first.setdefault(row.agent_id, row)
+        if not _free(row.owner, row.expires_at, now):
+            taken.add(row.agent_id)
+    return sorted(row.iteration_id for row in first.values() if row.agent_id not in taken and not row.paused(now))
 
 
-def _unfinished(session: Session) -> list[tuple[int, int, str | None, datetime | None]]:
+def _unfinished(session: Session) -> list[_Unfinished]:
     rows = session.exec(
-        select(AgentIteration.id, AgentIteration.agent_id, AgentIteration.lease_owner, AgentIteration.lease_expires_at)
+        select(
+            AgentIteration.id,
+            AgentIteration.agent_id,
+            AgentIteration.lease_owner,
+            AgentIteration.lease_expires_at,
+            AgentIteration.paused_until,
+        )
         .where(col(AgentIteration.iteration_status).in_(UNFINISHED))
         .order_by(col(AgentIteration.id))
     )
-    return [(row[0], row[1], row[2], row[3]) for row in rows if row[0] is not None]
+    return [_Unfinished(row[0], *row[1:]) for row in rows if row[0] is not None]
 
 
 def _free(owner: str | None, expires_at: datetime | None, now: datetime) -> bool:

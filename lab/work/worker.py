@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from lab.agents.errors import IterationPaused
 from lab.errors import LabError
 from lab.store.backup import make_daily_backup
 from lab.store.database import Store
@@ -44,8 +45,10 @@ _PAUSES_SECONDS = (1.0, 4.0)
 
 async def _learning_loop(store: Store, iteration_id: int, executor: Executor, lease: Lease) -> None:
     from lab.agents.loop import run_iteration
+    from lab.settings import Settings
+    from lab.work.claude import claude_settings
 
-    await run_iteration(store, iteration_id, executor, lease)
+    await run_iteration(store, iteration_id, executor, lease, claude=claude_settings(Settings()))
 
 
 async def run(
@@ -121,7 +124,9 @@ class _Worker:
                 await self._take()
                 if self.running:
                     busy_at = time.monotonic()
-                elif time.monotonic() - busy_at >= idle_seconds and await asyncio.to_thread(queue.waiting, self.store) == 0:
+                elif time.monotonic() - busy_at >= idle_seconds and not await asyncio.to_thread(
+                    queue.waiting, self.store, idle_seconds > 0
+                ):
                     break
                 await self._until_something_changes(stopping)
         except StoreError as error:
@@ -162,7 +167,7 @@ class _Worker:
             reason = await self._reason_of_failure(iteration_id)
         except asyncio.CancelledError:
             reason = None
-        except (IterationCancelled, LeaseLost) as error:
+        except (IterationCancelled, LeaseLost, IterationPaused) as error:
             log.info("Iteration %d: %s", iteration_id, error)
             reason = None
         except StoreError as error:
@@ -183,7 +188,7 @@ class _Worker:
         """Runs the iteration; None when it ended as it should, else the sentence that says why it failed."""
         try:
             await self._persistently(iteration_id)
-        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, IterationCancelled, LeaseLost, StoreError):
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, IterationCancelled, LeaseLost, IterationPaused, StoreError):
             raise
         except LabError as error:
             log.info("Iteration %d failed: %s", iteration_id, error)

@@ -38,7 +38,7 @@ def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
     of_this = [insight for insight in request.knowledge if insight.pattern_type == pattern]
     known = [b for b in (bucket_of(i, request.evidence) for i in of_this) if b is not None and b.p_value is not None]
     chosen = {b.id: b for b in (*notable, *known)}
-    drafts += [_from_bucket(bucket, pattern) for bucket in chosen.values() if bucket.r_lift is not None]
+    drafts += [from_bucket(bucket, pattern) for bucket in chosen.values() if bucket.r_lift is not None]
     if request.guidance.strip():
         text = request.guidance.strip()
         wish, data = f"The person's wish, not a finding: “{text}”", {"topic": f"guidance:{text.lower()}", "effect": 0.0}
@@ -75,7 +75,8 @@ def _says_something(bucket: Bucket) -> bool:
     )
 
 
-def _from_bucket(bucket: Bucket, pattern: str) -> InsightDraft:
+def from_bucket(bucket: Bucket, pattern: str) -> InsightDraft:
+    """The insight of one breakdown, in the lab's own words."""
     lift, p = bucket.r_lift or 0.0, 1.0 if bucket.corrected_p is None else bucket.corrected_p
     kind = KnowledgeType.MARKET_RULE if bucket.column.startswith("market.") else KnowledgeType.PATTERN_RULE
     verdict = "works better" if lift > 0 else "works worse"

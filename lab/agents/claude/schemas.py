@@ -1,0 +1,102 @@
+"""The forms a model's replies must have: a JSON schema that is sent along, and the reading of what comes back."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from lab.agents.claude.line import Answer
+from lab.agents.errors import StrategistFailed
+
+R = TypeVar("R", bound="Reply")
+Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+Script = Annotated[str, StringConstraints(max_length=20_000)]
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
+
+
+class Reply(BaseModel):
+    """A reply's form. Too much of anything is refused here, since what is sent can't say so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StrategyReply(Reply):
+    scan: Script
+    execution: Script
+    pattern: Short
+    rationale: Prose
+    notes: Short
+
+
+class InsightReply(Reply):
+    kind: Literal["pattern rule", "parameter preference", "market rule", "failure"]
+    insight: Short
+    evidence: list[Short]
+
+
+class AnalysisReply(Reply):
+    text: Prose
+    insights: Annotated[list[InsightReply], Field(max_length=20)]
+
+
+class ProposalReply(Reply):
+    choice: int
+    title: Short
+    rationale: Prose
+
+
+_UNSENT = ("maxLength", "minLength", "maxItems", "minItems", "title", "default")
+"""What structured outputs do not take."""
+
+
+def schema_of(kind: type[Reply]) -> dict[str, Any]:
+    """The schema as it is sent: every field required, no references."""
+    schema = kind.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                return plain(definitions[value["$ref"].rpartition("/")[2]])
+            kept = {key: plain(item) for key, item in value.items() if key not in _UNSENT or not isinstance(item, str | int)}
+            return {key: item for key, item in kept.items() if key != "description"}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    found: dict[str, Any] = plain(schema)
+    return found
+
+
+def read(kind: type[R], answer: Answer) -> R:
+    """The reply in its form. Raises StrategistFailed where it has another."""
+    text = "".join(str(block.get("text", "")) for block in answer.content if block.get("type") == "text").strip()
+    if text.startswith("```"):
+        text = text.strip("`").removeprefix("json").strip()
+    try:
+        return kind.model_validate(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no JSON"
+        raise StrategistFailed(f"The model's reply does not have the form that was asked for ({what}).") from error
+
+
+def growing_text(partial: str, name: str = "text") -> str:
+    """The value of a text field of a JSON reply that is still coming in, as far as it has come."""
+    mark = f'"{name}"'
+    at = partial.find(mark)
+    opening = partial.find('"', at + len(mark)) if at >= 0 else -1
+    if opening < 0:
+        return ""
+    value, place = [], opening + 1
+    while place < len(partial) and partial[place] != '"':
+        step = 1
+        if partial[place] == "\\":
+            step = 6 if partial[place + 1 : place + 2] == "u" else 2
+            if place + step > len(partial):
+                break
+        value.append(partial[place : place + step])
+        place += step
+    try:
+        return str(json.loads(f'"{"".join(value)}"', strict=False)).encode("utf-8", "ignore").decode()
+    except ValueError:
+        return ""
