@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sqlalchemy import select as columns
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
@@ -141,18 +142,18 @@ def _claimable(session: Session, now: datetime) -> list[int]:
 
 
 def _unfinished(session: Session) -> list[_Unfinished]:
-    rows = session.exec(
-        select(
-            AgentIteration.id,
-            AgentIteration.agent_id,
-            AgentIteration.lease_owner,
-            AgentIteration.lease_expires_at,
-            AgentIteration.paused_until,
+    rows = session.execute(
+        columns(
+            col(AgentIteration.id),
+            col(AgentIteration.agent_id),
+            col(AgentIteration.lease_owner),
+            col(AgentIteration.lease_expires_at),
+            col(AgentIteration.paused_until),
         )
         .where(col(AgentIteration.iteration_status).in_(UNFINISHED))
         .order_by(col(AgentIteration.id))
     )
-    return [_Unfinished(row[0], *row[1:]) for row in rows if row[0] is not None]
+    return [_Unfinished(*row) for row in rows.tuples() if row[0] is not None]
 
 
 def _free(owner: str | None, expires_at: datetime | None, now: datetime) -> bool:
