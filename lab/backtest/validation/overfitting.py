@@ -119,7 +119,7 @@ def effective_trials(returns: Floats) -> int:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    distance = 1 - np.corrcoef(values, rowvar=False)
+    distance: Floats = 1 - np.atleast_2d(np.corrcoef(values, rowvar=False))
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(np.clip((distance + distance.T) / 2, 0.0, 2.0), checks=False), "average")
     return int(fcluster(tree, 1 - SAME_IDEA, "distance").max())
