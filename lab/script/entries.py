@@ -12,6 +12,8 @@ from lab.script.nodes import Kind
 if TYPE_CHECKING:
     import polars as pl
 
+    from lab.script.program import Value
+
 MAX_WINDOW = 5000
 """Longest window in bars: a huge one makes Polars abort the process."""
 
@@ -78,7 +80,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the language. Exactly one of `build` and `formula` is set (entry orders, `on` and `of` have neither)."""
+    """A function of the language. Exactly one of `steps`, `among`, `build` and `formula` is set (entry orders, `on` and `of` have none)."""
 
     name: str
     category: Category
@@ -90,6 +92,11 @@ class Function:
     example: str
     build: Callable[..., pl.Expr] | None = None
     """Polars implementation; gets a column per series or condition and a plain number per fixed argument."""
+    steps: Callable[..., Value] | None = None
+    """Compiled implementation; gets the program to add its steps to, then a value of it per series, number or condition and a plain number
+    per fixed argument."""
+    among: str | None = None
+    """Of a function of scope MOMENT: how it is computed from the values of all tickers, "rank", "place" or "breadth"."""
     formula: str | None = None
     """The function written in the language itself, its arguments by name."""
     scope: Scope = Scope.TICKER

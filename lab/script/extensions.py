@@ -57,7 +57,7 @@ def _problem(function: object, known: Mapping[str, Function]) -> str:
         return f"`{name[:40]}` can't be the name of a function"
     if name in known or name in FIELDS or name in NAMESPACES or name in _TAKEN:
         return f"`{name}` already has a meaning"
-    if (function.build is None) == (function.formula is None):
+    if (function.build is None) == (function.formula is None) or function.steps is not None or function.among is not None:
         return f"`{name}` needs a build or a formula, and not both"
     if function.category in (Category.ORDER, Category.OTHER) or function.returns not in (Kind.NUMBER, Kind.CONDITION):
         return f"`{name}` must give a number or a condition"

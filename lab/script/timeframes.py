@@ -6,30 +6,59 @@ before that. The first longer bar of a history counts only if the history begins
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 import polars as pl
 
 from lab.script.calls import TIMEFRAME_MINUTES
+from lab.script.columns import Bars
 from lab.script.fields import FIELDS
+
+if TYPE_CHECKING:
+    from lab.script.columns import Integers
 
 OPEN_MINUTE = 570
 _GROUP = "#longer"
 
 
-def add_timeframe(part: pl.DataFrame, timeframe: str, stages: list[list[pl.Expr]], wanted: list[tuple[str, str]]) -> pl.DataFrame:
-    """One ticker's bars with columns computed on longer bars.
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """The longer bars of all tickers."""
+
+    bars: Bars
+    at: Integers
+    """Per bar, the row of the last longer bar that was over before it began; -1 where there is none."""
+
+
+def longer_bars(cleaned: pl.DataFrame, bars: Bars, timeframe: str) -> Longer:
+    """Longer bars of each ticker.
 
     Args:
-        part: the ticker's cleaned bars in order of time.
+        cleaned: the bars' fields as plain numbers, those that are to be read.
+        bars: the same bars.
         timeframe: one of TIMEFRAME_MINUTES.
-        stages: what to compute on the longer bars, pass by pass.
-        wanted: (column of the longer bars, its name here).
     """
-    grouped = part.with_columns(_bucket(timeframe).rle_id().alias(_GROUP))
-    longer = _longer_bars(grouped, timeframe)
-    for stage in stages:
-        longer = longer.with_columns(stage)
-    at = grouped[_GROUP]
-    return part.with_columns(longer[name].shift(1).gather(at).alias(label) for name, label in wanted)
+    parts, firsts, at = [], [], []
+    size = 0
+    for first, length in bars.spans:
+        grouped = cleaned.slice(first, length).with_columns(_bucket(timeframe).rle_id().alias(_GROUP))
+        longer = _longer_bars(grouped, timeframe)
+        group = grouped[_GROUP].to_numpy().astype(np.int64)
+        at.append(np.where(group > 0, group - 1 + size, -1))
+        parts.append(longer)
+        firsts.append(size)
+        size += longer.height
+    if not parts:
+        empty = np.empty(0, dtype=np.int64)
+        return Longer(
+            Bars(_longer_bars(cleaned.with_columns(_bucket(timeframe).rle_id().alias(_GROUP)), timeframe), (), empty, empty, empty), empty
+        )
+    frame = pl.concat(parts, rechunk=True)
+    starts = np.array(firsts, dtype=np.int64)
+    times = np.ascontiguousarray(frame["timestamp"].to_physical().to_numpy())
+    return Longer(Bars(frame, bars.names, starts, np.diff(np.append(starts, size)), times), np.concatenate(at))
 
 
 def _bucket(timeframe: str) -> pl.Expr:

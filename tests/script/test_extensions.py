@@ -62,7 +62,7 @@ def test_an_installed_packages_functions_are_part_of_the_language(tmp_path: Path
 
 
 def test_names_and_forms_that_can_not_be_are_left_out() -> None:
-    good = replace(CATALOGUE["typical"], name="another")
+    good = replace(CATALOGUE["typical"], name="another", steps=None, formula="(high + low + close) / 3")
     bad = {
         "__x": "can't be the name of a function",
         "lambda": "can't be the name of a function",
@@ -73,7 +73,8 @@ def test_names_and_forms_that_can_not_be_are_left_out() -> None:
 
     class Point(EntryPoint):
         def load(self) -> object:
-            return [replace(good, name=self.value), replace(good, build=None), replace(CATALOGUE["at_open"], name="mine", formula="close")]
+            order = replace(CATALOGUE["at_open"], name="mine", formula="close")
+            return [replace(good, name=self.value), replace(good, formula=None), order]
 
     for name, words in bad.items():
         added, problems = find_extensions(CATALOGUE, [Point("one", name, GROUP)])

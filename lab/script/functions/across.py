@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lab.script.build import as_number, quotient
 from lab.script.entries import Argument, Category, Function, Scope, Takes, condition, number, series
 from lab.script.nodes import Kind
 
-if TYPE_CHECKING:
-    import polars as pl
-
 _ALL = "the tickers whose bar starts at the same time, those read by of included"
-
-
-def _rank(x: pl.Expr) -> pl.Expr:
-    return quotient((x.rank("average") - 1.0) * 100.0, x.count().cast(float) - 1.0)
-
-
-def _breadth(cond: pl.Expr) -> pl.Expr:
-    return quotient(as_number(cond).sum() * 100.0, cond.count().cast(float))
 
 
 FUNCTIONS = (
@@ -31,7 +17,7 @@ FUNCTIONS = (
         f"rank of the value among {_ALL}: 0 the lowest, 100 the highest; none for a ticker alone",
         "as in WorldQuant rank, in percent",
         "rank_across(roc(close, 20)) > 80",
-        build=_rank,
+        among="rank",
         scope=Scope.MOMENT,
     ),
     Function(
@@ -42,7 +28,7 @@ FUNCTIONS = (
         f"place of the value among {_ALL}: 1 the highest, 2 the next",
         "definition",
         "place_across(relative_volume(10)) <= 3",
-        build=lambda x: x.rank("min", descending=True).cast(float),
+        among="place",
         scope=Scope.MOMENT,
     ),
     Function(
@@ -53,7 +39,7 @@ FUNCTIONS = (
         f"for how many percent of {_ALL} the condition holds, of those where it is known",
         "definition",
         "breadth(close > previous_close()) > 60",
-        build=_breadth,
+        among="breadth",
         scope=Scope.MOMENT,
     ),
     Function(

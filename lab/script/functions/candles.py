@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lab.script.build import column, over_each
 from lab.script.entries import Category, Function, Scope, fixed, whole
 from lab.script.nodes import Kind
 
@@ -17,7 +16,7 @@ FUNCTIONS = (
         "distance between open and close, never negative",
         "definition",
         "body() > 0.6 * range_()",
-        build=lambda: (column("close") - column("open")).abs(),
+        steps=lambda s: s.do("absolute", s.do("subtract", s.read("close"), s.read("open"))),
         scope=Scope.BAR,
     ),
     Function(
@@ -28,7 +27,7 @@ FUNCTIONS = (
         "high minus the higher of open and close",
         "definition",
         "upper_wick() > 2 * body()",
-        build=lambda: column("high") - over_each("max", column("open"), column("close")),
+        steps=lambda s: s.do("subtract", s.read("high"), s.do("larger", s.read("open"), s.read("close"))),
         scope=Scope.BAR,
     ),
     Function(
@@ -39,7 +38,7 @@ FUNCTIONS = (
         "the lower of open and close minus low",
         "definition",
         "lower_wick() > 2 * body()",
-        build=lambda: over_each("min", column("open"), column("close")) - column("low"),
+        steps=lambda s: s.do("subtract", s.do("smaller", s.read("open"), s.read("close")), s.read("low")),
         scope=Scope.BAR,
     ),
     Function(

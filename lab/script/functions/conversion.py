@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lab.script.build import over_each, shared, where
 from lab.script.entries import Category, Function, Scope, fixed, number, series, whole
 from lab.script.nodes import Kind
-
-if TYPE_CHECKING:
-    import polars as pl
-
-
-def _round(x: pl.Expr, digits: int) -> pl.Expr:
-    scale = float(10**digits)
-    return shared((x * scale + 0.5).floor(), scale)
-
 
 FUNCTIONS = (
     Function(
@@ -26,7 +14,7 @@ FUNCTIONS = (
         "size without the sign",
         "definition",
         "abs(close - vwap()) < 0.1",
-        build=lambda x: x.abs(),
+        steps=lambda s, x: s.do("absolute", x),
         scope=Scope.BAR,
     ),
     Function(
@@ -37,7 +25,7 @@ FUNCTIONS = (
         "the smaller of two numbers",
         "definition",
         "min(open, close)",
-        build=lambda a, b: over_each("min", a, b),
+        steps=lambda s, a, b: s.do("smaller", a, b),
         scope=Scope.BAR,
     ),
     Function(
@@ -48,7 +36,7 @@ FUNCTIONS = (
         "the larger of two numbers",
         "definition",
         "max(open, close)",
-        build=lambda a, b: over_each("max", a, b),
+        steps=lambda s, a, b: s.do("larger", a, b),
         scope=Scope.BAR,
     ),
     Function(
@@ -59,7 +47,7 @@ FUNCTIONS = (
         "the number, held between two limits",
         "definition",
         "clip(rsi(close), 20, 80)",
-        build=lambda x, low, high: x.clip(low, high),
+        steps=lambda s, x, low, high: s.do("clip", x, p=low, q=high),
         scope=Scope.BAR,
         refuse=lambda low, high: "the lower limit must be below the upper one" if low >= high else None,
     ),
@@ -71,7 +59,7 @@ FUNCTIONS = (
         "square root; no value for a negative number",
         "definition",
         "sqrt(volume)",
-        build=lambda x: where(x >= 0.0, x.sqrt()),
+        steps=lambda s, x: s.do("root", x),
         scope=Scope.BAR,
     ),
     Function(
@@ -82,7 +70,7 @@ FUNCTIONS = (
         "natural logarithm; no value for zero or less",
         "definition",
         "log(close)",
-        build=lambda x: where(x > 0.0, x.log()),
+        steps=lambda s, x: s.do("logarithm", x),
         scope=Scope.BAR,
     ),
     Function(
@@ -93,7 +81,7 @@ FUNCTIONS = (
         "1, 0 or -1",
         "definition",
         "sign(change(close))",
-        build=lambda x: x.sign(),
+        steps=lambda s, x: s.do("sign", x),
         scope=Scope.BAR,
     ),
     Function(
@@ -104,7 +92,7 @@ FUNCTIONS = (
         "rounded to so many decimal places, halves up",
         "definition",
         "round(close, 2)",
-        build=_round,
+        steps=lambda s, x, digits: s.do("rounded", x, p=10.0**digits),
         scope=Scope.BAR,
     ),
     Function(
@@ -115,7 +103,7 @@ FUNCTIONS = (
         "the number, or another where there is none",
         "as in Pine Script nz",
         "nz(gap(), 0)",
-        build=lambda x, instead: x.fill_null(instead),
+        steps=lambda s, x, instead: s.do("instead", x, instead),
         scope=Scope.BAR,
     ),
 )

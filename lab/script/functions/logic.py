@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import as_number, past, row_number, where
 from lab.script.entries import Category, Function, condition, number, series, whole
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
-
-
-def _crosses_above(a: pl.Expr, b: pl.Expr | float) -> pl.Expr:
-    return (a > b) & (a.shift(1) <= past(b))
-
-
-def _crosses_below(a: pl.Expr, b: pl.Expr | float) -> pl.Expr:
-    return (a < b) & (a.shift(1) >= past(b))
-
-
-def _count(cond: pl.Expr, n: int) -> pl.Expr:
-    return as_number(cond).rolling_sum(n, min_samples=n)
-
-
-def _bars_since(cond: pl.Expr) -> pl.Expr:
-    row = row_number().cast(float)
-    return row - where(cond, row).forward_fill()
+    from lab.script.program import Program, Value
 
 
 def _full(n: float) -> int:
     return int(n) - 1
 
 
-def _held_since(event: pl.Expr, cond: pl.Expr) -> pl.Expr:
-    happened = event.fill_null(False)
-    legs = as_number(happened).cum_sum()
-    held = as_number(cond.fill_null(False) & ~happened).cum_max().over(legs)
-    return (legs > 0.0) & (held > 0.5)
+def _at_least(s: Program, cond: Value, n: int, times: float) -> Value:
+    return s.do("less", s.number(times - 0.5), s.do("count", cond, n=n))
 
 
 FUNCTIONS = (
@@ -49,7 +28,7 @@ FUNCTIONS = (
         "true on the bar where a rises above b, having been at or below it on the bar before",
         "definition",
         "crosses_above(close, vwap())",
-        build=_crosses_above,
+        steps=lambda s, a, b: s.do("crosses", a, b),
         bars=lambda: 1,
     ),
     Function(
@@ -60,7 +39,7 @@ FUNCTIONS = (
         "true on the bar where a falls below b, having been at or above it on the bar before",
         "definition",
         "crosses_below(close, ema(close, 20))",
-        build=_crosses_below,
+        steps=lambda s, a, b: s.do("crosses", b, a),
         bars=lambda: 1,
     ),
     Function(
@@ -91,7 +70,7 @@ FUNCTIONS = (
         "true where the condition held in any of the last n bars, this one included",
         "definition",
         "was(rsi(close, 2) < 10, 3)",
-        build=lambda cond, n: _count(cond, n) > 0.5,
+        steps=lambda s, cond, n: _at_least(s, cond, n, 1.0),
         bars=_full,
     ),
     Function(
@@ -102,7 +81,7 @@ FUNCTIONS = (
         "true where the condition held in each of the last n bars",
         "definition",
         "all_true(close > vwap(), 5)",
-        build=lambda cond, n: _count(cond, n) > n - 0.5,
+        steps=lambda s, cond, n: _at_least(s, cond, n, float(n)),
         bars=_full,
     ),
     Function(
@@ -113,7 +92,7 @@ FUNCTIONS = (
         "in how many of the last n bars the condition held",
         "definition",
         "count_true(close > open, 5) >= 4",
-        build=_count,
+        steps=lambda s, cond, n: s.do("count", cond, n=n),
         bars=_full,
     ),
     Function(
@@ -124,7 +103,7 @@ FUNCTIONS = (
         "bars since the condition last held, 0 if it holds now; no value before it first did",
         "as in Pine Script barssince",
         "bars_since(crosses_above(close, vwap())) <= 10",
-        build=_bars_since,
+        steps=lambda s, cond: s.do("bars_since", cond),
     ),
     Function(
         "any_true",
@@ -144,6 +123,6 @@ FUNCTIONS = (
         "true where the condition has held on some bar after the one where the event last happened",
         "definition",
         "since(crosses_above(close, vwap()), low <= vwap())",
-        build=_held_since,
+        steps=lambda s, event, cond: s.do("held_since", event, cond),
     ),
 )

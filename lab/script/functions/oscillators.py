@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import column, quotient, shared
 from lab.script.entries import Category, Function, series, whole
-from lab.script.loops import computed, mean_deviation
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
+    from lab.script.program import Program, Value
 
 _PRESSURE = "(close - min(low, ago(close)))"
 
 
-def _cci(n: int) -> pl.Expr:
-    typical = shared(column("high") + column("low") + column("close"), 3.0)
-    usual = computed(lambda values: mean_deviation(values, n), typical)
-    return quotient(typical - typical.rolling_mean(n, min_samples=n), usual * 0.015)
+def _cci(s: Program, n: int) -> Value:
+    typical = s.do("typical", s.read("high"), s.read("low"), s.read("close"))
+    away = s.do("subtract", typical, s.do("mean", typical, n=n))
+    return s.do("divide", away, s.do("scale", s.do("mean_distance", typical, n=n), p=0.015, q=0.0))
 
 
 FUNCTIONS = (
@@ -40,7 +38,7 @@ FUNCTIONS = (
         "change over n bars in percent",
         "as in TA-Lib ROC",
         "roc(close, 10) > 2",
-        build=lambda x, n: quotient(x, x.shift(n)) * 100.0 - 100.0,
+        steps=lambda s, x, n: s.do("rate_of_change", x, n=n),
         bars=lambda n: int(n),
     ),
     Function(
@@ -51,7 +49,7 @@ FUNCTIONS = (
         "difference from the value n bars ago",
         "as in TA-Lib MOM",
         "change(close, 3) > 0",
-        build=lambda x, n: x - x.shift(n),
+        steps=lambda s, x, n: s.do("change", x, n=n),
         bars=lambda n: int(n),
     ),
     Function(
@@ -155,7 +153,7 @@ FUNCTIONS = (
         "commodity channel index: distance of the typical price from its mean, in units of 0.015 mean deviations",
         "D. Lambert (1980), as in TA-Lib CCI",
         "cci(20) < -100",
-        build=_cci,
+        steps=_cci,
         bars=lambda n: int(n) - 1,
     ),
     Function(

@@ -4,62 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import as_number, bounded, column, known, quotient, row_number, shared, where
 from lab.script.entries import Argument, Category, Function, Scope, Takes, condition, fixed, whole
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
+    from lab.script.program import Program, Value
 
 OPEN_MINUTE = 570
 """09:30 in New York, in minutes since midnight."""
 
 
-def _typical() -> pl.Expr:
-    return shared(column("high") + column("low") + column("close"), 3.0)
+def _traded(s: Program, kernel: str) -> Value:
+    typical = s.do("typical", s.read("high"), s.read("low"), s.read("close"))
+    return s.do(kernel, typical, s.read("volume"), s.read("session"))
 
 
-def _traded() -> tuple[pl.Expr, pl.Expr]:
-    """Typical price and volume of the bars that have both."""
-    typical, volume = _typical(), column("volume")
-    return typical, where(known(typical, volume), volume)
+def _so_far(s: Program, name: str, sign: float) -> Value:
+    return s.do("extreme_so_far", s.read(name), s.read("session"), p=sign)
 
 
-def _vwap() -> pl.Expr:
-    typical, volume = _traded()
-    return quotient((typical * volume).cum_sum(), volume.cum_sum())
+def _opening(s: Program, name: str, minutes: int, sign: float) -> Value:
+    return s.do("opening_extreme", s.read(name), s.read("session"), s.read("minute"), n=OPEN_MINUTE + minutes, p=sign)
 
 
-def _vwap_deviation() -> pl.Expr:
-    typical, volume = _traded()
-    # Squares are taken around the session's first price: around zero they would drown the variance in rounding.
-    offset = typical - typical.drop_nulls().first()
-    mean = quotient((offset * volume).cum_sum(), volume.cum_sum())
-    variance = quotient((offset * offset * volume).cum_sum(), volume.cum_sum()) - mean * mean
-    return bounded(variance.clip(lower_bound=0.0).sqrt())
-
-
-def _first_known(x: pl.Expr) -> pl.Expr:
-    return where(x.is_not_null().cum_sum() > 0, x.drop_nulls().first())
-
-
-def _previous_close() -> pl.Expr:
-    close = column("close").forward_fill()
-    return where(column("session") != column("session").shift(1), close.shift(1)).forward_fill()
-
-
-def _opening(x: pl.Expr, minutes: int, pick: str) -> pl.Expr:
-    end = OPEN_MINUTE + minutes
-    inside = where(column("minute") < end, x)
-    return where(column("minute") >= end, inside.max() if pick == "max" else inside.min())
-
-
-def _minutes_since_open() -> pl.Expr:
-    return column("minute").cast(float) - float(OPEN_MINUTE)
-
-
-def _nth(cond: pl.Expr, n: int) -> pl.Expr:
-    return cond & (as_number(cond).cum_sum() == float(n))
+def _last_bars(s: Program, n: int) -> Value:
+    return s.do("last_bars", s.read("session"), s.read("minute"), s.read("close_minute"), n=n)
 
 
 def _time_problem(start: float, end: float) -> str | None:
@@ -68,12 +37,6 @@ def _time_problem(start: float, end: float) -> str | None:
 
 _MINUTES = whole("minutes", "length of the opening range in minutes", 30, 1, 389)
 _BAND = fixed("k", "how many standard deviations", 2.0, 0.1, 10.0)
-
-
-def _last_bars(n: int) -> pl.Expr:
-    # The session's shortest step so far is the length of a bar; a missing bar makes a step look longer until the next.
-    step = (column("minute") - column("minute").shift(1)).cum_min()
-    return column("close_minute") - column("minute") <= step.cast(int) * n
 
 
 FUNCTIONS = (
@@ -85,7 +48,7 @@ FUNCTIONS = (
         "volume-weighted average of the typical price, from the session's open to this bar",
         "definition",
         "close > vwap()",
-        build=_vwap,
+        steps=lambda s: _traded(s, "vwap"),
         scope=Scope.SESSION,
     ),
     Function(
@@ -96,7 +59,7 @@ FUNCTIONS = (
         "volume-weighted standard deviation of the typical price around vwap in the session so far",
         "definition",
         "close < vwap() - 2 * vwap_deviation()",
-        build=_vwap_deviation,
+        steps=lambda s: _traded(s, "vwap_deviation"),
         scope=Scope.SESSION,
     ),
     Function(
@@ -127,7 +90,7 @@ FUNCTIONS = (
         "highest high of the bars that start in the session's first minutes; no value until they are over",
         "definition",
         "crosses_above(close, opening_range_high(15))",
-        build=lambda minutes: _opening(column("high"), minutes, "max"),
+        steps=lambda s, minutes: _opening(s, "high", minutes, 1.0),
         scope=Scope.SESSION,
     ),
     Function(
@@ -138,7 +101,7 @@ FUNCTIONS = (
         "lowest low of the bars that start in the session's first minutes; no value until they are over",
         "definition",
         "crosses_below(close, opening_range_low(15))",
-        build=lambda minutes: _opening(column("low"), minutes, "min"),
+        steps=lambda s, minutes: _opening(s, "low", minutes, -1.0),
         scope=Scope.SESSION,
     ),
     Function(
@@ -149,7 +112,7 @@ FUNCTIONS = (
         "highest high of the session so far, this bar included",
         "definition",
         "close > ago(session_high(), 1)",
-        build=lambda: column("high").cum_max(),
+        steps=lambda s: _so_far(s, "high", 1.0),
         scope=Scope.SESSION,
     ),
     Function(
@@ -160,7 +123,7 @@ FUNCTIONS = (
         "lowest low of the session so far, this bar included",
         "definition",
         "close < ago(session_low(), 1)",
-        build=lambda: column("low").cum_min(),
+        steps=lambda s: _so_far(s, "low", -1.0),
         scope=Scope.SESSION,
     ),
     Function(
@@ -171,7 +134,7 @@ FUNCTIONS = (
         "the session's first open",
         "definition",
         "close > session_open()",
-        build=lambda: _first_known(column("open")),
+        steps=lambda s: s.do("first_known", s.read("open"), s.read("session")),
         scope=Scope.SESSION,
     ),
     Function(
@@ -182,7 +145,7 @@ FUNCTIONS = (
         "last close of the session before, from these bars",
         "definition",
         "close > previous_close()",
-        build=_previous_close,
+        steps=lambda s: s.do("previous_close", s.read("close"), s.read("session")),
         sessions=lambda: 1,
     ),
     Function(
@@ -213,7 +176,7 @@ FUNCTIONS = (
         "minutes from 09:30 to the start of the bar",
         "definition",
         "minutes_since_open() >= 30",
-        build=_minutes_since_open,
+        steps=lambda s: s.do("minutes_since", s.read("minute"), n=OPEN_MINUTE),
         scope=Scope.BAR,
     ),
     Function(
@@ -224,7 +187,7 @@ FUNCTIONS = (
         "minutes from the start of the bar to the session's close (13:00 on half days)",
         "definition",
         "minutes_to_close() > 30",
-        build=lambda: column("close_minute").cast(float) - column("minute").cast(float),
+        steps=lambda s: s.do("minutes_to_close", s.read("minute"), s.read("close_minute")),
         scope=Scope.BAR,
     ),
     Function(
@@ -235,7 +198,7 @@ FUNCTIONS = (
         "true for bars that start at or after the first New York time and before the second",
         "definition",
         'time_between("10:00", "11:30")',
-        build=lambda start, end: (column("minute") >= int(start)) & (column("minute") < int(end)),
+        steps=lambda s, start, end: s.do("time_between", s.read("minute"), p=start, q=end),
         scope=Scope.BAR,
         refuse=_time_problem,
     ),
@@ -247,7 +210,7 @@ FUNCTIONS = (
         "1 Monday to 5 Friday",
         "ISO 8601",
         "day_of_week() != 1",
-        build=lambda: column("session").dt.weekday().cast(float),
+        steps=lambda s: s.do("day_of_week", s.read("session")),
         scope=Scope.BAR,
     ),
     Function(
@@ -258,7 +221,7 @@ FUNCTIONS = (
         "1 for the session's first bar, 2 for the second and so on",
         "definition",
         "bar_of_session() > 5",
-        build=lambda: row_number().cast(float) + 1.0,
+        steps=lambda s: s.do("bar_of_session", s.read("session")),
         scope=Scope.SESSION,
     ),
     Function(
@@ -269,7 +232,7 @@ FUNCTIONS = (
         "true only on the session's first bar where the condition holds",
         "definition",
         "first_in_session(close > session_open() * 1.02)",
-        build=lambda cond: _nth(cond, 1),
+        steps=lambda s, cond: s.do("nth_so_far", cond, s.read("session"), n=1),
         scope=Scope.SESSION,
     ),
     Function(
@@ -280,7 +243,7 @@ FUNCTIONS = (
         "true only on the session's n-th bar where the condition holds",
         "definition",
         "n_th_in_session(crosses_above(close, vwap()), 2)",
-        build=_nth,
+        steps=lambda s, cond, n: s.do("nth_so_far", cond, s.read("session"), n=n),
         scope=Scope.SESSION,
     ),
     Function(
@@ -301,7 +264,7 @@ FUNCTIONS = (
         "true on the session's last n bars, told from the clock; unknown on its first bar, and on daily bars",
         "definition",
         "not last_bars(3)",
-        build=_last_bars,
+        steps=_last_bars,
         scope=Scope.SESSION,
     ),
     Function(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.script.entries import Category, Function, fixed, series, whole
-from lab.script.loops import computed, correlation, regression_slope, shape, share_at_or_below
+from lab.script.loops import computed, correlation, regression_slope, shape
 from lab.script.nodes import Kind
 
 FUNCTIONS = (
@@ -15,7 +15,7 @@ FUNCTIONS = (
         "sum of the last n bars",
         "as in TA-Lib SUM",
         "total(volume, 10)",
-        build=lambda x, n: x.rolling_sum(n, min_samples=n),
+        steps=lambda s, x, n: s.do("total", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -47,7 +47,7 @@ FUNCTIONS = (
         "where the value stands among the last n: 0 the lowest, 100 the highest, equal ones counting half",
         "definition; TA-Lib PERCENTRANK ranks among the n values before it and counts no equal ones",
         "percentile_rank(atr(14), 200) > 80",
-        build=lambda x, n: computed(lambda values: share_at_or_below(values, n), x) * 100.0,
+        steps=lambda s, x, n: s.do("share_below", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lab.script.build import as_number, where
 from lab.script.entries import Category, Function, condition, number, series, whole
 from lab.script.nodes import Kind
-
-if TYPE_CHECKING:
-    import polars as pl
-
-
-def _since(event: pl.Expr, x: pl.Expr, pick: str) -> pl.Expr:
-    legs = as_number(event.fill_null(False)).cum_sum()
-    extreme = (x.cum_max() if pick == "max" else x.cum_min()).over(legs)
-    return where(legs > 0.0, extreme)
-
 
 _SIDE = whole("k", "bars on either side", 3, 1, 250)
 
@@ -29,7 +16,7 @@ FUNCTIONS = (
         "the value n bars ago",
         "definition",
         "close > ago(high, 1)",
-        build=lambda x, n: x.shift(n),
+        steps=lambda s, x, n: s.do("ago", x, n=n),
         bars=lambda n: int(n),
     ),
     Function(
@@ -40,7 +27,7 @@ FUNCTIONS = (
         "largest value of the last n bars, this one included",
         "definition, as in TA-Lib MAX",
         "close > ago(highest(high, 20), 1)",
-        build=lambda x, n: x.rolling_max(n, min_samples=n),
+        steps=lambda s, x, n: s.do("highest", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -51,7 +38,7 @@ FUNCTIONS = (
         "smallest value of the last n bars, this one included",
         "definition, as in TA-Lib MIN",
         "close < ago(lowest(low, 20), 1)",
-        build=lambda x, n: x.rolling_min(n, min_samples=n),
+        steps=lambda s, x, n: s.do("lowest", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -62,7 +49,7 @@ FUNCTIONS = (
         "the value x had when the condition last held (this bar included); none before it first did",
         "as in Pine Script valuewhen",
         "close > value_when(volume == highest(volume, 50), high)",
-        build=lambda cond, x: where(cond, x).forward_fill(),
+        steps=lambda s, cond, x: s.do("value_when", cond, x),
     ),
     Function(
         "swing_high",
@@ -152,7 +139,7 @@ FUNCTIONS = (
         "largest value since the condition last held, that bar included; none before it first did",
         "as in AmiBroker HighestSince",
         "close < highest_since(crosses_above(close, vwap()), high) * 0.99",
-        build=lambda event, x: _since(event, x, "max"),
+        steps=lambda s, event, x: s.do("extreme_since", event, x, p=1.0),
     ),
     Function(
         "lowest_since",
@@ -162,7 +149,7 @@ FUNCTIONS = (
         "smallest value since the condition last held, that bar included; none before it first did",
         "as in AmiBroker LowestSince",
         "close > lowest_since(crosses_below(close, vwap()), low) * 1.01",
-        build=lambda event, x: _since(event, x, "min"),
+        steps=lambda s, event, x: s.do("extreme_since", event, x, p=-1.0),
     ),
     Function(
         "distance",

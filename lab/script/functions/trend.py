@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lab.script.build import column, quotient, shared, where
 from lab.script.entries import Category, Function, fixed, series, whole
-from lab.script.functions.averages import seeded
 from lab.script.functions.volatility import true_range
-from lab.script.loops import bars_since_largest, computed, parabolic, supertrend
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
+    from lab.script.program import Program, Value
 
 _PLUS = "(max(change(high), 0) if change(high) > -change(low) else 0)"
 _MINUS = "(max(-change(low), 0) if -change(low) > change(high) else 0)"
@@ -21,23 +18,20 @@ _WILDER = "J. Welles Wilder (1978); averages start from a plain mean, TA-Lib's o
 _ICHIMOKU = "G. Hosoda; the lagging span is left out, since it is the close drawn in the past: compare close with ago(close, 26)"
 
 
-def _choppiness(n: int) -> pl.Expr:
-    way = true_range().rolling_sum(n, min_samples=n)
-    ratio = quotient(way, column("high").rolling_max(n, min_samples=n) - column("low").rolling_min(n, min_samples=n))
-    return where(ratio > 0.0, ratio).log() * (100.0 / math.log(n))
+def _choppiness(s: Program, n: int) -> Value:
+    size = s.do("subtract", s.do("highest", s.read("high"), n=n), s.do("lowest", s.read("low"), n=n))
+    ratio = s.do("divide", s.do("total", true_range(s), n=n), size)
+    return s.do("scale", s.do("logarithm", ratio), p=100.0 / math.log(n), q=0.0)
 
 
-def _supertrend(n: int, k: float) -> pl.Expr:
-    middle = shared(column("high") + column("low"), 2.0)
-    return computed(supertrend, middle, column("close"), seeded(true_range(), n, 1.0 / n) * k)
+def _supertrend(s: Program, n: int, k: float) -> Value:
+    middle = s.do("scale", s.do("add", s.read("high"), s.read("low")), p=0.5, q=0.0)
+    width = s.do("scale", s.do("seeded", true_range(s), n=n, p=1.0 / n), p=k, q=0.0)
+    return s.do("supertrend", middle, s.read("close"), width)
 
 
-def _psar(step: float, limit: float) -> pl.Expr:
-    return computed(lambda high, low: parabolic(high, low, step, limit), column("high"), column("low"))
-
-
-def _since_largest(x: pl.Expr, n: int) -> pl.Expr:
-    return computed(lambda values: bars_since_largest(values, n), x)
+def _psar(s: Program, step: float, limit: float) -> Value:
+    return s.do("parabolic", s.read("high"), s.read("low"), p=step, q=limit)
 
 
 FUNCTIONS = (
@@ -109,7 +103,7 @@ FUNCTIONS = (
         "how many bars ago the largest of the last n values was, 0 for this bar; of equal ones the latest",
         "definition",
         "bars_since_highest(high, 20) <= 2",
-        build=_since_largest,
+        steps=lambda s, x, n: s.do("since_largest", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -160,7 +154,7 @@ FUNCTIONS = (
         "choppiness index, 0 to 100: above 62 no trend, below 38 a strong one",
         "E. W. Dreiss: 100 * log(sum of true ranges / range of the window) / log(n)",
         "choppiness(14) < 38",
-        build=_choppiness,
+        steps=_choppiness,
         bars=lambda n: int(n),
     ),
     Function(
@@ -171,7 +165,7 @@ FUNCTIONS = (
         "trailing band: below the close while the trend is up, above it while it is down; it starts as down",
         "O. Seban, as in Pine Script ta.supertrend; TA-Lib SUPERTREND starts it as up",
         "crosses_above(close, supertrend(10, 3))",
-        build=_supertrend,
+        steps=_supertrend,
         bars=lambda n, k: int(n),
     ),
     Function(
@@ -182,7 +176,7 @@ FUNCTIONS = (
         "parabolic stop-and-reverse: below the price in a rising move, above it in a falling one",
         "J. Welles Wilder (1978), as in TA-Lib SAR",
         "close > psar()",
-        build=_psar,
+        steps=_psar,
         bars=lambda step, limit: 1,
     ),
     Function(

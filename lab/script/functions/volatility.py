@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import column, over_each, shared
 from lab.script.entries import Category, Function, Scope, fixed, series, whole
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
+    from lab.script.program import Program, Value
 
 
-def true_range() -> pl.Expr:
-    before = column("close").shift(1)
-    return over_each("max", column("high"), before) - over_each("min", column("low"), before)
+def true_range(s: Program) -> Value:
+    return s.do("true_range", s.read("high"), s.read("low"), s.read("close"))
 
 
 _BAND = fixed("k", "how many standard deviations", 2.0, 0.1, 10.0)
@@ -29,7 +27,7 @@ FUNCTIONS = (
         "range of the bar including the gap from the bar before",
         "J. Welles Wilder (1978), as in TA-Lib TRANGE",
         "true_range() > 2 * atr(14)",
-        build=true_range,
+        steps=true_range,
         bars=lambda: 1,
     ),
     Function(
@@ -60,7 +58,7 @@ FUNCTIONS = (
         "standard deviation over n bars (dividing by n)",
         "as in TA-Lib STDDEV",
         "stdev(close, 20) < 0.5",
-        build=lambda x, n: x.rolling_std(n, min_samples=n, ddof=0),
+        steps=lambda s, x, n: s.do("deviation", x, n=n),
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -131,7 +129,7 @@ FUNCTIONS = (
         "high minus low of the bar",
         "definition",
         "range_() > 2 * sma(range_(), 20)",
-        build=lambda: column("high") - column("low"),
+        steps=lambda s: s.do("subtract", s.read("high"), s.read("low")),
         scope=Scope.BAR,
     ),
     Function(
@@ -142,7 +140,7 @@ FUNCTIONS = (
         "typical price: (high + low + close) / 3",
         "definition, as in TA-Lib TYPPRICE",
         "sma(typical(), 20)",
-        build=lambda: shared(column("high") + column("low") + column("close"), 3.0),
+        steps=lambda s: s.do("typical", s.read("high"), s.read("low"), s.read("close")),
         scope=Scope.BAR,
     ),
     Function(

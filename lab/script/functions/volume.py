@@ -4,45 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.script.build import as_number, column, known, quotient, shared, where
 from lab.script.entries import Category, Function, Scope, condition, whole
-from lab.script.loops import computed, point_of_control
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
-    import polars as pl
+    from lab.script.program import Program, Value
 
 
-def _relative_volume(n: int) -> pl.Expr:
-    usual = column("volume").shift(1).rolling_mean(n, min_samples=n)
-    return quotient(column("volume"), usual).over("minute")
+def _typical(s: Program) -> Value:
+    return s.do("typical", s.read("high"), s.read("low"), s.read("close"))
 
 
-def _obv() -> pl.Expr:
-    return (column("close").diff().sign() * column("volume")).cum_sum()
+def _money_flow(s: Program) -> Value:
+    return s.do("money_flow", s.read("high"), s.read("low"), s.read("close"), s.read("volume"))
 
 
-def _money_flow() -> pl.Expr:
-    high, low, close = column("high"), column("low"), column("close")
-    location = where(high > low, (close + close - high - low) / (high - low), where(known(high, low, close), 0.0))
-    return location * column("volume")
+def _obv(s: Program) -> Value:
+    return s.do("added_up", s.do("multiply", s.do("sign", s.do("change", s.read("close"), n=1)), s.read("volume")))
 
 
-def _anchored_vwap(anchor: pl.Expr) -> pl.Expr:
-    typical = shared(column("high") + column("low") + column("close"), 3.0)
-    volume = where(known(typical, column("volume")), column("volume"))
-    legs = as_number(anchor.fill_null(False)).cum_sum()
-    average = quotient((typical * volume).cum_sum(), volume.cum_sum()).over(legs)
-    return where(legs > 0.0, average)
+def _cmf(s: Program, n: int) -> Value:
+    return s.do("divide", s.do("total", _money_flow(s), n=n), s.do("total", s.read("volume"), n=n))
 
 
-def _point_of_control(n: int, steps: int) -> pl.Expr:
-    high, low = column("high"), column("low")
-    typical = shared(high + low + column("close"), 3.0)
-    return computed(
-        lambda price, volume, lowest, highest: point_of_control(price, volume, lowest, highest, n, steps),
-        *(typical, column("volume"), low.rolling_min(n, min_samples=n), high.rolling_max(n, min_samples=n)),
-    )
+def _point_of_control(s: Program, n: int, steps: int) -> Value:
+    lowest, highest = s.do("lowest", s.read("low"), n=n), s.do("highest", s.read("high"), n=n)
+    return s.do("point_of_control", _typical(s), s.read("volume"), lowest, highest, n=n, p=steps)
 
 
 FUNCTIONS = (
@@ -54,7 +41,7 @@ FUNCTIONS = (
         "volume divided by its mean at the same time of day over the last n sessions that had it: 2 is twice the usual",
         "definition; TA-Lib RVOL compares with the n bars before",
         "relative_volume(10) > 2",
-        build=_relative_volume,
+        steps=lambda s, n: s.do("relative_volume", s.read("volume"), s.read("minute"), n=n),
         sessions=lambda n: int(n),
     ),
     Function(
@@ -65,7 +52,7 @@ FUNCTIONS = (
         "shares traded so far in the session",
         "definition",
         "session_volume() > prev_day.volume * 0.3",
-        build=lambda: column("volume").cum_sum(),
+        steps=lambda s: s.do("added_up_so_far", s.read("volume"), s.read("session")),
         scope=Scope.SESSION,
     ),
     Function(
@@ -76,7 +63,7 @@ FUNCTIONS = (
         "on-balance volume: volume added on rising and subtracted on falling closes",
         "J. Granville; as in TA-Lib OBV without its first bar",
         "rising(obv(), 3)",
-        build=_obv,
+        steps=_obv,
         bars=lambda: 1,
     ),
     Function(
@@ -87,7 +74,7 @@ FUNCTIONS = (
         "accumulation/distribution: volume added up by where each bar closed in its range, from -1 to 1 times it",
         "M. Chaikin, as in TA-Lib AD",
         "rising(ad(), 3)",
-        build=lambda: _money_flow().cum_sum(),
+        steps=lambda s: s.do("added_up", _money_flow(s)),
     ),
     Function(
         "cmf",
@@ -97,7 +84,7 @@ FUNCTIONS = (
         "Chaikin money flow, -1 to 1: accumulation/distribution of n bars as a share of their volume",
         "M. Chaikin",
         "cmf(20) > 0.1",
-        build=lambda n: quotient(_money_flow().rolling_sum(n, min_samples=n), column("volume").rolling_sum(n, min_samples=n)),
+        steps=_cmf,
         bars=lambda n: int(n) - 1,
     ),
     Function(
@@ -118,7 +105,7 @@ FUNCTIONS = (
         "volume-weighted average of the typical price since the condition last held, that bar included; none before it first did",
         "B. Shannon",
         "close > anchored_vwap(gap() > 2 and bar_of_session() == 1)",
-        build=_anchored_vwap,
+        steps=lambda s, anchor: s.do("anchored_vwap", anchor, _typical(s), s.read("volume")),
     ),
     Function(
         "point_of_control",
@@ -128,7 +115,7 @@ FUNCTIONS = (
         "volume profile's point of control: middle of the price step in which most was traded in the last n bars",
         "J. P. Steidlmayer, Market Profile; each bar's volume counts at its typical price",
         "close > point_of_control(60)",
-        build=_point_of_control,
+        steps=_point_of_control,
         bars=lambda n, steps: int(n) - 1,
     ),
 )

@@ -1,0 +1,128 @@
+"""A bars frame as plain arrays, checked: a ticker is a stretch of rows in order of time; what is missing is not-a-number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from lab.errors import LabError
+from lab.script.kernels.frames import condition_column, number_column, starts_anew, text_runs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+    Truths = NDArray[np.uint8]
+    """1 true, 2 false, 0 unknown."""
+
+_LARGEST_INPUT = 1e15
+_MOST_RUNS = 100_000
+_TYPES: dict[str, Any] = {"session": pl.Int32, "minute": pl.Int16, "close_minute": pl.Int16}
+
+
+@dataclass(slots=True)
+class Bars:
+    """The columns of a frame, each made an array when it is first asked for."""
+
+    frame: pl.DataFrame
+    names: tuple[str, ...]
+    """The tickers, ascending."""
+    firsts: Integers
+    """Per ticker, its first row."""
+    lengths: Integers
+    times: Integers
+    """Start of each bar, ascending within a ticker."""
+    plausible: bool = False
+    """Set where fields may hold infinities and the like: they are missing values from then on."""
+    _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """First row and number of rows of each ticker."""
+        return list(zip(self.firsts.tolist(), self.lengths.tolist(), strict=True))
+
+    @property
+    def longest(self) -> int:
+        return int(self.lengths.max(initial=0))
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A field's values: float64, or whole numbers of session (days since the epoch), minute and close_minute."""
+        if name not in self._arrays:
+            self._arrays[name] = self._made(name)
+        return self._arrays[name]
+
+    def drop_implausible(self) -> None:
+        """From now on, what is not a finite, plausible number is missing."""
+        self.plausible = True
+        self._arrays.clear()
+
+    def _made(self, name: str) -> NDArray[Any]:
+        column = self.frame[name]
+        if name in _TYPES:
+            return np.ascontiguousarray(column.to_physical().cast(_TYPES[name]).to_numpy())
+        values: Floats = np.ascontiguousarray(column.cast(pl.Float64).to_numpy())
+        return np.where(np.abs(values) <= _LARGEST_INPUT, values, np.nan) if self.plausible else values
+
+
+def read_bars(frame: pl.DataFrame) -> Bars:
+    """The frame's bars. Raises LabError if they are not sorted by ticker and time, or a bar stands twice."""
+    times = np.ascontiguousarray(frame["timestamp"].to_physical().to_numpy()).astype(np.int64, copy=False)
+    names, firsts = ticker_runs(frame["ticker"])
+    back = np.empty(len(times), dtype=np.uint8)
+    backwards = starts_anew(times, back)
+    if names != sorted(set(names)) or backwards > int(back[firsts].sum()):
+        raise LabError("The bars are not sorted by ticker and time, or hold a bar twice.")
+    lengths = np.diff(np.append(firsts, len(times)))
+    return Bars(frame, tuple(names), firsts, lengths, times)
+
+
+def ticker_runs(tickers: pl.Series) -> tuple[list[str], Integers]:
+    """Each run of equal tickers: its ticker and its first row."""
+    rows = text_runs(tickers.__arrow_c_stream__(), _MOST_RUNS) if tickers.dtype == pl.String else None
+    if rows is None:
+        runs = tickers.cast(pl.String).rle().struct.unnest()
+        ends = np.cumsum(runs["len"].to_numpy().astype(np.int64))
+        return runs["value"].to_list(), np.concatenate(([0], ends[:-1])) if len(ends) else ends
+    names: list[str] = []
+    firsts: list[int] = []
+    for row in rows:
+        name = tickers[row]
+        if not names or name != names[-1]:
+            names.append(name)
+            firsts.append(row)
+    return names, np.array(firsts, dtype=np.int64)
+
+
+def numbers_series(values: Floats) -> pl.Series:
+    """A column of numbers, missing where they are not-a-number."""
+    return pl.Series(number_column(values, np.empty((len(values) + 7) // 8, dtype=np.uint8)))
+
+
+def conditions_series(values: Truths, bars: Bars, warm_up_bars: int = 0) -> pl.Series:
+    """A column that is true where the condition is known to be true, never in a ticker's warm-up."""
+    bits = np.empty((len(values) + 7) // 8, dtype=np.uint8)
+    return pl.Series(condition_column(values, bits, bars.firsts, bars.lengths, warm_up_bars))
+
+
+def unknown_kept(values: Truths) -> pl.Series:
+    """A column of conditions, missing where unknown."""
+    return pl.select(pl.when(pl.Series(values != 0)).then(pl.Series(values == 1))).to_series()
+
+
+def truths(column: pl.Series) -> Truths:
+    """Conditions as bytes."""
+    values = column.cast(pl.Boolean)
+    held = values.fill_null(False).to_numpy().astype(np.uint8)
+    failed = (~values).fill_null(False).to_numpy().astype(np.uint8)
+    found: Truths = held + 2 * failed
+    return found
+
+
+def floats(column: pl.Series) -> Floats:
+    """Numbers, missing ones as not-a-number."""
+    values: Floats = np.ascontiguousarray(column.cast(pl.Float64).to_numpy()).astype(np.float64, copy=False)
+    return values

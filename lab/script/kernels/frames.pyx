@@ -1,0 +1,210 @@
+"""Between columns of bars and plain arrays: order checked in one pass, results handed to Polars without a copy."""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+# The Arrow C data interface.
+
+cdef struct ArrowSchema:
+    const char* format
+    const char* name
+    const char* metadata
+    int64_t flags
+    int64_t n_children
+    ArrowSchema** children
+    ArrowSchema* dictionary
+    void (*release)(ArrowSchema*) noexcept
+    void* private_data
+
+cdef struct ArrowArray:
+    int64_t length
+    int64_t null_count
+    int64_t offset
+    int64_t n_buffers
+    int64_t n_children
+    const void** buffers
+    ArrowArray** children
+    ArrowArray* dictionary
+    void (*release)(ArrowArray*) noexcept
+    void* private_data
+
+
+cdef void release_schema(ArrowSchema* schema) noexcept:
+    schema.release = NULL
+
+
+cdef void release_array(ArrowArray* array) noexcept with gil:
+    free(<void*>array.buffers)
+    Py_DECREF(<object>array.private_data)
+    array.release = NULL
+
+
+cdef void forget_schema(object capsule) noexcept:
+    cdef ArrowSchema* schema = <ArrowSchema*>PyCapsule_GetPointer(capsule, "arrow_schema")
+    if schema.release != NULL:
+        schema.release(schema)
+    free(schema)
+
+
+cdef void forget_array(object capsule) noexcept:
+    cdef ArrowArray* array = <ArrowArray*>PyCapsule_GetPointer(capsule, "arrow_array")
+    if array.release != NULL:
+        array.release(array)
+    free(array)
+
+
+cdef class Column:
+    """An array of Arrow made of buffers that others own."""
+
+    cdef object owner
+    cdef const void* values
+    cdef const void* known
+    cdef Py_ssize_t length, missing
+    cdef bint numbers
+
+    def __arrow_c_array__(self, requested_schema=None):
+        cdef ArrowSchema* schema = <ArrowSchema*>malloc(sizeof(ArrowSchema))
+        cdef ArrowArray* array = <ArrowArray*>malloc(sizeof(ArrowArray))
+        cdef const void** buffers = <const void**>malloc(2 * sizeof(void*))
+        if schema == NULL or array == NULL or buffers == NULL:
+            raise MemoryError
+        memset(schema, 0, sizeof(ArrowSchema))
+        memset(array, 0, sizeof(ArrowArray))
+        schema.format = "g" if self.numbers else "b"
+        schema.name = ""
+        schema.flags = 2
+        schema.release = release_schema
+        buffers[0] = self.known if self.missing else NULL
+        buffers[1] = self.values
+        array.length, array.null_count, array.n_buffers = self.length, self.missing, 2
+        array.buffers = buffers
+        Py_INCREF(self.owner)
+        array.private_data = <void*>self.owner
+        array.release = release_array
+        return PyCapsule_New(schema, "arrow_schema", forget_schema), PyCapsule_New(array, "arrow_array", forget_array)
+
+
+def number_column(const double[::1] values, unsigned char[::1] known):
+    """Numbers, missing where they are not-a-number; `known` is filled with a bit for each."""
+    cdef Py_ssize_t i, length = values.shape[0], missing = 0, whole = length // 8, j
+    cdef uint8_t byte
+    cdef Column made = Column()
+    if known.shape[0] != (length + 7) // 8:
+        raise ValueError("one bit for each value")
+    with nogil:
+        for i in range(whole):
+            byte = 0
+            for j in range(8):
+                byte |= (values[8 * i + j] == values[8 * i + j]) << j
+            known[i] = byte
+            if byte != 255:
+                for j in range(8):
+                    missing += not (byte >> j & 1)
+        if whole * 8 < length:
+            byte = 0
+            for j in range(length - 8 * whole):
+                byte |= (values[8 * whole + j] == values[8 * whole + j]) << j
+                missing += values[8 * whole + j] != values[8 * whole + j]
+            known[whole] = byte
+    made.owner, made.length, made.missing, made.numbers = (values, known), length, missing, True
+    if length:
+        made.values, made.known = &values[0], &known[0]
+    return made
+
+
+def condition_column(const unsigned char[::1] values, unsigned char[::1] bits, const long long[::1] firsts, const long long[::1] lengths,
+                     Py_ssize_t warm_up):
+    """Conditions as bits: true where known to be true, never within the first `warm_up` of a ticker's bars."""
+    cdef Py_ssize_t i, length = values.shape[0], whole = length // 8, j, k, until
+    cdef uint8_t byte
+    cdef Column made = Column()
+    if bits.shape[0] != (length + 7) // 8:
+        raise ValueError("one bit for each value")
+    with nogil:
+        for i in range(whole):
+            byte = 0
+            for j in range(8):
+                byte |= (values[8 * i + j] & 1) << j
+            bits[i] = byte
+        if whole * 8 < length:
+            byte = 0
+            for j in range(length - 8 * whole):
+                byte |= (values[8 * whole + j] & 1) << j
+            bits[whole] = byte
+        for k in range(firsts.shape[0]):
+            until = firsts[k] + (warm_up if warm_up < lengths[k] else lengths[k])
+            for i in range(firsts[k], until):
+                bits[i >> 3] &= ~<uint8_t>(1 << (i & 7))
+    made.owner, made.length, made.missing, made.numbers = (bits,), length, 0, False
+    if length:
+        made.values = &bits[0]
+    return made
+
+
+def starts_anew(const long long[::1] times, unsigned char[::1] out):
+    """1 where a bar does not start after the one before it; returns how many there are."""
+    cdef Py_ssize_t i, found = 0
+    cdef unsigned char back
+    if out.shape[0] != times.shape[0]:
+        raise ValueError("the columns differ in length")
+    if times.shape[0]:
+        out[0] = 1
+        found = 1
+    with nogil:
+        for i in range(1, times.shape[0]):
+            back = times[i] <= times[i - 1]
+            out[i] = back
+            found += back
+    return found
+
+
+cdef struct ArrowArrayStream:
+    int (*get_schema)(ArrowArrayStream*, ArrowSchema*) noexcept
+    int (*get_next)(ArrowArrayStream*, ArrowArray*) noexcept
+    const char* (*get_last_error)(ArrowArrayStream*) noexcept
+    void (*release)(ArrowArrayStream*) noexcept
+    void* private_data
+
+
+def text_runs(object stream, Py_ssize_t most):
+    """Rows at which a column of text (a capsule of an Arrow stream) may hold another text than the row before; None beyond `most`.
+
+    Texts are compared as Arrow keeps them: up to 12 letters and bytes in place, longer ones by where they are.
+    """
+    cdef ArrowArrayStream* source = <ArrowArrayStream*>PyCapsule_GetPointer(stream, "arrow_array_stream")
+    cdef ArrowSchema schema
+    cdef ArrowArray array
+    cdef const int64_t* views
+    cdef Py_ssize_t i, at = 0, found
+    cdef list rows = []
+    cdef bint fits
+    if source.get_schema(source, &schema) != 0:
+        return None
+    fits = schema.format[0] == b"v" and schema.format[1] == b"u"
+    if schema.release != NULL:
+        schema.release(&schema)
+    while fits:
+        if source.get_next(source, &array) != 0:
+            return None
+        if array.release == NULL:
+            return rows
+        if array.n_buffers < 2 or array.null_count != 0:
+            fits = False
+        elif array.length:
+            views = <const int64_t*>array.buffers[1] + 2 * array.offset
+            rows.append(at)
+            i = 1
+            while i < array.length and len(rows) <= most:
+                with nogil:
+                    while i < array.length and views[2 * i] == views[2 * i - 2] and views[2 * i + 1] == views[2 * i - 1]:
+                        i += 1
+                if i < array.length:
+                    rows.append(at + i)
+                    i += 1
+            at += array.length
+            fits = len(rows) <= most
+        array.release(&array)
+    return None
