@@ -11,7 +11,8 @@ import polars as pl
 
 from lab.market.bars import PRICES, RAW_SCHEMA, place_in_sessions
 from lab.market.calendar import ZONE, trading_sessions
-from lab.market.problems import Problem, ProblemKind
+from lab.market.clockwork import named_by_start, put_on_grid, stale_problems, zone_problems
+from lab.market.problems import Done, Problem, ProblemKind
 from lab.market.splits import Split, adjust_for_splits, find_splits
 from lab.market.timeframes import DAILY, timeframe_minutes
 
@@ -49,64 +50,80 @@ def clean_bars(raw: pl.DataFrame, timeframe: str, *, adjust: bool = True) -> Cle
     Left out: bars without a price, with a zero, negative or absurd one, with a single price far from all before and after it (a
     bad print), and all but one of those at the same time. Widened: a high or low that does not hold open and close. Adjusted:
     what came before an unadjusted split, unless `adjust` is False: where a source lists its splits, a jump without one is only
-    reported. Only reported as well: missing bars and sessions, bars outside regular hours, prices that may be bad prints.
+    reported. Put on the grid: times that stand a little beside it, and bars named by their end. Only reported: missing bars and
+    sessions, bars outside regular hours, prices that may be bad prints, stale stretches, volumes that look like another zone's.
     """
     problems: list[Problem] = []
 
-    def note(kind: ProblemKind, sentence: str) -> None:
-        problems.append(Problem(kind, sentence))
+    def note(kind: ProblemKind, sentence: str, done: Done, count: int) -> None:
+        problems.append(Problem(kind, sentence, done, count))
 
     bars = raw.select(pl.col(name).cast(kind) for name, kind in RAW_SCHEMA.items()).sort("timestamp", maintain_order=True)
     bars = _without_unreadable(bars, note)
-    bars = _without_duplicates(bars, note)
+    on_grid = put_on_grid(bars, timeframe)
+    problems += on_grid.problems
+    bars = _without_duplicates(on_grid.bars, note)
     bars = _with_whole_range(bars, note)
     bars = _without_bad_prints(bars, note)
     if bars.is_empty():
         return CleanBars(bars, tuple(problems), ())
     placed = place_in_sessions(bars, timeframe)
+    started = named_by_start(bars, placed, timeframe)
+    if started.problems:
+        problems += started.problems
+        bars = started.bars
+        placed = place_in_sessions(bars, timeframe)
     if placed["timestamp"].is_duplicated().any():
         # Daily bars of one date, or two bars that both hold the open, fall on one time once they are placed in their session.
         keep = ~placed["timestamp"].is_duplicated() | placed["timestamp"].is_first_distinct()
-        note(ProblemKind.DUPLICATE, f"{_bars(int((~keep).sum()))} of a session that already had one at that time: left out.")
+        extra = int((~keep).sum())
+        note(ProblemKind.DUPLICATE, f"{_bars(extra)} of a session that already had one at that time: left out.", Done.LEFT_OUT, extra)
         bars, placed = bars.filter(keep), placed.filter(keep)
     if bars["volume"].sum() == 0:
-        note(ProblemKind.NO_VOLUME, "No volumes: volume filters can't signal, and entries find no volume to fill against.")
+        sentence = "No volumes: volume filters can't signal, and entries find no volume to fill against."
+        note(ProblemKind.NO_VOLUME, sentence, Done.KEPT, bars.height)
     _report_hours(placed, timeframe, note)
     _report_gaps(placed, timeframe, note)
+    problems += (*stale_problems(placed, timeframe), *zone_problems(placed, timeframe))
     splits = find_splits(placed)
     for split in splits:
-        note(ProblemKind.SPLIT, split.sentence if adjust else split.doubt)
+        older = placed.filter(pl.col("session") < split.session).height
+        note(ProblemKind.SPLIT, split.sentence if adjust else split.doubt, Done.ADJUSTED if adjust else Done.KEPT, older)
     if not adjust:
         return CleanBars(bars, tuple(problems), ())
     return CleanBars(adjust_for_splits(placed, splits).select(*RAW_SCHEMA), tuple(problems), splits)
 
 
-_Note = Callable[[ProblemKind, str], None]
+_Note = Callable[[ProblemKind, str, Done, int], None]
 
 
 def _without_unreadable(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
     readable = pl.all_horizontal(pl.col(name).is_finite().fill_null(False) for name in PRICES) & pl.col("timestamp").is_not_null()
     kept = bars.filter(readable)
     if kept.height < bars.height:
-        note(ProblemKind.UNREADABLE_PRICE, f"{_bars(bars.height - kept.height)} without a readable time and four prices: left out.")
+        lost = bars.height - kept.height
+        note(ProblemKind.UNREADABLE_PRICE, f"{_bars(lost)} without a readable time and four prices: left out.", Done.LEFT_OUT, lost)
     positive = kept.filter(pl.all_horizontal(pl.col(name) > 0 for name in PRICES))
     if positive.height < kept.height:
         wrong = kept.filter(pl.any_horizontal(pl.col(name) <= 0 for name in PRICES))
         note(
             ProblemKind.BAD_PRICE,
             f"{_bars(wrong.height)} with a zero or negative price (first {_when(wrong)}): left out.",
+            Done.LEFT_OUT,
+            wrong.height,
         )
     possible = pl.all_horizontal(pl.col(name).is_between(_LOWEST_PRICE, _HIGHEST_PRICE) for name in PRICES)
     sane = positive.filter(possible)
     if sane.height < positive.height:
         wrong = positive.filter(~possible)
         found = f"{_bars(wrong.height)} with a price that no share has (first {_when(wrong)}: {_range(wrong)})"
-        note(ProblemKind.BAD_PRICE, f"{found}; prices must lie between {_LOWEST_PRICE:f} and {_HIGHEST_PRICE:,.0f} dollars: left out.")
+        sentence = f"{found}; prices must lie between {_LOWEST_PRICE:f} and {_HIGHEST_PRICE:,.0f} dollars: left out."
+        note(ProblemKind.BAD_PRICE, sentence, Done.LEFT_OUT, wrong.height)
     volume = pl.col("volume")
     absurd = sane.filter(volume.is_finite() & (volume > _MOST_VOLUME))
     if not absurd.is_empty():
         found = f"{_bars(absurd.height)} with more than {_MOST_VOLUME:,.0f} shares of volume (first {_when(absurd)})"
-        note(ProblemKind.NO_VOLUME, f"{found}: their volume counts as unknown.")
+        note(ProblemKind.NO_VOLUME, f"{found}: their volume counts as unknown.", Done.PUT_RIGHT, absurd.height)
     volume = pl.when(volume <= _MOST_VOLUME).then(volume)
     return sane.with_columns(pl.when(volume.is_finite() & (volume > 0)).then(volume).otherwise(0.0).alias("volume"))
 
@@ -118,7 +135,8 @@ def _without_duplicates(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
     by_volume = bars.sort("timestamp", "volume", descending=[False, True], maintain_order=True)
     kept = by_volume.unique("timestamp", keep="first", maintain_order=True)
     extra = bars.height - kept.height
-    note(ProblemKind.DUPLICATE, f"{_bars(extra)} at a time that already had one (first {_when(twice)}): the one with most volume was kept.")
+    sentence = f"{_bars(extra)} at a time that already had one (first {_when(twice)}): the one with most volume was kept."
+    note(ProblemKind.DUPLICATE, sentence, Done.LEFT_OUT, extra)
     return kept
 
 
@@ -130,6 +148,8 @@ def _with_whole_range(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
     note(
         ProblemKind.BAD_OHLC,
         f"{_bars(wrong.height)} with a high or low that does not hold the other prices (first {_when(wrong)}): the range was widened.",
+        Done.PUT_RIGHT,
+        wrong.height,
     )
     return bars.with_columns(high=top, low=bottom)
 
@@ -155,10 +175,10 @@ def _without_bad_prints(bars: pl.DataFrame, note: _Note) -> pl.DataFrame:
     wrong, odd = judged.filter("bad"), judged.filter(pl.col("odd") & ~pl.col("bad"))
     if not wrong.is_empty():
         found = f"{_bars(wrong.height)} with a price far from all before and after (first {_when(wrong)}: {_range(wrong)})"
-        note(ProblemKind.BAD_PRINT, f"{found}: left out as a bad print.")
+        note(ProblemKind.BAD_PRINT, f"{found}: left out as a bad print.", Done.LEFT_OUT, wrong.height)
     if not odd.is_empty():
         found = f"{_bars(odd.height)} with a price far from those before and after (first {_when(odd)}: {_range(odd)})"
-        note(ProblemKind.FAR_PRICE, f"{found}: kept, since it may be true; check it.")
+        note(ProblemKind.FAR_PRICE, f"{found}: kept, since it may be true; check it.", Done.KEPT, odd.height)
     return judged.filter(~pl.col("bad")).drop("bad", "odd")
 
 
@@ -171,10 +191,12 @@ def _report_hours(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
         note(
             ProblemKind.NO_SESSION,
             f"{_bars(off_days.height)} on days without a trading session (first {off_days['session'][0]}): kept, but not traded.",
+            Done.KEPT,
+            off_days.height,
         )
     extended = outside.height - off_days.height
     if extended and timeframe != DAILY:
-        note(ProblemKind.OUTSIDE_HOURS, f"{_bars(extended)} outside regular hours: kept, but not traded.")
+        note(ProblemKind.OUTSIDE_HOURS, f"{_bars(extended)} outside regular hours: kept, but not traded.", Done.KEPT, extended)
 
 
 def _report_gaps(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
@@ -189,7 +211,8 @@ def _report_gaps(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
         span = f"{begin}" if length == 1 else f"{begin} to {end}"
         sessions = "session" if missing.height == 1 else "sessions"
         longest = f"the longest gap {span}" if missing.height > 1 else span
-        note(ProblemKind.MISSING_SESSIONS, f"{missing.height:,} trading {sessions} without bars ({longest}): not filled.")
+        sentence = f"{missing.height:,} trading {sessions} without bars ({longest}): not filled."
+        note(ProblemKind.MISSING_SESSIONS, sentence, Done.NOT_FILLED, missing.height)
     if timeframe == DAILY:
         return
     length_minutes = timeframe_minutes(timeframe)
@@ -199,7 +222,8 @@ def _report_gaps(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
     share = 1 - regular.height / expected
     if share > _THIN_SHARE:
         missing_share = f"{share:.0%} of the regular {timeframe} bars are missing"
-        note(ProblemKind.MISSING_BARS, f"{missing_share} (no trades, or a hole in the file): not filled.")
+        sentence = f"{missing_share} (no trades, or a hole in the file): not filled."
+        note(ProblemKind.MISSING_BARS, sentence, Done.NOT_FILLED, expected - regular.height)
 
 
 def _longest_run(sessions: list[date], missing: set[date]) -> tuple[date, date, int]:
