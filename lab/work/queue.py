@@ -153,7 +153,7 @@ def _unfinished(session: Session) -> list[_Unfinished]:
         .where(col(AgentIteration.iteration_status).in_(UNFINISHED))
         .order_by(col(AgentIteration.id))
     )
-    return [_Unfinished(*row) for row in rows.tuples() if row[0] is not None]
+    return [_Unfinished(*row) for row in rows if row[0] is not None]
 
 
 def _free(owner: str | None, expires_at: datetime | None, now: datetime) -> bool:
