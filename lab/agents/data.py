@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
 from sqlmodel import select
 
-from lab.agents.errors import BadAgent, BadFetch
+from lab.agents.errors import BadAgent
 from lab.agents.gaps import VIX_NAMES
 from lab.agents.queries import universe_view
 from lab.agents.span import bars_folder
@@ -94,52 +93,6 @@ def import_bars(workspace: Workspace, store: Store, preview: ImportPreview, univ
         universe=name,
         problems=tuple(problems[:MOST_PROBLEMS_KEPT]),
         assumptions=plan.assumptions,
-    )
-
-
-def fetch_bars(
-    workspace: Workspace,
-    store: Store,
-    key: SecretStr,
-    tickers: Sequence[str],
-    timeframe: str,
-    first: date,
-    last: date,
-    universe_name: str,
-    progress: Progress,
-    *,
-    base_url: str,
-    calls_per_minute: int,
-) -> ImportReport:
-    """Fetch split-adjusted bars from Polygon, all tickers or none, and make a universe of them over the sessions from `first` to `last`.
-
-    An empty `universe_name` is made from what is asked for. Raises BadFetch, whose `field` says what to change, and whatever
-    `progress` raises: the person's way to stop.
-    """
-    from lab.market import BarsCache
-    from lab.market.polygon import checked_tickers
-    from lab.market.polygon import fetch_bars as fetch
-    from lab.market.polygon_line import PolygonError, PolygonLine
-
-    try:
-        wanted = checked_tickers(tickers)
-        others = f" and {len(wanted) - 1} more" if len(wanted) > 1 else ""
-        name = " ".join(universe_name.split()) or f"{wanted[0]}{others} {timeframe} {first} to {last}"
-        with store.read() as session:
-            if session.exec(select(Universe).where(Universe.name == name)).one_or_none() is not None:
-                raise BadFetch("universe", f"A universe named {name!r} exists already; choose another name.")
-        line = PolygonLine(key, base_url, calls_per_minute)
-        outcome = fetch(BarsCache(workspace.bars), line, wanted, timeframe, first, last, progress)
-    except PolygonError as error:
-        raise BadFetch(error.field, str(error)) from None
-    keep_universe(workspace, store, name, outcome.tickers, timeframe, "polygon", False, outcome.first_session, outcome.last_session)
-    problems = [f"{ticker}: {problem}" for ticker, found in outcome.quality.items() for problem in found]
-    return ImportReport(
-        rows=outcome.rows,
-        tickers=outcome.tickers,
-        timeframe=timeframe,
-        universe=name,
-        problems=tuple(problems[:MOST_PROBLEMS_KEPT]),
     )
 
 

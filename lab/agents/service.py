@@ -6,12 +6,10 @@ A screen calls these from a thread. What reads gives snapshots (`lab.agents.view
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
@@ -53,6 +51,7 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from lab.agents.fetching import Fetches
     from lab.agents.news_store import News
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
@@ -343,25 +342,12 @@ class Lab:
 
         return import_bars(self.workspace, self.store, preview, universe_name, progress)
 
-    def fetch_bars(
-        self,
-        key: SecretStr,
-        tickers: Sequence[str],
-        timeframe: str,
-        first: date,
-        last: date,
-        universe_name: str,
-        progress: Progress,
-        *,
-        base_url: str,
-        calls_per_minute: int,
-    ) -> ImportReport:
-        """Bars from Polygon, and a universe of them. Raises BadFetch; takes minutes on a slow plan, ended by what `progress` raises."""
-        from lab.agents.data import fetch_bars
+    @property
+    def fetches(self) -> Fetches:
+        """What is fetched from Polygon: started, paused, resumed, cancelled, watched."""
+        from lab.agents.fetching import Fetches
 
-        place = (self.workspace, self.store)
-        rate = calls_per_minute
-        return fetch_bars(*place, key, tickers, timeframe, first, last, universe_name, progress, base_url=base_url, calls_per_minute=rate)
+        return Fetches(self.workspace, self.store)
 
     # --- the person's own choices
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import demo, listing, run, scripts, sweep
+from lab.cli import demo, fetching, listing, run, scripts, sweep
 from lab.cli.program import open_program
 from lab.settings import Settings
 
@@ -35,6 +34,7 @@ app = typer.Typer(
 )
 data = typer.Typer(help="Import or fetch bars and see what is cached.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
+fetching.register(data)
 app.add_typer(scripts.app, name="script")
 app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
@@ -174,29 +174,6 @@ def import_command(
 ) -> None:
     """Import bars from a file and make a universe of their tickers."""
     _with_lab(lambda lab: listing.import_file(lab, file, name, zone, timeframe, column or [], tickers, as_json))
-
-
-@data.command("fetch", epilog="Example: lab data fetch AAPL MSFT --timeframe 1m --from 2024-01-01")
-def fetch_command(
-    tickers: Annotated[list[str], typer.Argument(help="Stocks or funds, as Polygon writes them.")],
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The first session.")],
-    last: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="The last session; the last finished one where it is left out."
-        ),
-    ] = None,
-    timeframe: Annotated[str, typer.Option(help="1m, 5m, 15m, 30m, 1h or 1d.")] = "1m",
-    name: Annotated[str | None, typer.Option(help="The universe's name; made from tickers and span where it is left out.")] = None,
-    save_key: Annotated[bool, typer.Option("--save-key", help="Keep the key that was typed, readable by you alone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Fetch bars from Polygon and make a universe of them.
-
-    The key comes from POLYGON_API_KEY, from the key kept earlier, or is asked for.
-    """
-    asked = listing.FetchRequest(tuple(tickers), timeframe, first.date(), last.date() if last else None, name, save_key, as_json)
-    _with_lab(lambda lab: listing.fetch(lab, Settings(), asked))
 
 
 @data.command("status", epilog="Example: lab data status")

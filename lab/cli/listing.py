@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import sys
-from dataclasses import dataclass
 from dataclasses import replace as with_changes
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from lab.agents.errors import NotThere
-from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
 from lab.agents.views import NamedFigure, TradeRow
 from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
@@ -23,7 +18,6 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     from lab.agents.service import Lab
     from lab.agents.views import ResultSummary
-    from lab.settings import Settings
 
 
 def agents(lab: Lab, as_json: bool) -> None:
@@ -220,51 +214,6 @@ def import_file(
         print(f"  {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class FetchRequest:
-    """What `lab data fetch` was asked for."""
-
-    tickers: tuple[str, ...]
-    timeframe: str
-    first: date
-    last: date | None
-    name: str | None
-    save_key: bool
-    as_json: bool
-
-
-def fetch(lab: Lab, settings: Settings, asked: FetchRequest) -> None:
-    kept = settings.config / FILE
-    key = polygon_key(kept)
-    typed = key is None
-    if key is None:
-        if not sys.stdin.isatty():
-            raise LabError(f"There is no Polygon key: set {VARIABLE}, or run this in a terminal, which asks for it.")
-        key = SecretStr(getpass.getpass("Polygon key (not shown): "))
-    last = asked.last or datetime.now(UTC).date()
-    tickers = [ticker for word in asked.tickers for ticker in word.split(",")]
-    report = lab.fetch_bars(
-        key,
-        tickers,
-        asked.timeframe,
-        asked.first,
-        last,
-        asked.name or "",
-        _bar,
-        base_url=settings.polygon_url,
-        calls_per_minute=settings.polygon_calls_per_minute,
-    )
-    _bar(1.0, "done")
-    if typed and asked.save_key:
-        save_polygon_key(kept, key)
-    if asked.as_json:
-        print_json(report)
-        return
-    print(f"Fetched {report.rows:,} bars of {len(report.tickers)} tickers ({report.timeframe}) as universe {report.universe!r}.")
-    for problem in report.problems:
-        print(f"  {problem}")
-
-
 def approvals(lab: Lab, as_json: bool) -> None:
     rows = lab.approvals()
     if as_json:
@@ -305,7 +254,7 @@ def data_status(lab: Lab, as_json: bool) -> None:
     if as_json:
         print_json({"universes": universes, "coverage": coverage})
         return
-    if not universes:
+    if not universes and not coverage:
         print("No bars yet. Import a file: lab data import FILE, fetch them: lab data fetch AAPL, or make the demo market: lab data demo")
         return
     print_table(

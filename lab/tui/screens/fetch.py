@@ -1,8 +1,9 @@
-"""Fetching bars from Polygon: key, tickers and span, each error at its field, progress that can be stopped, and the report."""
+"""Fetching bars from Polygon: key, tickers and span, each error at its field, progress that can be paused, and the report."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,16 +16,17 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
 
 from lab.agents.errors import BadFetch
+from lab.agents.fetching import FetchView
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
-from lab.agents.views import ImportReport
 from lab.errors import LabError
 from lab.settings import Settings
+from lab.store.fetch_models import FetchState
 from lab.tui.actions import BACK, Action
-from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone as T
-from lab.tui.text import bar, plural, safe, toned
+from lab.tui.text import bar, duration, plural, safe, toned
 from lab.tui.widgets.choices import Choices
+from lab.work.fetcher import ensure_fetcher
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "1d")
 ONCE, KEEP = "no", "yes"
@@ -38,6 +40,7 @@ FIELDS = {
     "universe": "name",
 }
 """Where the sentence about a field stands and the cursor goes."""
+LOOK_SECONDS = 0.2
 FIRST_DAYS_AGO = 365
 """The free plan reaches two years back; one is enough to learn on and is fetched sooner."""
 
@@ -55,8 +58,19 @@ class Order:
     name: str
 
 
+class _Watch:
+    """What the screen and the thread that watches a fetch tell each other."""
+
+    def __init__(self) -> None:
+        self.view: FetchView | None = None
+        self.pause = False
+        """The person wants it to stop for now."""
+        self.leave = False
+        """Nobody watches any more: it goes on."""
+
+
 class FetchBars(LabScreen[None]):
-    """All of it is stored, or nothing."""
+    """The fetch goes on without this screen; what has come is kept."""
 
     PLACE = "fetch"
     TITLE = "Fetch bars from Polygon"
@@ -83,7 +97,7 @@ class FetchBars(LabScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._progress: Progress | None = None
+        self._watch: _Watch | None = None
         self._fetched = False
         self._known: SecretStr | None = None
 
@@ -113,7 +127,7 @@ class FetchBars(LabScreen[None]):
             yield Static(id="what")
             yield Static(id="bar")
             yield Static(id="note")
-            yield Static("esc stops the fetch; nothing is stored before all of it is there.", id="stop-hint")
+            yield Static("esc pauses the fetch and keeps what has come. It goes on when the program is closed.", id="stop-hint")
         with VerticalScroll(id="report", can_focus=False):
             yield Static(id="outcome")
             yield Button("Done", id="done", variant="primary", compact=True)
@@ -127,8 +141,8 @@ class FetchBars(LabScreen[None]):
         self.query_one("#tickers" if self._known else "#key").focus()
 
     def why_not(self, name: str) -> str | None:
-        if name == "fetch" and (self._progress is not None or self._fetched):
-            return "The bars are being fetched; esc stops that." if self._progress is not None else "The bars are fetched."
+        if name == "fetch" and (self._watch is not None or self._fetched):
+            return "The bars are being fetched; esc pauses that." if self._watch is not None else "The bars are fetched."
         return None
 
     # Asking
@@ -191,53 +205,58 @@ class FetchBars(LabScreen[None]):
     # Fetching
 
     async def _fetch(self, order: Order) -> None:
-        self._progress = progress = Progress()
+        self._watch = watch = _Watch()
         words = f"{plural(len(order.tickers), 'ticker')}, {order.timeframe} bars, {order.first} to {order.last}"
         self.query_one("#what", Static).update(safe(words))
         self.query_one("#form").display, self.query_one("#making").display = False, True
         self._look()
         timer = self.set_interval(0.1, self._look)
         self.refresh_actions()
-        report: ImportReport | None = None
+        view: FetchView | None = None
         problem: tuple[str, str] | None = None
         try:
-            report = await asyncio.to_thread(self._call, order, progress)
-        except Stopped:
-            problem = ("", "The fetch was stopped; nothing of it was stored.")
+            view = await asyncio.to_thread(self._call, order, watch)
         except BadFetch as error:
             problem = (error.field, str(error))
         except LabError as error:
             problem = ("", str(error))
         finally:
             timer.stop()
-            progress.stop()  # where this was cancelled because the program ends, the thread must end too
-            self._progress = None
+            watch.leave = True  # where this was cancelled because the program ends, the thread must end too
+            self._watch = None
         if not self.is_attached:
             return
         self.query_one("#making").display = False
-        if report is None:
+        if view is not None and view.state == FetchState.FINISHED:
+            self._fetched = True
+            self._show_report(view, await self._keep(order))
+        else:
             self.query_one("#form").display = True
+            if view is not None:
+                paused = "The fetch is paused; what has come is kept, and Fetch goes on from there."
+                problem = ("", view.sentence if view.state == FetchState.FAILED else paused)
             if problem is not None:
                 self.call_after_refresh(self._wrong, *problem)
-        else:
-            self._fetched = True
-            self._show_report(report, await self._keep(order))
         self.refresh_actions()
         self.lab_app.wake()
 
-    def _call(self, order: Order, progress: Progress) -> ImportReport:
-        settings = Settings()
-        return self.lab.fetch_bars(
-            order.key,
-            order.tickers,
-            order.timeframe,
-            order.first,
-            order.last,
-            order.name,
-            progress.report,
-            base_url=settings.polygon_url,
-            calls_per_minute=settings.polygon_calls_per_minute,
+    def _call(self, order: Order, watch: _Watch) -> FetchView | None:
+        """Start the fetch and watch it until it ends or is paused; None where nobody watches any more."""
+        fetches = self.lab.fetches
+        rate = Settings().polygon_calls_per_minute
+        fetch_id = fetches.start(
+            order.tickers, order.timeframe, order.first, order.last, universe=order.name or None, calls_per_minute=rate
         )
+        ensure_fetcher(self.lab_app.home, order.key)
+        while not watch.leave:
+            if watch.pause:
+                fetches.pause(fetch_id)
+                watch.pause = False
+            view = watch.view = fetches.get(fetch_id)
+            if view.state not in (FetchState.QUEUED, FetchState.RUNNING):
+                return view
+            time.sleep(LOOK_SECONDS)
+        return None
 
     async def _keep(self, order: Order) -> str:
         """Keep the key where that is wanted, now that it has worked; what is said about it."""
@@ -251,23 +270,25 @@ class FetchBars(LabScreen[None]):
         return f"The key is kept in {path}, readable by you alone."
 
     def _look(self) -> None:
-        if self._progress is not None:
+        if self._watch is not None:
+            view = self._watch.view
             width = max(10, self.query_one("#bar").content_size.width - 6)
-            self.query_one("#bar", Static).update(Content(f"{bar(self._progress.fraction, width)} {self._progress.fraction:4.0%}"))
-            self.query_one("#note", Static).update(safe(self._progress.note or "calling Polygon", T.MUTED))
+            share = view.progress if view is not None else 0.0
+            self.query_one("#bar", Static).update(Content(f"{bar(share, width)} {share:4.0%}"))
+            self.query_one("#note", Static).update(safe(_progress_words(view), T.MUTED))
 
-    def _show_report(self, report: ImportReport, about_key: str) -> None:
+    def _show_report(self, view: FetchView, about_key: str) -> None:
         self.query_one("#report").display = True
-        tickers = plural(len(report.tickers), "ticker")
+        tickers = plural(len(view.tickers), "ticker")
         parts: list[Content | str] = [
             toned("✓ ", T.GOOD),
-            safe(f"{report.rows:,} bars of {tickers} ({report.timeframe}) are in the cache as the universe {report.universe}.\n"),
+            safe(f"{view.bars:,} bars of {tickers} ({view.timeframe}) came.\n{view.sentence}\n"),
         ]
         if about_key:
             parts.append(safe(f"{about_key}\n"))
-        if report.problems:
-            parts.append(toned(f"\n{plural(len(report.problems), 'thing')} to know about these bars\n", T.STRONG))
-            parts += [safe(f"· {problem}\n") for problem in report.problems]
+        if view.problems:
+            parts.append(toned(f"\n{plural(len(view.problems), 'thing')} to know about these bars\n", T.STRONG))
+            parts += [safe(f"· {problem}\n") for problem in view.problems]
         else:
             parts.append(toned("\nNo gaps, duplicates, impossible prices or unadjusted splits were found.\n", T.MUTED))
         self.query_one("#outcome", Static).update(Content.assemble(*parts))
@@ -278,15 +299,24 @@ class FetchBars(LabScreen[None]):
         self.dismiss(None)
 
     def action_back(self) -> None:
-        """Stop the fetch under way, or leave."""
-        if self._progress is not None:
-            self._progress.stop()
+        """Pause the fetch under way, or leave."""
+        if self._watch is not None:
+            self._watch.pause = True
         else:
             self.dismiss(None)
 
     def on_unmount(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        if self._watch is not None:
+            self._watch.leave = True
+
+
+def _progress_words(view: FetchView | None) -> str:
+    """What is being done, how fast, and how long it will take."""
+    if view is None:
+        return "starting"
+    rate = [f"{view.bars_per_second:,.0f} bars a second"] if view.bars_per_second is not None else []
+    left = [f"{duration(view.seconds_left)} left"] if view.seconds_left is not None else []
+    return "; ".join([view.note or "calling Polygon", *rate, *left])
 
 
 def _row(label: str, field: Widget) -> Horizontal:

@@ -7,14 +7,13 @@ import json
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from polygon import RESTClient
@@ -22,13 +21,10 @@ from pydantic import SecretStr
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from lab.market.errors import MarketError
+from lab.market.polygon.pace import Pace
 
-LIMIT = 50_000
-"""The most base bars (minutes or days) that Polygon puts into one page."""
-
-_WINDOW_SECONDS = 61.0
-"""A minute and a little, because a call arrives later than it leaves."""
 _SLICE_SECONDS = 0.1
+_MOST_CONNECTIONS = 8
 _MOST_TRIES = 5
 _MOST_TRIES_UNHEARD = 2
 """Before the first reply: somebody without a network shall not wait for five tries."""
@@ -38,6 +34,8 @@ _LONGEST_WAIT = 120.0
 
 Tick = Callable[[str], None]
 """Called ten times a second with what is waited for ("" for a reply); what it raises ends the call."""
+Ask = Callable[[Any], urllib3.BaseHTTPResponse]
+"""One request, made with the vendor's own client, unread: `raw=True`."""
 
 
 class PolygonError(MarketError):
@@ -66,6 +64,14 @@ class Limits:
     """Without a single byte."""
     call_seconds: float = 120.0
     """For the whole of it, however slowly bytes drip in."""
+
+
+class Unreachable(PolygonError):
+    """Polygon does not answer, or is too busy to: asking for something else would fail as well."""
+
+
+class NotInPlan(PolygonError):
+    """The plan of the key does not include what was asked for."""
 
 
 class _Refused(Exception):
@@ -102,28 +108,8 @@ class _Wire:
         return reply
 
 
-@dataclass(slots=True)
-class _Pace:
-    """Lets at most `calls_per_minute` calls start within any minute; 0 lets all through."""
-
-    calls_per_minute: int
-    clock: Clock
-    started: deque[float] = field(default_factory=deque)
-
-    def wait_seconds(self) -> float:
-        now = self.clock.now()
-        while self.started and now - self.started[0] >= _WINDOW_SECONDS:
-            self.started.popleft()
-        if self.calls_per_minute == 0 or len(self.started) < self.calls_per_minute:
-            return 0.0
-        return self.started[0] + _WINDOW_SECONDS - now
-
-    def start(self) -> None:
-        self.started.append(self.clock.now())
-
-
 class PolygonLine:
-    """A connection to Polygon with one key. Raises PolygonError, its sentences free of the key."""
+    """A connection to Polygon with one key, for any number of threads. Raises PolygonError, its sentences free of the key."""
 
     def __init__(
         self,
@@ -132,36 +118,37 @@ class PolygonLine:
         calls_per_minute: int,
         clock: Clock | None = None,
         limits: Limits | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        """`pace` counts the calls together with other processes; without it those of this object are counted alone."""
         self.base_url = checked_base(base_url)
         self.host = urlsplit(self.base_url).netloc
         self._key = checked_key(key)
         self._clock = clock or Clock()
         self._limits = limits or Limits()
-        self._pace = _Pace(calls_per_minute, self._clock)
+        self._pace = pace or Pace(calls_per_minute, now=self._clock.now)
+        self.calls = 0
+        """Answers received so far."""
         self._heard = False
-        self._client: Any = RESTClient(api_key=self._key.get_secret_value(), base=self.base_url, retries=0, num_pools=1)
+        self._client: Any = RESTClient(api_key=self._key.get_secret_value(), base=self.base_url, retries=0)
+        self._client.client.connection_pool_kw |= {"maxsize": _MOST_CONNECTIONS}
         self._client.client = _Wire(self._client.client, self._limits)
 
-    def aggregates(self, ticker: str, multiplier: int, timespan: str, first: date, last: date, tick: Tick) -> dict[str, Any]:
-        """The first page of a ticker's split-adjusted bars from `first` to `last`, oldest first."""
+    def ask(self, request: Ask, tick: Tick, not_in_plan: str = "") -> dict[str, Any]:
+        """The answer to `request`, read from its JSON.
 
-        def call() -> urllib3.BaseHTTPResponse:
-            reply: urllib3.BaseHTTPResponse = self._client.list_aggs(
-                quote(ticker, safe=""), multiplier, timespan, first, last, adjusted=True, sort="asc", limit=LIMIT, raw=True
-            )
+        `not_in_plan` says what a person can do where their plan does not include it. Raises what `tick` raises.
+        """
+        return self._parsed(self._body(lambda: request(self._client), tick, not_in_plan))
+
+    def following(self, path: str) -> Ask:
+        """The request for the page at `path` (with its query), always of this line's own host."""
+
+        def request(client: Any) -> urllib3.BaseHTTPResponse:
+            reply: urllib3.BaseHTTPResponse = client.client.request("GET", self.base_url + path, headers=client.headers)
             return reply
 
-        return self._document(call, tick)
-
-    def follow(self, path: str, tick: Tick) -> dict[str, Any]:
-        """The page at `path` (with its query), always of this line's own host."""
-
-        def call() -> urllib3.BaseHTTPResponse:
-            reply: urllib3.BaseHTTPResponse = self._client.client.request("GET", self.base_url + path, headers=self._client.headers)
-            return reply
-
-        return self._document(call, tick)
+        return request
 
     def readable(self, text: str) -> str:
         """What the server wrote, fit for a sentence: one line, printable, short, and without the key should it echo it."""
@@ -170,25 +157,32 @@ class PolygonLine:
 
     # Inside
 
-    def _document(self, call: Callable[[], urllib3.BaseHTTPResponse], tick: Tick) -> dict[str, Any]:
+    def _body(self, call: Callable[[], urllib3.BaseHTTPResponse], tick: Tick, not_in_plan: str) -> bytes:
         tries = 0
         while True:
-            self._pause(self._pace.wait_seconds(), "waiting", f"for the plan's {self._pace.calls_per_minute} calls a minute", tick)
-            self._pace.start()
+            call_id = self._wait_for_turn(tick)
             tries += 1
             try:
-                body = self._attend(call, tick)
-                break
+                body = self._attend(call, tick, call_id, not_in_plan)
+                self.calls += 1
+                return body
             except _TryAgain as error:
                 trouble = error
             if tries >= (_MOST_TRIES if self._heard else _MOST_TRIES_UNHEARD):
-                raise PolygonError(f"{trouble} It was tried {tries} times. Nothing was stored; try again later.")
+                raise Unreachable(f"{trouble} It was tried {tries} times; what came before is kept. Try again later.")
             usual = (_BUSY_WAITS if trouble.busy else _TROUBLE_WAITS)[tries - 1]
             wait = usual if trouble.wait_seconds is None else trouble.wait_seconds
             if wait > _LONGEST_WAIT:
-                raise PolygonError(f"{trouble} It asks to wait {_length(wait)}: try again then. Nothing was stored.")
+                raise Unreachable(f"{trouble} It asks to wait {_length(wait)}: try again then; what came before is kept.")
             self._pause(wait, "trying again in", f"({trouble})", tick)
-        return self._parsed(body)
+
+    def _wait_for_turn(self, tick: Tick) -> str:
+        """The id of a call that may start now."""
+        while True:
+            call_id, wait = self._pace.take()
+            if wait == 0.0:
+                return call_id
+            self._pause(wait, "waiting", f"for the plan's {self._pace.calls} calls a minute", tick)
 
     def _pause(self, seconds: float, before: str, after: str, tick: Tick) -> None:
         until = self._clock.now() + seconds
@@ -196,15 +190,19 @@ class PolygonLine:
             tick(f"{before} {_length(rest)} {after}")
             self._clock.sleep(min(rest, _SLICE_SECONDS))
 
-    def _attend(self, call: Callable[[], urllib3.BaseHTTPResponse], tick: Tick) -> bytes:
+    def _attend(self, call: Callable[[], urllib3.BaseHTTPResponse], tick: Tick, call_id: str, not_in_plan: str) -> bytes:
         """Make the call in a thread of its own, so that a person can leave while it hangs and a drip of bytes has an end."""
         answer: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
 
         def work() -> None:
+            result: bytes | BaseException
             try:
-                answer.put(call().data)
+                result = call().data
             except BaseException as error:  # handed to the waiting thread, which raises it
-                answer.put(error)
+                result = error
+            with suppress(MarketError):  # a full disk: the call then counts until this process ends
+                self._pace.end(call_id)
+            answer.put(result)
 
         threading.Thread(target=work, name="polygon", daemon=True).start()
         deadline = time.monotonic() + self._limits.call_seconds
@@ -220,12 +218,12 @@ class PolygonLine:
             if isinstance(got, bytes):
                 self._heard = True
                 return got
-            self._explain(got)
+            self._explain(got, not_in_plan)
 
-    def _explain(self, error: BaseException) -> None:
+    def _explain(self, error: BaseException, not_in_plan: str) -> None:
         """Raise what went wrong as a sentence; never chained, because the original holds request and key in its frames."""
         if isinstance(error, _Refused):
-            self._explain_status(error)
+            self._explain_status(error, not_in_plan)
         host = self.host
         if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
             raise _TryAgain(f"{host} can't be reached: check the network connection.") from None
@@ -237,7 +235,7 @@ class PolygonLine:
             raise _TryAgain(f"The connection to {host} broke in the middle of an answer.") from None
         raise PolygonError(f"The call to {host} failed ({type(error).__name__}).") from None
 
-    def _explain_status(self, refused: _Refused) -> None:
+    def _explain_status(self, refused: _Refused, not_in_plan: str) -> None:
         status, said = refused.status, self._said(refused.body)
         words = f" It says: {said}" if said else ""
         if status == 429:
@@ -249,7 +247,8 @@ class PolygonLine:
         if status == 401 or (status == 403 and "api key" in said.lower()):
             raise PolygonError(f"{self.host} does not accept this key: copy it again from your account there.{words}", "key") from None
         if status == 403:
-            raise PolygonError(f"The plan of this key does not include these bars; try later dates or daily bars.{words}", "span") from None
+            advice = not_in_plan or "The plan of this key does not include these bars; try later dates or daily bars."
+            raise NotInPlan(f"{advice}{words}", "span") from None
         if status == 404:
             raise PolygonError(f"{self.host} has nothing there: check the ticker and LAB_POLYGON_URL.{words}", "tickers") from None
         if status < 400:
@@ -270,7 +269,7 @@ class PolygonLine:
         try:
             document = json.loads(body, parse_constant=_no_such_number)
         except (ValueError, RecursionError):
-            raise PolygonError(f"{self.host} sent an answer that is not JSON. Nothing was stored; try again later.") from None
+            raise PolygonError(f"{self.host} sent an answer that is not JSON. It was not taken; try again later.") from None
         if not isinstance(document, dict):
             raise PolygonError(f"{self.host} sent an answer that is no reply of Polygon's: check LAB_POLYGON_URL.")
         return document
