@@ -21,14 +21,13 @@ from lab.market.durable import explaining_write_errors, make_folder, write_durab
 from lab.market.errors import DamagedBars, MissingBars
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
 from lab.market.problems import Problem
+from lab.market.repairing import SET_ASIDE, UNKNOWN_SOURCE, Damage, Rebuilt, find_damage, rebuild_manifest, set_aside
 from lab.market.resampling import base_for, resample
 from lab.market.splits import Split
 from lab.market.timeframes import DAILY, MINUTES, timeframe_minutes
 from lab.market.writing import CacheBatch, check_ticker
 
 __all__ = ["BarsCache", "CacheBatch", "Coverage", "check_ticker"]
-
-_SET_ASIDE = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +184,22 @@ class BarsCache:
                     _digest_bars(digest, ticker, name, self.read([ticker], name, since, last))
         return digest.hexdigest()
 
-    def verify(self) -> list[str]:
-        """Re-read every file and compare checksums; a sentence for each damaged one, which is set aside."""
-        sentences = []
-        manifest = load_manifest(self.folder)
-        for (ticker, timeframe), series in sorted(manifest.series.items()):
-            for file in series.files:
-                try:
-                    self._read_file(ticker, timeframe, file)
-                except DamagedBars as error:
-                    sentences.append(str(error))
-        return sentences
+    # Care
+
+    def verify(self, progress: Callable[[float, str], None] = lambda share, note: None) -> tuple[Damage, ...]:
+        """Read every file again and compare checksums: the damaged ones, which are set aside, and those that were found before."""
+
+        def check(series: Series, file: CachedFile) -> None:
+            self._read_file(series.ticker, series.timeframe, file)
+
+        return find_damage(load_manifest(self.folder), check, progress)
+
+    def rebuild(self, unknown_source: str = UNKNOWN_SOURCE) -> Rebuilt | None:
+        """Make a damaged or lost list of cached bars anew from the files (see `rebuild_manifest`); None where it is whole."""
+        if not self.folder.is_dir():
+            return None
+        with explaining_write_errors(self.folder), self._lock():
+            return rebuild_manifest(self.folder, unknown_source)
 
     # Inside
 
@@ -256,7 +260,7 @@ class BarsCache:
         what = f"The cached {timeframe} bars of {ticker} for {file.year} are damaged"
         again = "Import them again, or run `lab data repair`."
         if file.damaged:
-            raise DamagedBars(f"{what} and were set aside in {self.folder / _SET_ASIDE}. {again}")
+            raise DamagedBars(f"{what} and were set aside in {self.folder / SET_ASIDE}. {again}")
         try:
             return read_whole(self.folder, file)
         except FileNotFoundError:
@@ -276,17 +280,16 @@ class BarsCache:
             raise DamagedBars(f"The cached {timeframe} bars of {ticker} for {file.year} can't be read ({reason}): {path}.") from error
 
     def _set_aside(self, ticker: str, timeframe: str, file: CachedFile) -> str:
-        target = self.folder / _SET_ASIDE / file.path.replace("/", "_")
         try:
-            make_folder(target.parent)
-            os.replace(self.folder / file.path, target)
+            target = set_aside(self.folder, file.path)
         except OSError:
             return "The file could not be moved away."
         self._mark_damaged(ticker, timeframe, file)
         return f"The file was set aside as {target}."
 
     def _mark_damaged(self, ticker: str, timeframe: str, file: CachedFile) -> None:
-        with suppress(OSError), self._lock():
+        # Where another program is writing, this one doesn't wait for it: without its mark the missing file is found again.
+        with suppress(OSError), self._lock(wait=False):
             manifest = load_manifest(self.folder)
             series = manifest.series.get((ticker, timeframe))
             if series is None or file not in series.files:
@@ -296,8 +299,11 @@ class BarsCache:
             write_durably(self.folder / NAME, dump_manifest(Manifest(changed)))
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One writer at a time over all processes. The same thread may take it again: damage can be found in the middle of a batch."""
+    def _lock(self, wait: bool = True) -> Iterator[None]:
+        """One writer at a time over all processes. The same thread may take it again: damage can be found in the middle of a batch.
+
+        Without `wait`, BlockingIOError where another process has it.
+        """
         with self._guard:
             if self._locks_held:
                 yield
@@ -305,7 +311,7 @@ class BarsCache:
             make_folder(self.folder)
             descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._locks_held += 1
                 yield
             finally:

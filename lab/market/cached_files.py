@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -16,6 +18,7 @@ import polars as pl
 from lab.market.bars import SERIES_SCHEMA
 from lab.market.durable import write_durably
 from lab.market.manifest import CachedFile
+from lab.market.splits import Split
 
 _EXTENDED_COLUMNS = list(SERIES_SCHEMA)
 _REGULAR_COLUMNS = [name for name in SERIES_SCHEMA if name != "regular"]
@@ -25,11 +28,28 @@ class WrongContentError(Exception):
     """A cached file is not what was written. Caught inside the cache, which sets the file aside and says so."""
 
 
-def write_year(folder: Path, series: tuple[str, str], source: str, part: pl.DataFrame, new_files: list[Path]) -> CachedFile:
-    """Write one year of a (ticker, timeframe), columns of `SERIES_SCHEMA`; files that were not there before are added to `new_files`."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a file says about itself, so that a lost manifest can be made anew."""
+
+    ticker: str
+    timeframe: str
+    source: str
+    splits: tuple[Split, ...]
+    file: CachedFile
+
+
+def write_year(
+    folder: Path, series: tuple[str, str], source: str, part: pl.DataFrame, splits: Sequence[Split], new_files: list[Path]
+) -> CachedFile:
+    """Write one year of a (ticker, timeframe), columns of `SERIES_SCHEMA`; files that were not there before are added to `new_files`.
+
+    `splits` are those the bars are adjusted for.
+    """
     ticker, timeframe = series
     buffer = io.BytesIO()
-    metadata = {"lab.ticker": ticker, "lab.timeframe": timeframe, "lab.source": source}
+    known = json.dumps([[split.session.isoformat(), split.ratio] for split in splits])
+    metadata = {"lab.source": source, "lab.splits": known}
     part.write_parquet(buffer, compression="lz4", statistics=False, metadata=metadata)
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
@@ -94,8 +114,8 @@ def read_side_by_side(reads: Sequence[Callable[[], pl.DataFrame]]) -> list[pl.Da
         return list(pool.map(lambda read: read(), reads))
 
 
-def described_file(folder: Path, path: Path) -> tuple[tuple[str, str, str], CachedFile] | None:
-    """(ticker, timeframe, source) and entry of a file found in the folder, None where its content is not what its name says.
+def described_file(folder: Path, path: Path) -> Described | None:
+    """What a file found in the folder holds, None where its content is not what its name says.
 
     The name carries the first 64 bits of the checksum: no accident leaves them fitting.
     """
@@ -116,9 +136,10 @@ def described_file(folder: Path, path: Path) -> tuple[tuple[str, str, str], Cach
             sha256=full,
             regular_rows=int(bars["regular"].sum()),
         )
+        splits = tuple(Split(date.fromisoformat(day), float(ratio)) for day, ratio in json.loads(said.get("lab.splits", "[]")))
     except (OSError, ValueError, pl.exceptions.PolarsError):
         return None
-    return (unquote(path.parent.name), path.parent.parent.name, said.get("lab.source", "")), entry
+    return Described(unquote(path.parent.name), path.parent.parent.name, said.get("lab.source", ""), splits, entry)
 
 
 def _has_digest(path: Path, digest: str) -> bool:

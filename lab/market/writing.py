@@ -52,7 +52,7 @@ class CacheBatch:
         known, and `adjusted_until` is the day up to which the source had adjusted for all of them.
         """
         placed = self._placed(ticker, timeframe, frame, source, schedule)
-        files = tuple(self._write_years(ticker, timeframe, source, placed))
+        files = tuple(self._write_year(ticker, timeframe, source, part, splits) for _, part in _by_year(placed))
         report = as_problems(problems)
         self.series[ticker, timeframe] = Series(ticker, timeframe, source, report, files, tuple(spans), tuple(splits), adjusted_until)
 
@@ -82,7 +82,7 @@ class CacheBatch:
                 before = self._read(old, files[year])
                 _check_same_shares(ticker, timeframe, before, part)
                 part = pl.concat([before.join(part, on="timestamp", how="anti"), part]).sort("timestamp")
-            files[year] = self._write_year(ticker, timeframe, source, part)
+            files[year] = self._write_year(ticker, timeframe, source, part, old.splits)
         self._keep(old, files, placed, source, problems, adjusted_until)
 
     def replace_sessions(
@@ -117,7 +117,7 @@ class CacheBatch:
             parts[file.year] = pl.concat([outside, parts.get(file.year, outside.clear())]).sort("timestamp")
         for year, part in parts.items():
             if not part.is_empty():
-                files[year] = self._write_year(ticker, timeframe, source, part)
+                files[year] = self._write_year(ticker, timeframe, source, part, old.splits)
         self._keep(old, files, placed, source, problems, None)
 
     def apply_split(self, ticker: str, session: date, ratio: float) -> tuple[str, ...]:
@@ -164,12 +164,8 @@ class CacheBatch:
             "Use a workspace of its own for them: set LAB_HOME to a new folder. Nothing was changed."
         )
 
-    def _write_years(self, ticker: str, timeframe: str, source: str, placed: pl.DataFrame) -> Iterator[CachedFile]:
-        for _, part in _by_year(placed):
-            yield self._write_year(ticker, timeframe, source, part)
-
-    def _write_year(self, ticker: str, timeframe: str, source: str, part: pl.DataFrame) -> CachedFile:
-        return write_year(self._folder, (ticker, timeframe), source, part, self._new_files)
+    def _write_year(self, ticker: str, timeframe: str, source: str, part: pl.DataFrame, splits: Sequence[Split]) -> CachedFile:
+        return write_year(self._folder, (ticker, timeframe), source, part, splits, self._new_files)
 
     def _read(self, series: Series, file: CachedFile) -> pl.DataFrame:
         try:
@@ -223,7 +219,8 @@ class CacheBatch:
         # A damaged file has nothing to adjust: what replaces it comes from a source that knows of the split.
         if file.damaged or file.year > split.session.year:
             return file
-        return self._write_year(series.ticker, series.timeframe, series.source, adjust_for_splits(self._read(series, file), [split]))
+        adjusted = adjust_for_splits(self._read(series, file), [split])
+        return self._write_year(series.ticker, series.timeframe, series.source, adjusted, (*series.splits, split))
 
 
 def check_ticker(ticker: str) -> None:

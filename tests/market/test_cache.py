@@ -153,7 +153,7 @@ def test_no_damage_is_ever_read(cache: BarsCache) -> None:
     (path,) = cache.folder.glob("1h/AAPL/2024-*.parquet")
     content = path.read_bytes()
     rng = np.random.default_rng(7)
-    for number in range(200):
+    for number in range(400):
         broken = bytearray(content)
         if number % 2:
             broken[int(rng.integers(len(broken)))] ^= 1 << int(rng.integers(8))
@@ -173,16 +173,17 @@ def test_damage_is_reported_until_the_bars_are_written_again(cache: BarsCache) -
     cache.write("AAPL", "1h", bars, "test")
     (path,) = cache.folder.glob("1h/AAPL/2024-*.parquet")
     path.write_bytes(path.read_bytes()[:-9])
-    (sentence,) = cache.verify()
-    assert "set aside" in sentence
-    assert "Import them again" in sentence
+    (damage,) = cache.verify()
+    assert (damage.ticker, damage.timeframe, damage.year, damage.sources) == ("AAPL", "1h", 2024, ("test",))
+    assert "set aside" in damage.sentence
+    assert "Import them again" in damage.sentence
     for _ in range(2):
         with pytest.raises(DamagedBars, match="2024"):
             cache.read(["AAPL"], "1h")
     assert cache.read(["AAPL"], "1h", last=date(2023, 12, 31)).height > 0, "the other year is untouched"
     cache.write("AAPL", "1h", bars, "test")
     assert cache.read(["AAPL"], "1h").height == bars.height
-    assert cache.verify() == []
+    assert cache.verify() == ()
 
 
 def test_a_lost_file_is_reported(cache: BarsCache) -> None:
@@ -252,7 +253,7 @@ def test_a_write_that_fails_anywhere_changes_nothing(
         assert said is None or re.search(sentence, said)
         if said is None or (cache.folder / NAME).read_bytes() != before[NAME]:
             # Once the new manifest is in place all of the new is there, even if making its name durable failed.
-            assert cache.verify() == []
+            assert cache.verify() == ()
             assert cache.has("MSFT", "1h")
             break
         assert snapshot(cache.folder) == before
