@@ -51,6 +51,7 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from lab.agents.cache_care import CacheCare
     from lab.agents.fetching import Fetches
     from lab.agents.news_store import News
     from lab.agents.replay import Replay
@@ -341,6 +342,13 @@ class Lab:
         from lab.agents.data import import_bars
 
         return import_bars(self.workspace, self.store, preview, universe_name, progress)
+
+    @property
+    def cache(self) -> CacheCare:
+        """The cached bars: what is there session by session, how good it is, checked and repaired."""
+        from lab.agents.cache_care import CacheCare
+
+        return CacheCare(self.workspace)
 
     @property
     def fetches(self) -> Fetches:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import demo, fetching, listing, run, scripts, sweep
+from lab.cli import care, demo, fetching, listing, run, scripts, sweep
 from lab.cli.program import open_program
 from lab.settings import Settings
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 data = typer.Typer(help="Import or fetch bars and see what is cached.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 fetching.register(data)
+care.register(data)
 app.add_typer(scripts.app, name="script")
 app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
@@ -164,22 +165,29 @@ def version_command() -> None:
 
 @data.command("import", epilog="Example: lab data import bars.csv --name tech --zone America/New_York")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of bars.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of bars, also packed, or a folder of them.")],
     name: Annotated[str | None, typer.Option(help="The universe's name; the file's name where it is left out.")] = None,
     zone: Annotated[str | None, typer.Option(help="The time zone of the file's times, such as UTC or America/New_York.")] = None,
     timeframe: Annotated[str | None, typer.Option(help="1m, 5m, 15m, 30m, 1h or 1d, where it is not detected rightly.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="OURS=THEIRS, such as close=Last; may be given more than once.")] = None,
     tickers: Annotated[str | None, typer.Option(help="Only these tickers, separated by commas.")] = None,
+    look: Annotated[bool, typer.Option("--look", help="Only show how the file would be read; nothing is written.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Import bars from a file and make a universe of their tickers."""
-    _with_lab(lambda lab: listing.import_file(lab, file, name, zone, timeframe, column or [], tickers, as_json))
+    """Import bars from a file or folder and make a universe of their tickers."""
+    _with_lab(lambda lab: listing.import_file(lab, file, name, zone, timeframe, column or [], tickers, look, as_json))
 
 
-@data.command("status", epilog="Example: lab data status")
-def status_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+@data.command("status", epilog="Example: lab data status AAPL")
+def status_command(
+    ticker: Annotated[str | None, typer.Argument(help="Only this ticker, with its sessions and quality report.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Show universes and what bars are cached."""
-    _with_lab(lambda lab: listing.data_status(lab, as_json))
+    if ticker is not None:
+        _with_lab(lambda lab: care.print_ticker(lab.cache, ticker, as_json))
+    else:
+        _with_lab(lambda lab: listing.data_status(lab, as_json))
 
 
 @data.command("demo", epilog="Example: lab data demo")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.errors import NotThere
-from lab.agents.views import NamedFigure, TradeRow
+from lab.agents.views import ImportPreview, NamedFigure, TradeRow
 from lab.cli.run import without_equity
-from lab.cli.tables import interval, number, percent, print_json, print_table, say
+from lab.cli.tables import interval, number, percent, print_json, print_table, progress_bar, say
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -184,7 +184,15 @@ def figure_in_words(figure: NamedFigure) -> str:
 
 
 def import_file(
-    lab: Lab, file: Path, name: str | None, zone: str | None, timeframe: str | None, columns: list[str], tickers: str | None, as_json: bool
+    lab: Lab,
+    file: Path,
+    name: str | None,
+    zone: str | None,
+    timeframe: str | None,
+    columns: list[str],
+    tickers: str | None,
+    look: bool,
+    as_json: bool,
 ) -> None:
     chosen: dict[str, str] = {}
     for pair in columns:
@@ -202,7 +210,13 @@ def import_file(
             raise NotThere(f"{file.name} has no bars of {', '.join(missing)}. It has {', '.join(preview.tickers[:20])}.")
         wanted = dict.fromkeys(ticker if ticker in preview.tickers else known[ticker.upper()] for ticker in asked)
         preview = with_changes(preview, tickers=tuple(wanted))
-    report = lab.import_bars(preview, name or file.stem, _bar)
+    if look:
+        if as_json:
+            print_json(preview)
+        else:
+            _print_preview(preview)
+        return
+    report = lab.import_bars(preview, name or file.stem, progress_bar)
     if as_json:
         print_json(report)
         return
@@ -212,6 +226,17 @@ def import_file(
         print(f"  {assumption}")
     for problem in report.problems:
         print(f"  {problem}")
+
+
+def _print_preview(preview: ImportPreview) -> None:
+    """How a file would be read, with what can be corrected and how."""
+    print(f"{preview.rows:,} rows of {len(preview.tickers):,} tickers ({', '.join(preview.tickers[:12])}), {preview.timeframe} bars.")
+    print_table(("Column", "of the file"), list(preview.columns.items()))
+    for assumption in preview.assumptions:
+        print(f"  {assumption}")
+    print("First rows:")
+    print_table(preview.file_columns, preview.sample)
+    print("Nothing was written. Correct with --column OURS=THEIRS, --zone and --timeframe; leave --look out to import.")
 
 
 def approvals(lab: Lab, as_json: bool) -> None:
@@ -290,11 +315,5 @@ def data_status(lab: Lab, as_json: bool) -> None:
 
 
 def make_demo_market(lab: Lab) -> None:
-    universe = lab.make_demo_market(_bar)
+    universe = lab.make_demo_market(progress_bar)
     say(f"Made {universe.name}: {len(universe.tickers)} tickers, {universe.first_session} to {universe.last_session}, SYNTHETIC.")
-
-
-def _bar(share: float, note: str) -> None:
-    """One line of progress, drawn over itself; nothing where stderr is not a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)

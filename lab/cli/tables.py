@@ -34,6 +34,12 @@ def say(line: str, quiet: bool = False) -> None:
     print(line, file=sys.stderr if quiet else sys.stdout, flush=True)
 
 
+def progress_bar(share: float, note: str) -> None:
+    """One line of progress, drawn over itself; nothing where stderr is not a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+
+
 def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
     return UNKNOWN if value is None else f"{value * 100:{'+' if sign else ''}.{digits}f}%"
 

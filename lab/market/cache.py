@@ -194,6 +194,10 @@ class BarsCache:
 
         return find_damage(load_manifest(self.folder), check, progress)
 
+    def file_count(self) -> int:
+        """How many files the cache holds, damaged ones included."""
+        return sum(1 for _ in load_manifest(self.folder).files())
+
     def rebuild(self, unknown_source: str = UNKNOWN_SOURCE) -> Rebuilt | None:
         """Make a damaged or lost list of cached bars anew from the files (see `rebuild_manifest`); None where it is whole."""
         if not self.folder.is_dir():

@@ -1,0 +1,264 @@
+"""Looking after the cached bars for the person: what is there session by session, how good it is, every checksum, and repair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from lab.agents.errors import NotThere
+from lab.agents.span import bars_folder
+from lab.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lab.market import BarsCache, Coverage
+    from lab.market.repairing import Damage
+
+Progress = Callable[[float, str], None]
+"""Called with the share done (0 to 1) and what is being done."""
+
+COMPLETE_SHARE = 0.95
+"""A session with this share of its bars counts as complete: in the last minutes before a holiday nobody may trade."""
+POLYGON = "polygon"
+DEMO = "demo"
+
+
+class SessionState(StrEnum):
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCoverage:
+    """What is cached of one trading session, in regular hours."""
+
+    session: date
+    state: SessionState
+    bars: int
+    expected: int
+    half_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayCoverage:
+    """A ticker's sessions from its first bar to its last, for a calendar."""
+
+    ticker: str
+    timeframe: str
+    native: bool
+    """Cached on this timeframe; else made of shorter bars on reading."""
+    sessions: tuple[SessionCoverage, ...]
+    damaged_years: tuple[int, ...]
+    """Their sessions count as missing until `repair`."""
+
+    def count(self, state: SessionState) -> int:
+        return sum(1 for one in self.sessions if one.state is state)
+
+    @property
+    def half_days(self) -> int:
+        return sum(1 for one in self.sessions if one.half_day)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityLine:
+    """One thing that was found in the bars."""
+
+    kind: str
+    sentence: str
+    done: str
+    """What was done about it: left out, put right, adjusted, kept, not filled, told."""
+    count: int
+    """Bars or sessions it concerns; 0 where that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """What is known of one ticker's bars on one timeframe."""
+
+    ticker: str
+    timeframe: str
+    cached_timeframe: str
+    """What the bars are made of: the timeframe itself, or a shorter one."""
+    synthetic: bool
+    source: str
+    rows: int
+    first_at: datetime
+    last_at: datetime
+    lines: tuple[QualityLine, ...]
+    splits: tuple[tuple[date, str], ...]
+    """Sessions and ratios, such as "4:1", that the bars are adjusted for."""
+    damaged_years: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DamageRow:
+    """A damaged file, and how its bars come back."""
+
+    ticker: str
+    timeframe: str
+    year: int
+    synthetic: bool
+    sentence: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What reading every file again has shown."""
+
+    files: int
+    damaged: tuple[DamageRow, ...]
+    notes: tuple[str, ...]
+    """What was made anew, and lists that can't be read."""
+    refetch: bool
+    """Some of the lost bars came from Polygon: an update fetches them."""
+
+
+class CacheCare:
+    """The cached bars of one workspace, the demo market's included. Calls that read bars take seconds; run them in a thread."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def coverage_days(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> DayCoverage:
+        """Each session between the first and the last bar. Raises NotThere where no such bars can be read."""
+        from lab.market import DamagedBars, trading_sessions
+        from lab.market.calendar import ZONE
+        from lab.market.timeframes import DAILY, timeframe_minutes
+
+        cache, synthetic = self._holding(ticker, timeframe, synthetic)
+        base = self._base(cache, ticker, timeframe)
+        try:
+            bars = cache.read([ticker], timeframe)
+        except DamagedBars:
+            placed, _ = cache.read_undamaged(ticker, base.timeframe)
+            bars = placed.filter("regular")
+            timeframe = base.timeframe
+        covered = self._base(cache, ticker, timeframe)
+        counts = dict(bars.group_by("session").len().iter_rows())
+        length = timeframe_minutes(timeframe)
+        days = [at.astimezone(ZoneInfo(ZONE)).date() for at in (covered.first_at, covered.last_at)]
+        rows = []
+        for session, opening, close in trading_sessions(days[0], days[1]).select("session", "open_minute", "close_minute").iter_rows():
+            expected = 1 if timeframe == DAILY else -(-(close - opening) // length)
+            there = int(counts.get(session, 0))
+            full = there >= COMPLETE_SHARE * expected
+            state = SessionState.COMPLETE if full else SessionState.PARTIAL if there else SessionState.MISSING
+            rows.append(SessionCoverage(session, state, there, expected, close - opening < 390))
+        return DayCoverage(ticker, timeframe, covered.timeframe == timeframe, tuple(rows), covered.damaged_years)
+
+    def quality(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> QualityReport:
+        """The quality report kept with the bars. Raises NotThere where no such bars can be read."""
+        cache, synthetic = self._holding(ticker, timeframe, synthetic)
+        row = self._base(cache, ticker, timeframe)
+        return QualityReport(
+            ticker=ticker,
+            timeframe=timeframe,
+            cached_timeframe=row.timeframe,
+            synthetic=synthetic,
+            source=row.source,
+            rows=row.rows,
+            first_at=row.first_at,
+            last_at=row.last_at,
+            lines=tuple(QualityLine(one.kind.value, one.sentence, one.done.value, one.count) for one in row.report),
+            splits=tuple((split.session, split.name) for split in row.splits),
+            damaged_years=row.damaged_years,
+        )
+
+    def timeframes(self, ticker: str) -> dict[str, bool]:
+        """The timeframes on which the ticker can be read, shortest first, and whether each is cached so or made on reading."""
+        found: dict[str, bool] = {}
+        for cache, _ in self._caches():
+            for name, native in cache.readable(ticker).items():
+                found[name] = found.get(name, False) or native
+        return found
+
+    def verify(self, progress: Progress = lambda share, note: None) -> VerifyReport:
+        """Read every file again and compare checksums; damaged ones are set aside."""
+        from lab.market import DamagedBars
+
+        rows: list[DamageRow] = []
+        notes: list[str] = []
+        files, refetch = 0, False
+        for number, (cache, synthetic) in enumerate(self._caches()):
+
+            def tell(share: float, note: str, number: int = number) -> None:
+                progress((number + share) / 2, note)
+
+            try:
+                damaged = cache.verify(tell)
+                files += cache.file_count()
+            except DamagedBars as error:
+                notes.append(str(error))
+                continue
+            rows += [_row(one, synthetic) for one in damaged]
+            refetch |= not synthetic and any(POLYGON in one.sources for one in damaged)
+        progress(1.0, f"{files:,} files read")
+        return VerifyReport(files, tuple(rows), tuple(notes), refetch)
+
+    def repair(self, progress: Progress = lambda share, note: None) -> VerifyReport:
+        """Make damaged lists of bars anew, set damaged files aside, and say how the lost bars come back.
+
+        What came from Polygon is marked as missing, so that the next update (`Lab.fetches.update`) fetches it; the report says
+        so in `refetch`.
+        """
+        notes = []
+        for cache, synthetic in self._caches():
+            made = cache.rebuild(DEMO if synthetic else "unknown")
+            if made is not None:
+                which = "the demo market's bars" if synthetic else "the bars"
+                lost = f"; {len(made.left_out):,} damaged files were set aside and are not in it" if made.left_out else ""
+                notes.append(f"The list of {which} was made anew from {made.files:,} files of {made.series:,} series{lost}.")
+        found = self.verify(progress)
+        return VerifyReport(found.files, found.damaged, (*notes, *found.notes), found.refetch)
+
+    # Inside
+
+    def _caches(self) -> tuple[tuple[BarsCache, bool], tuple[BarsCache, bool]]:
+        from lab.market import BarsCache
+
+        real, invented = (BarsCache(bars_folder(self._workspace.bars, synthetic)) for synthetic in (False, True))
+        return (real, False), (invented, True)
+
+    def _holding(self, ticker: str, timeframe: str, synthetic: bool | None) -> tuple[BarsCache, bool]:
+        """The cache that can read the bars: the real one before the demo market's, where `synthetic` doesn't say."""
+        from lab.market import MarketError
+
+        known: set[str] = set()
+        for cache, invented in self._caches():
+            if synthetic is not None and invented != synthetic:
+                continue
+            try:
+                if cache.has(ticker, timeframe):
+                    return cache, invented
+            except MarketError as error:
+                raise NotThere(str(error)) from None
+            known |= set(cache.readable(ticker))
+        there = f" There are {', '.join(sorted(known))}." if known else " See `lab data status` for what is there."
+        raise NotThere(f"No {timeframe} bars of {ticker} are cached.{there}")
+
+    def _base(self, cache: BarsCache, ticker: str, timeframe: str) -> Coverage:
+        from lab.market.resampling import base_for
+
+        row = cache.covered(ticker, timeframe)
+        if row is None:
+            native = [name for name, cached in cache.readable(ticker).items() if cached]
+            row = cache.covered(ticker, base_for(timeframe, native) or "")
+        assert row is not None
+        return row
+
+
+def _row(damage: Damage, synthetic: bool) -> DamageRow:
+    if synthetic:
+        advice = "Make the demo market again: lab data demo."
+    else:
+        files = [f"“{source}”" for source in damage.sources if source not in (POLYGON, "unknown")]
+        ways = ["run `lab data update`, which fetches the year again from Polygon"] if POLYGON in damage.sources else []
+        ways += [f"import {' and '.join(files)} again"] if files else []
+        advice = " and ".join(ways) or "import the file again that these bars came from"
+        advice = f"{advice[0].upper()}{advice[1:]}."
+    return DamageRow(damage.ticker, damage.timeframe, damage.year, synthetic, damage.sentence, advice)
