@@ -161,7 +161,14 @@ class _Handler(BaseHTTPRequestHandler):
             ]
         if path == "/v3/reference/dividends":
             return [
-                {"cash_amount": cash, "dividend_type": "CD", "ex_dividend_date": str(day), "frequency": 4, "ticker": name, "currency": "USD"}
+                {
+                    "cash_amount": cash,
+                    "dividend_type": "CD",
+                    "ex_dividend_date": str(day),
+                    "frequency": 4,
+                    "ticker": name,
+                    "currency": "USD",
+                }
                 for name, found in state.dividends.items()
                 for day, cash in found
                 if ticker == name and inside("ex_dividend_date", str(day))

@@ -1,4 +1,4 @@
-"""Fetching bars from a real HTTP server: whole series or none, the plan's rate, sentences, and a key that is never shown."""
+"""Bars from a real HTTP server: whole series or none, the plan's rate, sentences, and a key that is never shown."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import pytest
 from pydantic import SecretStr
 
 from lab.market import BarsCache, trading_sessions
-from lab.market.polygon import FetchOutcome, fetch_bars
-from lab.market.polygon_line import Clock, Limits, PolygonError, PolygonLine
+from lab.market.polygon.aggregates import Span, fetch_series
+from lab.market.polygon.line import Clock, Limits, PolygonError, PolygonLine
+from lab.market.polygon.pages import Listing, next_path
+from lab.market.polygon.spool import Spool
+from lab.market.polygon.storing import Stored, checked_tickers, missing_spans, settled, store_bars
 from tests.market.polygon_server import KEY, Fault, Polygon, Reply, serving, some_bars
 
 FIRST, LAST = date(2024, 7, 1), date(2024, 7, 5)
@@ -56,11 +59,11 @@ def clock() -> FastClock:
     return FastClock()
 
 
-Fetch = Callable[..., FetchOutcome]
+Fetch = Callable[..., list[Stored]]
 
 
 @pytest.fixture
-def fetch(polygon: Polygon, cache: BarsCache, clock: FastClock) -> Fetch:
+def fetch(polygon: Polygon, cache: BarsCache, clock: FastClock, tmp_path: Path) -> Fetch:
     def run(
         *tickers: str,
         timeframe: str = "1m",
@@ -70,9 +73,17 @@ def fetch(polygon: Polygon, cache: BarsCache, clock: FastClock) -> Fetch:
         calls: int = 0,
         url: str = "",
         now: datetime | None = None,
-    ) -> FetchOutcome:
+    ) -> list[Stored]:
         line = PolygonLine(SecretStr(key), url or polygon.url, calls, Clock(clock.now, clock.sleep), LIMITS)
-        return fetch_bars(cache, line, tickers or ("AAPL",), timeframe, first, last, lambda share, note: clock.notes.append(note), now)
+        span = settled(first, last, now or datetime.now(UTC))
+        done = []
+        for ticker in checked_tickers(tickers or ("AAPL",)):
+            for number, part in enumerate(missing_spans(cache, ticker, timeframe, span)):
+                spool = Spool(tmp_path / f"{ticker}-{number}")
+                raw = fetch_series(line, ticker, timeframe, part, spool, lambda share, note: clock.notes.append(note))
+                spool.clear()
+                done.append(store_bars(cache, ticker, timeframe, raw, (), part))
+        return done
 
     return run
 
@@ -95,7 +106,6 @@ def refusal(fetch: Fetch, cache: BarsCache, *tickers: str, **options: object) ->
 
 def test_every_bar_of_every_page_is_cached_as_it_was_sent(fetch: Fetch, polygon: Polygon, cache: BarsCache) -> None:
     outcome = fetch("AAPL", "MSFT")
-    assert (outcome.first_session, outcome.last_session) == (FIRST, LAST)
     assert len(polygon.asked) == 2 * 5
     for ticker in ("AAPL", "MSFT"):
         sent = polygon.bars[ticker]
@@ -103,9 +113,9 @@ def test_every_bar_of_every_page_is_cached_as_it_was_sent(fetch: Fetch, polygon:
         assert kept["timestamp"].dt.epoch("ms").to_list() == [bar["t"] for bar in sent]
         for ours, theirs in zip(("open", "high", "low", "close", "volume"), "ohlcv", strict=True):
             assert kept[ours].to_list() == [bar[theirs] for bar in sent]
-    assert outcome.rows == sum(len(bars) for bars in polygon.bars.values())
+    assert sum(one.rows for one in outcome) == sum(len(bars) for bars in polygon.bars.values())
     assert {row.source for row in cache.coverage()} == {"polygon"}
-    assert polygon.queries[0] == {"adjusted": ["true"], "sort": ["asc"], "limit": ["50000"]}
+    assert polygon.queries[0] == {"adjusted": ["false"], "sort": ["asc"], "limit": ["50000"]}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +149,7 @@ def test_hours_hold_nothing_traded_before_the_open(fetch: Fetch, polygon: Polygo
 def test_recorded_replies_of_the_vendor_are_understood(fetch: Fetch, polygon: Polygon, cache: BarsCache, shared_data: Path) -> None:
     folder = shared_data / "polygon_json" / "test_rest" / "mocks" / "v2" / "aggs" / "ticker" / "AAPL" / "range" / "1" / "day"
     recorded = json.loads((folder / "2005-04-01" / "2005-04-04.json").read_text())
-    polygon.every = lambda reply: reply.document.update(recorded)
+    polygon.every = lambda reply: reply.document.update(recorded, adjusted=False)  # it was asked for with adjusted=true
     fetch(timeframe="1d", first=date(2005, 4, 1), last=date(2005, 4, 4))
     kept = cache.read(["AAPL"], "1d")
     assert kept["session"].to_list() == [date(2005, 4, 1), date(2005, 4, 4)]
@@ -148,8 +158,8 @@ def test_recorded_replies_of_the_vendor_are_understood(fetch: Fetch, polygon: Po
 
 def test_a_session_that_is_not_over_is_left_out(fetch: Fetch, polygon: Polygon, cache: BarsCache) -> None:
     close = trading_sessions(LAST, LAST)["close_at"].to_list()[0]
-    outcome = fetch(now=close + timedelta(minutes=5))
-    assert outcome.last_session == date(2024, 7, 3)
+    fetch(now=close + timedelta(minutes=5))
+    assert stored(cache, "AAPL")["session"].max() == date(2024, 7, 3)
     error = refusal_after(fetch, first=LAST, now=close - timedelta(hours=1))
     assert error.field == "span"
 
@@ -165,7 +175,6 @@ def refusal_after(fetch: Fetch, *tickers: str, **options: object) -> PolygonErro
     [
         ({"first": date(2024, 7, 6), "last": date(2024, 7, 7)}, "span", "No trading session between 2024-07-06 and 2024-07-07"),
         ({"first": LAST, "last": FIRST}, "span", "ends before it begins"),
-        ({"timeframe": "2m"}, "timeframe", "not as 2m"),
         ({"key": " "}, "key", "Enter your Polygon key"),
         ({"key": "two\nlines"}, "key", "can't be a Polygon key"),
         ({"url": "http://api.polygon.io"}, "", "must begin with https"),
@@ -195,14 +204,8 @@ def test_a_ticker_that_can_not_be_one_is_refused(
     assert polygon.asked == []
 
 
-def test_small_letters_are_read_as_capitals_and_repeats_once(fetch: Fetch, polygon: Polygon) -> None:
-    assert fetch("aapl", "AAPL ", "msft").tickers == ("AAPL", "MSFT")
-
-
-def test_an_unknown_ticker_stores_nothing_of_the_others_either(fetch: Fetch, cache: BarsCache) -> None:
-    error = refusal(fetch, cache, "AAPL", "APPL")
-    assert error.field == "tickers"
-    assert "no bars of APPL" in str(error)
+def test_small_letters_are_read_as_capitals_and_repeats_once() -> None:
+    assert checked_tickers(["aapl", "AAPL ", "msft", "BACpB"]) == ("AAPL", "MSFT", "BACpB")
 
 
 def _document(**changes: object) -> Fault:
@@ -264,7 +267,7 @@ BROKEN: dict[str, tuple[Fault, str]] = {
     "out of order": (_swapped, "not in order of time"),
     "duplicate": (_twice, "not in order of time"),
     "another ticker": (_document(ticker="MSFT"), "bars of MSFT"),
-    "unadjusted": (_document(adjusted=False), "not adjusted"),
+    "adjusted": (_document(adjusted=True), "adjusted for splits"),
     "no close": (_without_price, "lacks"),
     "a price in words": (_bar(3, o="12.5"), "not a number"),
     "a price true": (_bar(3, o=True), "not a number"),
@@ -284,7 +287,7 @@ def test_a_broken_page_is_said_and_never_gives_a_short_series(
     polygon.faults[call] = change
     error = refusal(fetch, cache, "MSFT" if fault != "another ticker" else "AAPL")
     assert words in str(error)
-    assert "Nothing was stored" in str(error) or "LAB_POLYGON_URL" in str(error)
+    assert "It was not taken" in str(error) or "LAB_POLYGON_URL" in str(error)
     assert len(polygon.asked) == call, "no further call after a page that can't be trusted"
 
 
@@ -324,16 +327,18 @@ def test_pages_that_begin_again_from_the_start_are_refused(fetch: Fetch, polygon
     assert "not in order of time" in str(refusal(fetch, cache))
 
 
-def test_a_link_to_the_vendors_other_name_is_followed_on_our_own_host(polygon: Polygon, clock: FastClock) -> None:
-    from lab.market.polygon import _next_path
+def test_a_link_to_the_vendors_other_name_is_followed_on_our_own_host() -> None:
+    line, listing = PolygonLine(SecretStr(KEY), "https://api.polygon.io", 5), Listing("A", ("/v2/aggs/",), items="bars")
 
-    line = PolygonLine(SecretStr(KEY), "https://api.polygon.io", 5)
-    link = {"next_url": "https://api.massive.com/v2/aggs/ticker/A/range/1/day/1/2?cursor=x"}
-    assert _next_path(link, "A", line) == "/v2/aggs/ticker/A/range/1/day/1/2?cursor=x"
+    def following(link: str) -> str | None:
+        return next_path({"next_url": link}, listing, line)
+
+    page = "/v2/aggs/ticker/A/range/1/day/1/2?cursor=x"
+    assert following(f"https://api.massive.com{page}") == following(f"https://api.massive.com:443{page}") == page
     with pytest.raises(PolygonError, match="another host"):
-        _next_path({"next_url": "https://api.massive.com.evil.example/v2/aggs/x"}, "A", line)
+        following("https://api.massive.com.evil.example/v2/aggs/x")
     with pytest.raises(PolygonError, match="not one of bars"):
-        _next_path({"next_url": "https://api.polygon.io/v1/account?x=1"}, "A", line)
+        following("https://api.polygon.io/v1/account?x=1")
 
 
 def _status(status: int, document: dict[str, object] | None = None, **headers: str) -> Fault:
@@ -507,7 +512,7 @@ def test_a_person_can_leave_while_it_hangs_or_waits(polygon: Polygon, cache: Bar
 
     line = PolygonLine(SecretStr(KEY), polygon.url, 0, limits=replace(LIMITS, read_seconds=NEVER_READ, call_seconds=30.0))
     with pytest.raises(Left):
-        fetch_bars(cache, line, ["AAPL"], "1m", FIRST, LAST, progress)
+        fetch_series(line, "AAPL", "1m", Span(FIRST, LAST), Spool(cache.folder / "pages"), progress)
     assert time.monotonic() - began < 2
     assert cache.coverage() == []
 
@@ -515,7 +520,7 @@ def test_a_person_can_leave_while_it_hangs_or_waits(polygon: Polygon, cache: Bar
 NEVER_READ = 30.0
 
 
-def test_progress_rises_and_names_ticker_and_page(fetch: Fetch, polygon: Polygon, cache: BarsCache) -> None:
+def test_progress_rises_and_names_the_page(polygon: Polygon, tmp_path: Path) -> None:
     shares: list[float] = []
     notes: list[str] = []
 
@@ -524,23 +529,11 @@ def test_progress_rises_and_names_ticker_and_page(fetch: Fetch, polygon: Polygon
         notes.append(note)
 
     line = PolygonLine(SecretStr(KEY), polygon.url, 0, limits=LIMITS)
-    fetch_bars(cache, line, ["AAPL", "MSFT"], "1m", FIRST, LAST, progress)
+    fetch_series(line, "AAPL", "1m", Span(FIRST, LAST), Spool(tmp_path / "pages"), progress)
     assert shares == sorted(shares)
-    assert 0 <= shares[0] < shares[-1] < 1
-    assert any(note.startswith("AAPL (1 of 2): page 2, 500 bars") for note in notes)
-    assert any(note.startswith("MSFT (2 of 2): page 1") for note in notes)
-
-
-def test_a_later_fetch_asks_for_the_earlier_span_too_so_that_a_split_changes_all_of_it(
-    fetch: Fetch, polygon: Polygon, cache: BarsCache
-) -> None:
-    fetch(first=FIRST, last=date(2024, 7, 2))
-    polygon.bars["AAPL"] = [{**bar, **{name: bar[name] / 2 for name in "ohlc"}, "v": bar["v"] * 2} for bar in polygon.bars["AAPL"]]
-    outcome = fetch(first=date(2024, 7, 3), last=LAST)
-    assert polygon.asked[-1].endswith(f"/{FIRST}/{LAST}")
-    assert (outcome.first_session, outcome.last_session) == (date(2024, 7, 3), LAST)
-    kept = stored(cache, "AAPL")
-    assert kept["open"].to_list() == [bar["o"] for bar in polygon.bars["AAPL"]]
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert "page 2, 500 bars" in notes
 
 
 def test_bars_of_another_source_are_not_replaced(fetch: Fetch, polygon: Polygon, cache: BarsCache) -> None:
@@ -549,7 +542,7 @@ def test_bars_of_another_source_are_not_replaced(fetch: Fetch, polygon: Polygon,
     )
     cache.write("MSFT", "1m", frame, "demo")
     before = cache.coverage()
-    error = refusal_after(fetch, "AAPL", "MSFT")
+    error = refusal_after(fetch, "MSFT")
     assert error.field == "tickers"
     assert "MSFT" in str(error)
     assert cache.coverage() == before
@@ -558,16 +551,15 @@ def test_bars_of_another_source_are_not_replaced(fetch: Fetch, polygon: Polygon,
 
 def test_bars_that_begin_later_or_end_earlier_than_asked_are_reported(fetch: Fetch, polygon: Polygon) -> None:
     polygon.bars["AAPL"] = some_bars(date(2024, 7, 2), date(2024, 7, 3), 1)
-    outcome = fetch()
-    found = " ".join(outcome.quality["AAPL"])
+    (outcome,) = fetch()
+    found = " ".join(str(problem) for problem in outcome.problems)
     assert "begin on 2024-07-02" in found
     assert "end on 2024-07-03" in found
-    assert outcome.first_session == date(2024, 7, 2)
 
 
 def test_impossible_bars_are_found_by_the_same_checks_as_in_an_import(fetch: Fetch, polygon: Polygon) -> None:
     polygon.bars["AAPL"][700] |= {"h": 1.0}
     polygon.bars["AAPL"][701] |= {"o": 0, "l": 0}
-    found = " ".join(fetch().quality["AAPL"])
+    found = " ".join(str(problem) for problem in fetch()[0].problems)
     assert "high or low" in found
     assert "zero or negative price" in found
