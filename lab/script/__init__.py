@@ -25,7 +25,7 @@ from lab.script.fields import FIELDS, NAMESPACES, Field
 from lab.script.nodes import Kind
 from lab.script.parameters import Parameter
 from lab.script.printer import expression_text, format_script
-from lab.script.strategy import ExecutionPlan, Strategy, check, check_scan, compile_strategy
+from lab.script.strategy import ExecutionPlan, Strategy, check, check_scan, compile_strategy, traded_bars
 from lab.script.truncation import Violation, truncation_check
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "format_script",
     "search_catalogue",
     "set_parameters",
+    "traded_bars",
     "truncation_check",
 ]
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from lab.errors import LabError
-from lab.script.kernels.frames import condition_column, number_column, starts_anew, text_runs
+from lab.script.kernels.frames import condition_column, mark_known, number_column, steps_back, text_runs
+from lab.script.threads import both
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class Bars:
     """Start of each bar, ascending within a ticker."""
     plausible: bool = False
     """Set where fields may hold infinities and the like: they are missing values from then on."""
+    known: dict[int, Truths] = field(default_factory=dict)
+    """By node that was computed, a bit for each of its values (see `numbers_series`)."""
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
@@ -71,10 +74,9 @@ class Bars:
 def read_bars(frame: pl.DataFrame) -> Bars:
     """The frame's bars. Raises LabError if they are not sorted by ticker and time, or a bar stands twice."""
     times = np.ascontiguousarray(frame["timestamp"].to_physical().to_numpy()).astype(np.int64, copy=False)
-    names, firsts = ticker_runs(frame["ticker"])
-    back = np.empty(len(times), dtype=np.uint8)
-    backwards = starts_anew(times, back)
-    if names != sorted(set(names)) or backwards > int(back[firsts].sum()):
+    (names, firsts), backwards = both(lambda: ticker_runs(frame["ticker"]), lambda: steps_back(times))
+    at_changes = int((times[firsts[1:]] <= times[firsts[1:] - 1]).sum())
+    if names != sorted(set(names)) or backwards > at_changes:
         raise LabError("The bars are not sorted by ticker and time, or hold a bar twice.")
     lengths = np.diff(np.append(firsts, len(times)))
     return Bars(frame, tuple(names), firsts, lengths, times)
@@ -97,15 +99,22 @@ def ticker_runs(tickers: pl.Series) -> tuple[list[str], Integers]:
     return names, np.array(firsts, dtype=np.int64)
 
 
-def numbers_series(values: Floats) -> pl.Series:
-    """A column of numbers, missing where they are not-a-number."""
-    return pl.Series(number_column(values, np.empty((len(values) + 7) // 8, dtype=np.uint8)))
+def numbers_series(values: Floats, bars: Bars, known: Truths | None = None) -> pl.Series:
+    """A column of numbers, missing where they are not-a-number; `known` are their bits where each ticker's are marked already."""
+    if known is None:
+        known = bits_for(len(values))
+        mark_known(values, known, 0, len(values))
+    return pl.Series(number_column(values, known, bars.firsts))
+
+
+def bits_for(size: int) -> Truths:
+    """Room for a bit for each of so many values."""
+    return np.empty((size + 7) // 8, dtype=np.uint8)
 
 
 def conditions_series(values: Truths, bars: Bars, warm_up_bars: int = 0) -> pl.Series:
     """A column that is true where the condition is known to be true, never in a ticker's warm-up."""
-    bits = np.empty((len(values) + 7) // 8, dtype=np.uint8)
-    return pl.Series(condition_column(values, bits, bars.firsts, bars.lengths, warm_up_bars))
+    return pl.Series(condition_column(values, bits_for(len(values)), bars.firsts, bars.lengths, warm_up_bars))
 
 
 def unknown_kept(values: Truths) -> pl.Series:

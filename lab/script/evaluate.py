@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,19 +9,21 @@ import polars as pl
 
 from lab.errors import LabError
 from lab.script.catalogue import CATALOGUE
-from lab.script.columns import Bars, conditions_series, floats, numbers_series, read_bars, truths, unknown_kept
+from lab.script.columns import Bars, bits_for, conditions_series, floats, numbers_series, read_bars, truths, unknown_kept
 from lab.script.entries import Function, Scope, Takes
 from lab.script.fields import FIELDS
 from lab.script.kernels.across import among_all, rows_as_of
+from lab.script.kernels.frames import mark_known
 from lab.script.nodes import Kind, Node, Op, reachable
 from lab.script.program import Layout, Program, Value, add_node, lay_out
 from lab.script.strategy import missing_columns
+from lab.script.threads import on_all_processors
 from lab.script.timeframes import longer_bars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lab.script.columns import Floats
+    from lab.script.columns import Truths
 
     Arrays = dict[int, NDArray[Any]]
     """By node: float64, missing ones not-a-number, or conditions as bytes (see `lab.script.columns`)."""
@@ -46,8 +47,18 @@ def evaluate(outputs: tuple[tuple[str, Node], ...], warm_up_bars: int, frame: pl
     bars = read_bars(frame)
     roots = [node for _, node in outputs]
     _check_tickers(roots, bars)
-    values = compute(roots, bars)
+    outputs = tuple((name, _never_missing(node, roots) if name == "score" else node) for name, node in outputs)
+    values = compute([node for _, node in outputs], bars)
     return frame.with_columns(_result(name, node, values, bars, warm_up_bars) for name, node in outputs)
+
+
+def _never_missing(score: Node, roots: list[Node]) -> Node:
+    """A score that is nought where it would be missing."""
+    if score.op is Op.CONSTANT:
+        return score
+    new = 1 + max(node.index for node in reachable(roots))
+    nought = Node(new, Op.CONSTANT, "", (), 0.0, Kind.CONSTANT, 0, 0)
+    return Node(new + 1, Op.CALL, "nz", (score, nought), None, Kind.NUMBER, 0, 0)
 
 
 def compute(roots: list[Node], bars: Bars) -> Arrays:
@@ -76,7 +87,7 @@ def _compute(roots: list[Node], bars: Bars) -> Arrays:
         for node in foreign:
             if node.op is not Op.ON:
                 made[node.index] = _foreign(node, bars, made)
-        _run([node for node in own if _compiled(node)], [node for node in own if node.index in wanted], nodes, bars, made)
+        _run([node for node in own if _compiled(node)], wanted, bars, made)
     return {index: made[index] for index in wanted if index in made}
 
 
@@ -96,71 +107,56 @@ def _stages(nodes: list[Node]) -> dict[int, int]:
     return stages
 
 
-def _run(own: list[Node], wanted: list[Node], nodes: list[Node], bars: Bars, made: Arrays) -> None:
+def _run(own: list[Node], wanted: set[int], bars: Bars, made: Arrays) -> None:
     """Compute the wanted of a stage's nodes by one program; earlier stages' are there already."""
-    wanted = [node for node in wanted if node.index not in made]
-    if not wanted:
+    if not any(node.index in wanted for node in own):
         return
     program = Program()
     places: dict[int, Value] = {}
-    known = {node.index: node for node in nodes}
-    mine = {node.index for node in own}
     for node in own:
         for part in node.parts:
-            if part.index not in places and part.index not in mine:
-                condition = part.kind is Kind.CONDITION
-                # A field or a number of an earlier stage is read again; all else was made a column.
+            if part.index not in places:
+                # Fields and numbers are read again in each stage; what else is of an earlier one was made a column.
                 leaf = part.op in (Op.FIELD, Op.CONSTANT)
-                places[part.index] = (
-                    add_node(program, part, [], CATALOGUE) if leaf else program.column(f"#{part.index}", 1 if condition else 8)
-                )
+                width = 1 if part.kind is Kind.CONDITION else 8
+                places[part.index] = add_node(program, part, [], CATALOGUE) if leaf else program.column(f"#{part.index}", width)
         places[node.index] = add_node(program, node, [places[part.index] for part in node.parts], CATALOGUE)
-    for node in wanted:
-        program.give(f"={node.index}", places[node.index])
+        if node.index in wanted:
+            program.give(f"={node.index}", places[node.index])
     layout = lay_out(program)
     columns: dict[str, NDArray[Any]] = {}
     for name in layout.columns:
         if name in layout.widths:
             columns[name] = np.empty(len(bars.times), dtype=np.uint8 if layout.widths[name] == 1 else np.float64)
             made[int(name[1:])] = columns[name]
-        elif name.startswith("#"):
-            columns[name] = made[known[int(name[1:])].index]
         else:
-            columns[name] = bars.array(name)
-    if not run_layout(layout, columns, bars.spans) and not bars.plausible:
+            columns[name] = made[int(name[1:])] if name.startswith("#") else bars.array(name)
+    bits = {name: bits_for(len(bars.times)) for name, width in layout.widths.items() if width == 8}
+    if not run_layout(layout, columns, bars, bits) and not bars.plausible:
         raise _Implausible
+    bars.known.update((int(name[1:]), known) for name, known in bits.items())
 
 
-def run_layout(layout: Layout, columns: dict[str, NDArray[Any]], spans: list[tuple[int, int]]) -> bool:
-    """Run the steps over every ticker, on as many threads as Polars has. False where a field held implausible numbers."""
-    waiting = sorted(spans, key=lambda span: span[1])
-    longest = waiting[-1][1] if waiting else 0
-    failed: list[BaseException | bool] = []
+def run_layout(layout: Layout, columns: dict[str, NDArray[Any]], bars: Bars, bits: dict[str, Truths]) -> bool:
+    """Run the steps over every ticker, and mark the known values of the columns in `bits`. False where a field is implausible."""
+    waiting = sorted(bars.spans, key=lambda span: span[1])
+    failed: list[bool] = []
 
     def work() -> None:
-        try:
-            machine = layout.machine(longest)
-            for name, slot in layout.columns.items():
-                machine.bind(slot, columns[name].view(np.uint8))
-            while waiting and not failed:
-                try:
-                    first, length = waiting.pop()
-                except IndexError:
-                    return
-                if not machine.run(first, length):
-                    failed.append(False)
-        except BaseException as error:
-            failed.append(error)
+        machine = layout.machine(bars.longest)
+        for name, slot in layout.columns.items():
+            machine.bind(slot, columns[name].view(np.uint8))
+        while not failed:
+            try:
+                first, length = waiting.pop()
+            except IndexError:
+                return
+            if not machine.run(first, length):
+                failed.append(True)
+            for name, known in bits.items():
+                mark_known(columns[name], known, first, length)
 
-    threads = [Thread(target=work) for _ in range(min(pl.thread_pool_size(), len(spans)) - 1)]
-    for thread in threads:
-        thread.start()
-    work()
-    for thread in threads:
-        thread.join()
-    for problem in failed:
-        if isinstance(problem, BaseException):
-            raise problem
+    on_all_processors(work, len(waiting))
     return not failed
 
 
@@ -188,22 +184,31 @@ def _foreign(node: Node, bars: Bars, made: Arrays) -> NDArray[Any]:
         return _of(node, bars, _values(node.parts[0], bars, made))
     function = CATALOGUE[node.name]
     if function.among is not None:
-        out = np.empty(len(bars.times))
+        out = np.full(len(bars.times), np.nan)
         x = _values(node.parts[0], bars, made)
         if node.parts[0].kind is Kind.CONDITION:
             x = np.where(x == 0, np.nan, x == 1)
-        among_all(function.among, bars.times, x, out, bars.firsts, bars.lengths)
+        ranked = _traded(bars)[bars.firsts]
+        among_all(function.among, bars.times, x, out, bars.firsts[ranked], bars.lengths[ranked])
         return out
     needed = _cleaned(bars, [node]).with_columns(
-        _series(part, _values(part, bars, made)).alias(_label(part)) for part in node.parts if part.op is not Op.CONSTANT
+        _series(part, _values(part, bars, made), bars).alias(_label(part)) for part in node.parts if part.op is not Op.CONSTANT
     )
     expression = _call(function, node)
     if function.scope is Scope.MOMENT:
-        found = needed.select(expression.over("timestamp").alias("x"))["x"]
+        ranked = _traded(bars)
+        there = needed.filter(ranked).select(expression.over("timestamp").alias("x"))["x"]
+        found = pl.repeat(None, len(bars.times), dtype=there.dtype, eager=True).scatter(np.flatnonzero(ranked), there)
     else:
         # One ticker at a time is faster than windows over the whole frame, and no ticker can touch another.
         found = pl.concat([needed.slice(*span).select(expression.alias("x"))["x"] for span in bars.spans or [(0, 0)]])
     return truths(found) if node.kind is Kind.CONDITION else floats(found)
+
+
+def _traded(bars: Bars) -> NDArray[np.bool_]:
+    """The bars of tickers that are not only looked at: the others are ranked among none."""
+    frame = bars.frame
+    return frame["traded"].to_numpy() if "traded" in frame.columns else np.ones(len(bars.times), dtype=np.bool_)
 
 
 def _of(node: Node, bars: Bars, values: NDArray[Any]) -> NDArray[Any]:
@@ -229,8 +234,8 @@ def _constant(node: Node, size: int) -> NDArray[Any]:
     return np.full(size, np.uint8(1 if node.value else 2)) if node.kind is Kind.CONDITION else np.full(size, node.value)
 
 
-def _series(node: Node, values: NDArray[Any]) -> pl.Series:
-    return unknown_kept(values) if node.kind is Kind.CONDITION else numbers_series(values)
+def _series(node: Node, values: NDArray[Any], bars: Bars) -> pl.Series:
+    return unknown_kept(values) if node.kind is Kind.CONDITION else numbers_series(values, bars, bars.known.get(node.index))
 
 
 def _cleaned(bars: Bars, roots: list[Node]) -> pl.DataFrame:
@@ -240,7 +245,7 @@ def _cleaned(bars: Bars, roots: list[Node]) -> pl.DataFrame:
     if not bars.plausible and not all(bool((np.abs(bars.array(name)) <= 1e15).all()) for name in fields):
         bars.drop_implausible()
     return bars.frame.select("timestamp", "session", "minute", "close_minute").with_columns(
-        numbers_series(bars.array(name)).alias(name) for name in fields
+        numbers_series(bars.array(name), bars).alias(name) for name in fields
     )
 
 
@@ -269,8 +274,7 @@ def _result(name: str, node: Node, values: Arrays, bars: Bars, warm_up_bars: int
         return conditions_series(held, bars, warm).alias(name)
     if node.op is Op.CONSTANT:
         return pl.lit(node.value, dtype=pl.Float64).alias(name)
-    found: Floats = values[node.index]
-    return numbers_series(np.nan_to_num(found, nan=0.0, posinf=np.inf, neginf=-np.inf) if name == "score" else found).alias(name)
+    return _series(node, values[node.index], bars).alias(name)
 
 
 def _check_columns(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:

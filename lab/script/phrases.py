@@ -13,18 +13,37 @@ FIELD_PHRASES: dict[str, str] = {
     "market.vix": "the VIX",
     "market.vix_change": "the VIX's last daily change in percent",
     "market.volatility": "the market's volatility (0 low, 1 normal, 2 high)",
+    "market.breadth": "the share of tickers above their 20-day mean in percent",
     "levels.support": "the nearest support",
     "levels.resistance": "the nearest resistance",
+    "levels.support_touches": "how often the nearest support was touched",
+    "levels.support_age": "the age of the nearest support in sessions",
+    "levels.support_strength": "the strength of the nearest support",
+    "levels.resistance_touches": "how often the nearest resistance was touched",
+    "levels.resistance_age": "the age of the nearest resistance in sessions",
+    "levels.resistance_strength": "the strength of the nearest resistance",
     "levels.pivot": "the pivot",
     "levels.r1": "the first pivot resistance",
     "levels.r2": "the second pivot resistance",
+    "levels.r3": "the third pivot resistance",
     "levels.s1": "the first pivot support",
     "levels.s2": "the second pivot support",
+    "levels.s3": "the third pivot support",
+    **{
+        f"levels.{kind}_{side}{number}": f"the {nth} {name} pivot {word}"
+        for kind, name, last in (("fib", "Fibonacci", 3), ("cam", "Camarilla", 4))
+        for side, word in (("r", "resistance"), ("s", "support"))
+        for number, nth in enumerate(("first", "second", "third", "fourth")[:last], start=1)
+    },
     "prev_day.open": "the previous day's open",
     "prev_day.high": "the previous day's high",
     "prev_day.low": "the previous day's low",
     "prev_day.close": "the previous day's close",
     "prev_day.volume": "the previous day's volume",
+    "news.count_1d": "the number of articles since this time a session ago",
+    "news.count_3d": "the number of articles since this time three sessions ago",
+    "news.sentiment": "the mean sentiment of the last session's news",
+    "news.hours_since": "the hours since the newest article",
 }
 
 NUMBER_PHRASES: dict[str, str] = {

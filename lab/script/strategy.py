@@ -60,13 +60,20 @@ class Strategy:
     required_context: frozenset[str]
     """Namespaces read: "market", "levels", "prev_day"."""
     required_tickers: tuple[str, ...]
-    """Tickers read by `of`, whose bars the frame must hold as well, in alphabetical order."""
+    """Tickers read by `of`, whose bars the frame must hold as well, in alphabetical order. Those that are not to be traded are marked
+    by a column `traded`: what comes of them is taken out by `traded_bars`, and no rank counts them."""
     across_tickers: bool
     """Whether a ticker's values depend on the bars of others: it reads them by `of`, or is ranked among them."""
     directions: tuple[str, ...]
     plan: ExecutionPlan
     outputs: tuple[tuple[str, Node], ...] = field(repr=False, compare=False)
     """Column name -> the node that gives it, in the order of the columns."""
+
+    @property
+    def required_fields(self) -> frozenset[str]:
+        """The context columns read, such as "market.trend"."""
+        nodes = reachable([node for _, node in self.outputs])
+        return frozenset(node.name for node in nodes if node.op is Op.FIELD and "." in node.name)
 
     def evaluate(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The bars with the strategy's columns beside them, rows and order unchanged.
@@ -214,6 +221,11 @@ def _outputs(pair: CheckedPair, plan: ExecutionPlan) -> tuple[tuple[str, Node], 
         outputs += [(f"{direction}.{name}", lines[name]) for name in ("stop", "target", "exit") if name in lines]
     outputs += [(f"scan.{name}", node) for name, node in pair.scan.items() if name not in (*pair.directions, "score")]
     return tuple(outputs)
+
+
+def traded_bars(evaluated: pl.DataFrame) -> pl.DataFrame:
+    """What was evaluated, without the bars that were only looked at."""
+    return evaluated.filter(evaluated["traded"]).drop("traded") if "traded" in evaluated.columns else evaluated
 
 
 def looks_across(node: Node) -> bool:

@@ -4,8 +4,15 @@ from libc.math cimport NAN, fabs, floor, log as natural_log, pow as power_of, sq
 
 from lab.script.kernels.step cimport Step, Truth
 
-cdef double LARGEST = 1e100
-cdef double LARGEST_INPUT = 1e15
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define ASK_FOR(place) __builtin_prefetch(place)
+    #else
+    #define ASK_FOR(place) ((void)0)
+    #endif
+    """
+    void ASK_FOR(const void* place) noexcept nogil
 
 
 cdef inline double bounded(double value) noexcept nogil:
@@ -13,10 +20,12 @@ cdef inline double bounded(double value) noexcept nogil:
 
 
 cdef void check(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """Notes whether a field holds what is no plausible number; a missing one is none."""
+    """Notes whether a field holds what is no plausible number; a missing one is none. Has the next stretch fetched meanwhile."""
     cdef double* a = <double*>step.x[0]
     cdef Py_ssize_t i
     cdef int wrong = 0
+    for i in range(end, end + end - start, 8):
+        ASK_FOR(&a[i])
     for i in range(start, end):
         wrong |= fabs(a[i]) > 1e15
     step.wrong |= wrong
@@ -121,7 +130,7 @@ cdef void less(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef Truth* out = <Truth*>step.out
     cdef Py_ssize_t i
     for i in range(start, end):
-        out[i] = <Truth>((a[i] < b[i]) | ((a[i] >= b[i]) << 1))
+        out[i] = <Truth>((<long long>1 if a[i] < b[i] else <long long>0) | (<long long>2 if a[i] >= b[i] else <long long>0))
 
 
 cdef void less_equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -130,7 +139,7 @@ cdef void less_equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogi
     cdef Truth* out = <Truth*>step.out
     cdef Py_ssize_t i
     for i in range(start, end):
-        out[i] = <Truth>((a[i] <= b[i]) | ((a[i] > b[i]) << 1))
+        out[i] = <Truth>((<long long>1 if a[i] <= b[i] else <long long>0) | (<long long>2 if a[i] > b[i] else <long long>0))
 
 
 cdef void equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:

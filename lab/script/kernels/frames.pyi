@@ -8,16 +8,19 @@ class Column:
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
-def number_column(values: NDArray[np.float64], known: NDArray[np.uint8]) -> Column:
-    """Numbers, missing where they are not-a-number; `known`, a byte for eight of them, is filled and kept."""
+def mark_known(values: NDArray[np.float64], known: NDArray[np.uint8], first: int, length: int) -> None:
+    """A bit for each value of a stretch of rows, 1 where it is a number; those of bytes shared with other stretches are left out."""
+
+def number_column(values: NDArray[np.float64], known: NDArray[np.uint8], firsts: NDArray[np.int64]) -> Column:
+    """Numbers, missing where they are not-a-number. Every stretch that begins at one of `firsts` went through `mark_known`."""
 
 def condition_column(
     values: NDArray[np.uint8], bits: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.int64], warm_up: int
 ) -> Column:
     """Conditions: true where 1, never within the first `warm_up` bars of a ticker; `bits`, a byte for eight of them, is filled and kept."""
 
-def starts_anew(times: NDArray[np.int64], out: NDArray[np.uint8]) -> int:
-    """1 where a bar does not start after the one before it; returns how many there are."""
+def steps_back(times: NDArray[np.int64]) -> int:
+    """How many bars do not start after the one before them."""
 
 def text_runs(stream: object, most: int) -> list[int] | None:
     """Rows at which a column of text (a capsule of an Arrow stream) may hold another text than the row before.

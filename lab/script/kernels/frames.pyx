@@ -32,6 +32,11 @@ cdef struct ArrowArray:
     void* private_data
 
 
+cdef uint8_t[256] ONES
+for _byte in range(256):
+    ONES[_byte] = bin(_byte).count("1")
+
+
 cdef void release_schema(ArrowSchema* schema) noexcept:
     schema.release = NULL
 
@@ -87,29 +92,39 @@ cdef class Column:
         return PyCapsule_New(schema, "arrow_schema", forget_schema), PyCapsule_New(array, "arrow_array", forget_array)
 
 
-def number_column(const double[::1] values, unsigned char[::1] known):
-    """Numbers, missing where they are not-a-number; `known` is filled with a bit for each."""
-    cdef Py_ssize_t i, length = values.shape[0], missing = 0, whole = length // 8, j
+def mark_known(const double[::1] values, unsigned char[::1] known, Py_ssize_t first, Py_ssize_t length):
+    """The bits of a stretch of rows. Those of a byte that other stretches have bits in too are left to `number_column`."""
+    cdef Py_ssize_t i, j, start = (first + 7) // 8, end = (first + length) // 8
+    cdef const double* x
     cdef uint8_t byte
+    if not 0 <= first <= first + length <= values.shape[0] or known.shape[0] != (values.shape[0] + 7) // 8:
+        raise ValueError("one bit for each value")
+    with nogil:
+        for i in range(start, end):
+            x = &values[8 * i]
+            byte = 0
+            for j in range(8):
+                byte |= (x[j] == x[j]) << j
+            known[i] = byte
+
+
+def number_column(const double[::1] values, unsigned char[::1] known, const long long[::1] firsts):
+    """Numbers, missing where they are not-a-number; `known` has the bits that `mark_known` left for the stretches from `firsts` on."""
+    cdef Py_ssize_t i, j, k, length = values.shape[0], present = 0
     cdef Column made = Column()
     if known.shape[0] != (length + 7) // 8:
         raise ValueError("one bit for each value")
     with nogil:
-        for i in range(whole):
-            byte = 0
-            for j in range(8):
-                byte |= (values[8 * i + j] == values[8 * i + j]) << j
-            known[i] = byte
-            if byte != 255:
-                for j in range(8):
-                    missing += not (byte >> j & 1)
-        if whole * 8 < length:
-            byte = 0
-            for j in range(length - 8 * whole):
-                byte |= (values[8 * whole + j] == values[8 * whole + j]) << j
-                missing += values[8 * whole + j] != values[8 * whole + j]
-            known[whole] = byte
-    made.owner, made.length, made.missing, made.numbers = (values, known), length, missing, True
+        for k in range(firsts.shape[0] + 1):
+            # The byte in which a stretch begins, and the last one of all.
+            i = firsts[k] // 8 if k < firsts.shape[0] else length // 8
+            if 8 * i < length:
+                known[i] = 0
+                for j in range(8 * i, 8 * i + 8 if 8 * i + 8 < length else length):
+                    known[i] |= (values[j] == values[j]) << (j - 8 * i)
+        for i in range(known.shape[0]):
+            present += ONES[known[i]]
+    made.owner, made.length, made.missing, made.numbers = (values, known), length, length - present, True
     if length:
         made.values, made.known = &values[0], &known[0]
     return made
@@ -144,20 +159,13 @@ def condition_column(const unsigned char[::1] values, unsigned char[::1] bits, c
     return made
 
 
-def starts_anew(const long long[::1] times, unsigned char[::1] out):
-    """1 where a bar does not start after the one before it; returns how many there are."""
-    cdef Py_ssize_t i, found = 0
-    cdef unsigned char back
-    if out.shape[0] != times.shape[0]:
-        raise ValueError("the columns differ in length")
-    if times.shape[0]:
-        out[0] = 1
-        found = 1
+def steps_back(const long long[::1] times):
+    """How many bars do not start after the one before them."""
+    cdef Py_ssize_t i
+    cdef long long found = 0
     with nogil:
         for i in range(1, times.shape[0]):
-            back = times[i] <= times[i - 1]
-            out[i] = back
-            found += back
+            found += <long long>1 if times[i] <= times[i - 1] else <long long>0
     return found
 
 
