@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
+from lab.agents.loading import evaluated_bars, market_bars
 from lab.agents.outputs import BENCHMARKS, EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
@@ -54,6 +55,8 @@ class BarsSlice:
     """Last session of the learning span: what comes after it is the vault."""
     opening_id: int | None = None
     """The recorded opening of the vault that allows later sessions to be read."""
+    news: str = ""
+    """The folder of the news of these tickers, where any is kept."""
 
     def __post_init__(self) -> None:
         if self.last > self.learning_until and self.opening_id is None:
@@ -124,7 +127,7 @@ def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
     Raises LabError for scripts whose columns change when later bars are taken away.
     """
     strategy, evaluated = _evaluated(bars, scripts)
-    _refuse_look_ahead(strategy, market_bars(bars))
+    _refuse_look_ahead(strategy, market_bars(bars, strategy))
     signals = sum(int(evaluated[f"signal.{direction}"].sum()) for direction in strategy.directions)
     return ScanReport(
         script_hash=strategy.script_hash,
@@ -346,28 +349,13 @@ def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tupl
     from lab.script import compile_strategy
 
     strategy = compile_strategy(scripts.scan, scripts.execution)
-    return strategy, strategy.evaluate(market_bars(bars))
+    return strategy, evaluated_bars(bars, strategy)
 
 
 @lru_cache(maxsize=1)
 def _remembered(bars: BarsSlice, scripts: Scripts) -> tuple[Strategy, pl.DataFrame]:
     """Scan, enrich and backtest ask for the same frame one after the other."""
     return _evaluated(bars, scripts, remember=False)
-
-
-@lru_cache(maxsize=1)
-def market_bars(bars: BarsSlice) -> pl.DataFrame:
-    from lab.market import BarsCache, load_market
-
-    return load_market(
-        BarsCache(Path(bars.folder)),
-        list(bars.tickers),
-        bars.timeframe,
-        bars.first,
-        bars.last,
-        market_ticker=bars.market_ticker,
-        vix_ticker=bars.vix_ticker,
-    )
 
 
 def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> pl.DataFrame:
@@ -381,7 +369,7 @@ def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> pl.Da
     if bars.market_ticker is not None:
         cache = BarsCache(Path(bars.folder))
         timeframe = bars.timeframe if cache.has(bars.market_ticker, bars.timeframe) else "1d"
-        market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last)
+        market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last, columns=())
         name = _held_market(bars.market_ticker)
         found.append(buy_and_hold_equity(market, [bars.market_ticker], costs, 1.0).select(pl.lit(name).alias("benchmark"), pl.all()))
     # A ticker may begin to trade only after the learning span.

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of, daily_sharpe, market_bars
+from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of, daily_sharpe
+from lab.agents.loading import market_bars
 from lab.agents.outputs import write_output
 from lab.agents.results import from_json
 from lab.agents.strategist import Comparison, Verdict
@@ -158,7 +159,7 @@ def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRule
     """The result of each strategy in order, evaluated together as far as memory allows."""
     from lab.backtest import backtest_together
 
-    frame = market_bars(bars)
+    frame = market_bars(bars, *strategies)
     account, costs = account_of(rules)
     prices = max(sum(name.endswith((".stop", ".target", ".entry_price")) for name, _ in strategy.outputs) for strategy in strategies)
     together = max(1, _PASS_BYTES // (max(1, frame.height) * (8 * prices + 2)))

@@ -13,6 +13,7 @@ from lab.backtest.bars import read_bars
 from lab.backtest.engine import run_backtest
 from lab.backtest.errors import BacktestError
 from lab.script.nodes import Node, reachable
+from lab.script.strategy import traded_bars
 
 if TYPE_CHECKING:
     from lab.backtest.account import Account, Costs
@@ -26,7 +27,7 @@ def backtest_together(strategies: Sequence[Strategy], frame: pl.DataFrame, accou
 
     Raises what `evaluate_together` and `run_backtest` raise.
     """
-    read = read_bars(frame)
+    read = read_bars(traded_bars(frame))
     for strategy, evaluated in zip(strategies, evaluate_together(strategies, frame), strict=True):
         yield run_backtest(strategy, evaluated, account, costs, read)
 
@@ -49,7 +50,8 @@ def evaluate_together(strategies: Sequence[Strategy], frame: pl.DataFrame) -> It
         wanted.append([(name, column) for (name, _), column in zip(outputs, columns, strict=True)])
     # No name of its own for a signal or a score: their warm-up and their blanks are each strategy's, and follow below.
     pass_over = replace(strategies[0], outputs=tuple(merged.outputs.items()), warm_up_bars=0)
-    computed = pass_over.evaluate(frame)
+    computed = traded_bars(pass_over.evaluate(frame))
+    frame = traded_bars(frame)
     bar_number = _bar_numbers(frame)
     for strategy, names in zip(strategies, wanted, strict=True):
         warm = pl.Series(bar_number >= strategy.warm_up_bars)

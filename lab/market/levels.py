@@ -1,4 +1,4 @@
-"""Price levels a trader would draw: classic pivots, and support and resistance as clusters of swing highs and lows.
+"""Price levels a trader would draw: pivots, and support and resistance as clusters of swing highs and lows.
 
 A swing low is a block of bars whose low is below those of the `SIDE` blocks before it and not above those of the `SIDE`
 blocks after it; it is confirmed when the last of these has closed, and used from the next session on. Swings (highs and lows
@@ -50,15 +50,26 @@ def level_rule(timeframe: str) -> LevelRule:
 
 
 def pivots(high: pl.Expr, low: pl.Expr, close: pl.Expr) -> dict[str, pl.Expr]:
-    """The classic floor-trader pivots of a session, from the high, low and close of the session before it."""
-    pivot = (high + low + close) / 3
-    return {
+    """The pivots of a session, from the high, low and close of the session before it: classic, Fibonacci and Camarilla.
+
+    Classic: floor traders' ones. Fibonacci: 0.382, 0.618 and 1 ranges from the pivot. Camarilla (N. Scott): 1.1 / 12, / 6, / 4 and / 2
+    of the range from the close.
+    """
+    pivot, spread = (high + low + close) / 3, high - low
+    found = {
         "levels.pivot": pivot,
         "levels.r1": 2 * pivot - low,
         "levels.r2": pivot + (high - low),
+        "levels.r3": high + 2 * (pivot - low),
         "levels.s1": 2 * pivot - high,
         "levels.s2": pivot - (high - low),
+        "levels.s3": low - 2 * (high - pivot),
     }
+    for number, share in enumerate((0.382, 0.618, 1.0), start=1):
+        found |= {f"levels.fib_r{number}": pivot + share * spread, f"levels.fib_s{number}": pivot - share * spread}
+    for number, part in enumerate((12, 6, 4, 2), start=1):
+        found |= {f"levels.cam_r{number}": close + 1.1 * spread / part, f"levels.cam_s{number}": close - 1.1 * spread / part}
+    return found
 
 
 def swings(high: Floats, low: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -85,6 +96,18 @@ def cluster(prices: Floats, tolerance: Floats) -> Floats:
     if width == 0:
         return np.full((rows, 1), np.nan)
     prices = np.sort(prices, axis=1)
+    group = _groups(prices, tolerance)
+    real = np.isfinite(prices)
+    slot = (group + np.arange(rows)[:, None] * width)[real]
+    count = np.bincount(slot, minlength=rows * width)
+    total = np.bincount(slot, weights=prices[real], minlength=rows * width)
+    levels = np.where(count >= MIN_TOUCHES, total / np.maximum(count, 1), np.nan)
+    return np.asarray(levels.reshape(rows, width))
+
+
+def _groups(prices: Floats, tolerance: Floats) -> Ints:
+    """Per row of ascending prices, the number of the level each belongs to: one reaches from its lowest price as far as the tolerance."""
+    rows, width = prices.shape
     reach = 1 + tolerance
     group = np.zeros((rows, width), dtype=np.int64)
     limit = prices[:, 0] * reach
@@ -95,19 +118,21 @@ def cluster(prices: Floats, tolerance: Floats) -> Floats:
         current = current + beyond
         limit = np.where(beyond, price * reach, limit)
         group[:, column] = current
-    real = np.isfinite(prices)
-    slot = (group + np.arange(rows)[:, None] * width)[real]
-    count = np.bincount(slot, minlength=rows * width)
-    total = np.bincount(slot, weights=prices[real], minlength=rows * width)
-    levels = np.where(count >= MIN_TOUCHES, total / np.maximum(count, 1), np.nan)
-    return np.asarray(levels.reshape(rows, width))
+    return group
 
 
 def nearest(levels: Floats, row: Ints, close: Floats) -> tuple[Floats, Floats]:
     """The nearest level at or below and the nearest above each close, among the levels of its row; NaN where there is none."""
+    below, above = nearest_places(levels, row, close)
+    padded = np.append(levels.ravel(), np.nan)
+    return padded[below], padded[above]
+
+
+def nearest_places(levels: Floats, row: Ints, close: Floats) -> tuple[Ints, Ints]:
+    """As `nearest`, but where the levels stand in `levels.ravel()`; -1 where there is none."""
     known = np.isfinite(levels)
     if not known.any() or close.size == 0:
-        return np.full(close.shape, np.nan), np.full(close.shape, np.nan)
+        return np.full(close.shape, -1), np.full(close.shape, -1)
     # One search over all rows: the row's number puts the rows one after another on one line of log prices. The step between
     # rows is fixed, so that what is found in one row can't depend, by rounding, on prices in another.
     owner = np.repeat(np.arange(levels.shape[0]), known.sum(axis=1))
@@ -115,42 +140,102 @@ def nearest(levels: Floats, row: Ints, close: Floats) -> tuple[Floats, Floats]:
     above = np.searchsorted(np.log(flat) + owner * _ROW_STEP, np.log(close) + row * _ROW_STEP, side="right")
     below = above - 1
     padded_owner = np.concatenate([owner, [-1]])
-    padded = np.concatenate([flat, [np.nan]])
+    place = np.concatenate([np.flatnonzero(known), [-1]])
     has_below = (below >= 0) & (padded_owner[below] == row)
     has_above = padded_owner[above] == row
-    return np.where(has_below, padded[below], np.nan), np.where(has_above, padded[above], np.nan)
+    return np.where(has_below, place[below], -1), np.where(has_above, place[above], -1)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelTable:
+    """The levels of one ticker, a row a session, fixed before it opens. Prices ascend; NaN where there is no level."""
+
+    price: Floats
+    touches: Floats
+    """How many of the remembered swings agree on it."""
+    age: Floats
+    """Sessions since the first of them was confirmed; 1 for the session after."""
+    strength: Floats
+    """The sum over its touches of what is left of each: 1 in the session after it was confirmed, falling in a straight line to
+    nothing when it is forgotten."""
+
+
+def level_table(bars: pl.DataFrame, timeframe: str) -> LevelTable:
+    """The levels of one ticker's bars (see `BARS_SCHEMA`), a row for each of its sessions in order."""
+    rule = level_rule(timeframe)
+    prices, ages = _swing_table(bars, timeframe, rule)
+    return _clustered(prices, ages, level_tolerance(bars, rule), rule.sessions)
 
 
 def support_and_resistance(bars: pl.DataFrame, timeframe: str) -> tuple[Floats, Floats]:
     """`levels.support` and `levels.resistance` of one ticker's bars (see `BARS_SCHEMA`), in dollars, NaN where unknown."""
     rule = level_rule(timeframe)
+    prices, _ = _swing_table(bars, timeframe, rule)
+    return nearest(cluster(prices, level_tolerance(bars, rule)), session_rows(bars), bars["close"].to_numpy())
+
+
+def level_details(bars: pl.DataFrame, timeframe: str) -> dict[str, Floats]:
+    """`levels.support_touches` and its kin of one ticker's bars: what is known of the nearest levels, NaN where there is none."""
+    table = level_table(bars, timeframe)
+    below, above = nearest_places(table.price, session_rows(bars), bars["close"].to_numpy())
+    found = {}
+    for name, values in (("touches", table.touches), ("age", table.age), ("strength", table.strength)):
+        padded = np.append(values.ravel(), np.nan)
+        found[f"levels.support_{name}"], found[f"levels.resistance_{name}"] = padded[below], padded[above]
+    return found
+
+
+def session_rows(bars: pl.DataFrame) -> Ints:
+    """Per bar of one ticker, the number of its session."""
+    return bars["session"].rle_id().to_numpy().astype(np.int64)
+
+
+def _swing_table(bars: pl.DataFrame, timeframe: str, rule: LevelRule) -> tuple[Floats, Floats]:
+    """One row a session: the prices of the swings remembered in it, padded with infinity, and the sessions since each was confirmed."""
     block = (pl.col("minute") - 570) // rule.block_minutes if timeframe != DAILY else pl.lit(0)
     blocks = bars.lazy().group_by("session", block.alias("block"), maintain_order=True).agg(pl.col("high").max(), pl.col("low").min())
     joined = blocks.collect()
-    session_row = bars["session"].rle_id().to_numpy().astype(np.int64)
     block_row = joined["session"].rle_id().to_numpy().astype(np.int64)
     high, low = joined["high"].to_numpy(), joined["low"].to_numpy()
-    sessions = int(session_row[-1]) + 1
     tops, bottoms = swings(high, low)
     spots = np.concatenate([np.flatnonzero(tops), np.flatnonzero(bottoms)])
     prices = np.concatenate([high[tops], low[bottoms]])
     confirmed = block_row[np.minimum(spots + SIDE, high.size - 1)]
     order = np.argsort(confirmed, kind="stable")
-    table = recent_swings(prices[order], confirmed[order], sessions, rule.sessions)
-    levels = cluster(table, level_tolerance(bars, rule))
-    return nearest(levels, session_row, bars["close"].to_numpy())
+    return recent_swings(prices[order], confirmed[order], int(block_row[-1]) + 1, rule.sessions)
 
 
-def recent_swings(prices: Floats, confirmed: Ints, sessions: int, remembered: int) -> Floats:
-    """One row per session: the prices of the swings confirmed in the `remembered` sessions before it, padded with infinity."""
+def recent_swings(prices: Floats, confirmed: Ints, sessions: int, remembered: int) -> tuple[Floats, Floats]:
+    """One row a session: the prices of the swings confirmed in the `remembered` sessions before it, padded with infinity, and ages."""
     numbers = np.arange(sessions)
     start = np.searchsorted(confirmed, numbers - remembered, side="left")
     end = np.searchsorted(confirmed, numbers, side="left")
     width = int((end - start).max()) if sessions else 0
-    column = np.arange(width)
-    index = start[:, None] + column
+    index = start[:, None] + np.arange(width)
     inside = index < end[:, None]
-    return np.where(inside, np.append(prices, np.inf)[np.where(inside, index, prices.size)], np.inf)
+    index = np.where(inside, index, prices.size)
+    ages = numbers[:, None] - np.append(confirmed, 0)[index]
+    return np.where(inside, np.append(prices, np.inf)[index], np.inf), np.where(inside, ages, 0).astype(np.float64)
+
+
+def _clustered(prices: Floats, ages: Floats, tolerance: Floats, remembered: int) -> LevelTable:
+    """The levels that `cluster` finds, with what is known of their swings."""
+    levels = cluster(prices, tolerance)
+    if prices.shape[1] == 0:
+        return LevelTable(levels, levels, levels, levels)
+    order = np.argsort(prices, axis=1, kind="stable")
+    prices, ages = np.take_along_axis(prices, order, axis=1), np.take_along_axis(ages, order, axis=1)
+    group = _groups(prices, tolerance)
+    rows, width = prices.shape
+    real = np.isfinite(prices)
+    slot = (group + np.arange(rows)[:, None] * width)[real]
+    touches = np.bincount(slot, minlength=rows * width)
+    strength = np.bincount(slot, weights=1 - (ages[real] - 1) / remembered, minlength=rows * width)
+    age = np.zeros(rows * width)
+    np.maximum.at(age, slot, ages[real])
+    known = np.isfinite(levels)
+    shaped = (np.where(known, values.reshape(rows, width), np.nan) for values in (touches, age, strength))
+    return LevelTable(levels, *shaped)
 
 
 def level_tolerance(bars: pl.DataFrame, rule: LevelRule) -> Floats:

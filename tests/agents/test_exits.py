@@ -10,7 +10,8 @@ from sqlmodel import select
 from lab.agents import sweep_jobs
 from lab.agents.builtin.exits import entry_of, exit_plans
 from lab.agents.exits import OWN, compare_exits
-from lab.agents.jobs import account_of, market_bars
+from lab.agents.jobs import account_of
+from lab.agents.loading import market_bars
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice
 from lab.agents.sweeps import subject_of_scripts

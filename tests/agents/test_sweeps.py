@@ -13,8 +13,9 @@ from sqlmodel import select
 
 from lab.agents import sweep_jobs
 from lab.agents.errors import BadRange, NotThere
-from lab.agents.jobs import account_of, market_bars
+from lab.agents.jobs import account_of
 from lab.agents.ledger import record_own_trial, trials_so_far
+from lab.agents.loading import market_bars
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice
 from lab.agents.sweep_jobs import Point, read_returns

@@ -86,7 +86,10 @@ def test_demo_context_is_causal(demo: tuple[BarsCache, DemoOutcome], demo_frame:
     cache, made = demo
     last = date(2024, 11, 29)
     shorter = load_market(cache, made.tickers[:3], "1m", last=last, market_ticker="SPY", vix_ticker="VIX")
-    assert shorter.equals(demo_frame.filter((pl.col("session") <= last) & pl.col("ticker").is_in(made.tickers[:3])))
+    whole = demo_frame.filter((pl.col("session") <= last) & pl.col("ticker").is_in(made.tickers[:3]))
+    assert shorter.drop("market.breadth").equals(whole.drop("market.breadth")), "breadth is that of the tickers at hand"
+    assert shorter["market.breadth"].null_count() == shorter.height
+    assert whole["market.breadth"].drop_nulls().is_between(0, 100).all()
 
 
 def test_a_later_start_changes_nothing_of_what_follows(small: BarsCache) -> None:

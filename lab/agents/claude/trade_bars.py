@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lab.agents.jobs import BarsSlice, market_bars
+from lab.agents.jobs import BarsSlice
+from lab.agents.loading import market_bars
 
 BEFORE, AFTER, MOST = 12, 3, 40
 """Bars shown before the signal and after the exit, and in all."""

@@ -16,6 +16,7 @@ import pytest
 from lab.agents import jobs
 from lab.agents.exits import compare_exits
 from lab.agents.jobs import VaultClosed
+from lab.agents.loading import forget_bars, market_bars
 from lab.agents.sampling import count_signals
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice, learning_span, vault_slice
@@ -61,7 +62,7 @@ def read(universe: Universe, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[t
 
     monkeypatch.setattr(BarsCache, "read", recorded)
     monkeypatch.setattr(BarsCache, "read_undamaged", lambda *args: pytest.fail("whole series are for imports"))
-    jobs.market_bars.cache_clear()
+    forget_bars()
     jobs._remembered.cache_clear()
     yield reads
     assert reads, "the test read no bars at all"
@@ -74,7 +75,7 @@ def silent(share: float, note: str) -> None:
 
 def test_the_recorder_would_notice(lab: Lab, universe: Universe, read: list[tuple[str, ...]]) -> None:
     with pytest.raises(AssertionError, match="of the vault"):
-        jobs.market_bars(vault_slice(universe, lab.workspace.bars, opening_id=1))
+        market_bars(vault_slice(universe, lab.workspace.bars, opening_id=1))
 
 
 def test_an_iteration_with_its_variants_enrichment_and_parent(
@@ -143,7 +144,7 @@ def test_bars_are_only_loaded_where_a_slice_says_which() -> None:
     """Who calls `load_market` or reads the cache outside the market's own room."""
     agents = Path(jobs.__file__).parent
     loading = {str(path.relative_to(agents)) for path in agents.rglob("*.py") if "load_market(" in path.read_text()}
-    assert loading == {"jobs.py"}
+    assert loading == {"jobs.py", "loading.py"}
 
 
 def test_a_variant_on_the_bench_is_measured_on_the_learning_span(
