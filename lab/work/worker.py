@@ -27,6 +27,7 @@ from lab.work.executor import Executor
 from lab.work.heart import Heart
 from lab.work.processes import new_owner
 from lab.work.queue import Held, Lease
+from lab.work.studying import Studies, studies_wait
 
 log = logging.getLogger("lab.worker")
 
@@ -96,7 +97,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 def work_waits(home: Path) -> bool:
     """Whether some iteration is in nobody's hands."""
     with Store(Workspace(home)) as store:
-        return queue.waiting(store) > 0
+        return queue.waiting(store) > 0 or studies_wait(store)
 
 
 class _Worker:
@@ -114,15 +115,16 @@ class _Worker:
         self.broken: StoreError | None = None
         """Why the database can't be used any more; ends the worker."""
         self.heart = Heart(store, self.owner, self._not_ours)
+        self.studies = Studies(store, executor, self.owner)
 
     async def work(self, idle_seconds: float) -> int:
         self.heart.start(asyncio.get_running_loop())
         stopping = asyncio.create_task(self.stop.wait())
         busy_at = time.monotonic()
         try:
-            while not self.stop.is_set() and self.broken is None:
+            while not self.stop.is_set() and self.broken is None and self.studies.broken is None:
                 await self._take()
-                if self.running:
+                if self.running or self.studies.tasks:
                     busy_at = time.monotonic()
                 elif time.monotonic() - busy_at >= idle_seconds and not await asyncio.to_thread(
                     queue.waiting, self.store, idle_seconds > 0
@@ -136,12 +138,19 @@ class _Worker:
             for task in self.running.values():
                 task.cancel()
             await asyncio.gather(*self.running.values(), return_exceptions=True)
+            await self.studies.close()
             await asyncio.to_thread(self.heart.stop)
+        self.broken = self.broken or self.studies.broken
         if self.broken is not None:
             log.error("The worker ends: %s", self.broken)
         return self.ended
 
     async def _take(self) -> None:
+        await self._take_iterations()
+        if not self.stop.is_set():
+            await self.studies.take()
+
+    async def _take_iterations(self) -> None:
         while len(self.running) < self.at_once and not self.stop.is_set():
             iteration_id = await asyncio.to_thread(queue.claim, self.store, self.owner)
             if iteration_id is None:
@@ -156,7 +165,7 @@ class _Worker:
         token = await asyncio.to_thread(self.store.change_token)
         until = time.monotonic() + _LOOK_ANYWAY_SECONDS
         while time.monotonic() < until:
-            waited_for = {stopping, *self.running.values()}
+            waited_for = {stopping, *self.running.values(), *self.studies.tasks}
             done, _ = await asyncio.wait(waited_for, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if done or await asyncio.to_thread(self.store.change_token) != token:
                 return

@@ -243,7 +243,7 @@ class Blind:
 
     def reveal(self, text: str) -> str:
         text = re.sub(r"\b(T\d{2,5}|MKT|VOL)\b", lambda match: self._real.get(match[1], match[1]), text)
-        return re.sub(r"\b([Dd])ay (\d{1,5})\b", self._date_of, text)
+        return re.sub(r"(?<!of )\b([Dd])ay (\d{1,5})\b(?![:.,]\d)", self._date_of, text)
 
     def reveal_script(self, text: str) -> str:
         """Tickers stand in quotes there; a name such as VOL may be the script's own."""
