@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, _, _, _, ticker, _, _, _, first, last = path.split("/")
         adjusted = query.get("adjusted", ["true"])[0] == "true"
         known = [bar for bar in self.polygon.bars.get(ticker, []) if _not_before(bar, first) and _day(bar) <= last]
-        if adjusted:
+        if adjusted and not ticker.startswith("I:"):
             known = [_adjusted(bar, self.polygon.splits.get(ticker, [])) for bar in known]
         offset = int(query.get("cursor", ["0"])[0])
         shown = known[offset : offset + self.polygon.page_size]

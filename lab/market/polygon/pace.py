@@ -103,7 +103,10 @@ class Pace:
         if not content:
             return []
         try:
-            return [_Call(str(one[0]), int(one[1]), float(one[2]), bool(one[3])) for one in json.loads(content)]
+            calls = json.loads(content)
+            if not isinstance(calls, list):
+                raise TypeError(calls)
+            return [_Call(str(one[0]), int(one[1]), float(one[2]), bool(one[3])) for one in calls]
         except (ValueError, TypeError, IndexError, KeyError):
             # A writer was killed in the middle: what it knew is lost, so all that could have been called counts.
             return [_Call(secrets.token_hex(6), 0, self._now(), ended=True) for _ in range(self.calls)]
