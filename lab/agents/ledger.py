@@ -22,6 +22,8 @@ VERSION, REFINEMENT, PERSON, SWEEP, EXITS = "iteration", "refinement", "person",
 """What a trial was for: a version itself, a variant of it, scripts that a person ran by hand, a point of a sweep, an exit plan."""
 STUDY = "study"
 """A variant of a version that a study of its parameters measured: one could choose it."""
+NULL_ARM = "null arm"
+"""A random variant beside an agent's: recorded, but no try at a strategy, for its scripts are never kept or shown."""
 NOBODY = 0
 """The agent's id of a trial by a person without one, and the iteration's id of a trial outside iterations: real ids begin at 1."""
 
@@ -114,7 +116,9 @@ def trials_so_far(session: Session, bars: BarsSlice, about_to_run: set[str]) -> 
     """All agents' variants on bars that overlap with these, with those about to run on them. Run twice on the same bars is one trial."""
     related = _overlapping(session, Place(bars.synthetic, bars.tickers, bars.first, bars.last)) | {bars.fingerprint}
     rows = session.exec(
-        select(Trial.script_hash, Trial.data_fingerprint, Trial.sharpe_daily).where(col(Trial.data_fingerprint).in_(related))
+        select(Trial.script_hash, Trial.data_fingerprint, Trial.sharpe_daily).where(
+            col(Trial.data_fingerprint).in_(related), Trial.purpose != NULL_ARM
+        )
     )
     sharpes: dict[tuple[str, str], float | None] = {}
     for script_hash, fingerprint, sharpe in rows:

@@ -51,9 +51,13 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from lab.agents.budget.usage import Usage
     from lab.agents.cache_care import CacheCare
+    from lab.agents.claude.config import ClaudeSettings
     from lab.agents.fetching import Fetches
+    from lab.agents.mind_service import Minds
     from lab.agents.news_store import News
+    from lab.agents.proof.service import Proof
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
     from lab.agents.trying import Tried
@@ -71,14 +75,39 @@ SEED = 20_260_101
 class Lab:
     """One workspace, opened. Raises LabError with a sentence where it can't be."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, claude: ClaudeSettings | None = None) -> None:
         self.workspace = Workspace(home)
+        self._claude = claude
         self.store = Store(self.workspace)
         with self.store.read() as session:
             self._notices = queries.interrupted_notices(session)
 
     def close(self) -> None:
         self.store.close()
+
+    @property
+    def proof(self) -> Proof:
+        """Studies of results, verdicts, the vault and graduation."""
+        from lab.agents.proof.service import Proof
+
+        return Proof(self.workspace, self.store)
+
+    @property
+    def usage(self) -> Usage:
+        """What models were asked, what it cost, and what may be spent."""
+        from lab.agents.budget.money import Daily
+        from lab.agents.budget.usage import Usage
+        from lab.agents.claude.config import MODEL
+
+        daily, model = (self._claude.daily, self._claude.model) if self._claude is not None else (Daily(), MODEL)
+        return Usage(self.store, self.workspace.home, daily, model)
+
+    @property
+    def minds(self) -> Minds:
+        """Who thinks for an agent, iterations that are gone on with, and learning by itself."""
+        from lab.agents.mind_service import Minds
+
+        return Minds(self.store, self._claude, SEED)
 
     # --- reading
 
@@ -270,27 +299,34 @@ class Lab:
                 raise CannotIterate("That iteration has already ended.")
 
     def apply(self, proposal_id: int) -> str:
-        return decisions.apply_proposal(self.store, proposal_id)
+        version = decisions.apply_proposal(self.store, proposal_id)
+        self.minds.go_on()
+        return version
 
     def apply_edited(self, proposal_id: int, scan: str, execution: str) -> str:
-        return decisions.apply_edited(self.store, proposal_id, scan, execution)
+        version = decisions.apply_edited(self.store, proposal_id, scan, execution)
+        self.minds.go_on()
+        return version
 
     def discard(self, proposal_id: int, reason: str = "") -> None:
         decisions.discard(self.store, proposal_id, reason)
+        self.minds.go_on()
 
     def make_current(self, strategy_id: int) -> str:
         return decisions.make_current(self.store, strategy_id)
 
     # --- scripts
 
-    def check_scripts(self, scan: str, execution: str) -> tuple[ScriptProblem, ...]:
-        """Every error in a pair of scripts; empty when both compile."""
-        from lab.script import check
+    def check_scripts(self, scan: str, execution: str, agent_id: int | None = None) -> tuple[ScriptProblem, ...]:
+        """Every error in a pair of scripts; empty when both compile and the agent's universe, where one is given, has what they read."""
+        from lab.agents.script_problems import script_problems
 
-        return tuple(
-            ScriptProblem(script=error.script, line=error.line, column=error.column, message=error.message, suggestion=error.suggestion)
-            for error in check(scan, execution)
-        )
+        universe = None
+        if agent_id is not None:
+            with self.store.read() as session:
+                agent = session.get(TradingAgent, agent_id)
+                universe = session.get(Universe, agent.universe_id) if agent is not None else None
+        return script_problems(scan, execution, universe, self.workspace.bars)
 
     def signal_sample(self, agent_id: int) -> Sample:
         """The bars on which an editor counts an agent's signals. Raises NotThere where the agent was deleted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from lab.agents.proof.rules import MIN_TRADES, Word, learning_verdict
 from lab.agents.views import Interval, NamedFigure, ResultSummary
 
 if TYPE_CHECKING:
@@ -13,11 +14,7 @@ if TYPE_CHECKING:
     from lab.agents.jobs import TrialsSoFar
     from lab.backtest import Account, BacktestResult, Costs, CurveIntervals, MarketModel, Metrics
 
-MIN_TRADES = 30
-"""Below this many trades there is no verdict."""
-NO_VERDICT, NO_EDGE, PROMISING = "no verdict yet", "no edge seen", "promising"
-SURE = 0.95
-"""The probability of a positive Sharpe ratio, deflated for the number of trials, from which a result is called promising."""
+PROMISING = Word.PROMISING.value
 
 
 def summarise(
@@ -31,12 +28,13 @@ def summarise(
     market: MarketModel | None = None,
 ) -> ResultSummary:
     """The result in figures. `returns` are its daily returns, flat days included; `market` is its alpha and beta."""
-    from lab.backtest import curve_intervals
+    from lab.backtest import curve_intervals, deflated_sharpe
 
     metrics = result.metrics
     spread = curve_intervals(returns.to_numpy(), seed)
     interval = None if spread is None else Interval(*spread.sharpe)
-    verdict, reason = verdict_of(metrics.trades, metrics.sharpe, interval, returns, trials)
+    deflated = deflated_sharpe(returns.to_numpy(), trials.count, trials.sharpe_variance or 0.0)
+    verdict = learning_verdict(metrics.trades, metrics.sharpe, interval, deflated, trials)
     days: list[tuple[date, float]] = list(result.equity.select("session", "equity").iter_rows())
     return ResultSummary(
         signals=result.funnel["signals"],
@@ -60,15 +58,18 @@ def summarise(
         equity=tuple(days),
         benchmarks=benchmarks,
         costs=costs.in_words(),
-        verdict=verdict,
-        verdict_reason=reason,
-        figures=_figures(metrics, spread, market),
+        verdict=verdict.word.value,
+        verdict_reason=verdict.reason,
+        figures=_figures(metrics, spread, market, deflated),
     )
 
 
-def _figures(metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None) -> tuple[NamedFigure, ...]:
+def _figures(
+    metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None, deflated: float | None
+) -> tuple[NamedFigure, ...]:
     annual, deepest = (None, None) if spread is None else (Interval(*spread.annual_return), Interval(*spread.max_drawdown))
     found = [
+        NamedFigure("deflated Sharpe ratio", deflated, "fraction"),
         NamedFigure("annual return", metrics.annual_return, "fraction", annual),
         NamedFigure("volatility a year", metrics.volatility, "fraction"),
         NamedFigure("Sortino ratio", metrics.sortino, "ratio"),
@@ -89,34 +90,6 @@ def _figures(metrics: Metrics, spread: CurveIntervals | None, market: MarketMode
             NamedFigure("beta", market.beta, "ratio", Interval(*market.beta_interval)),
         ]
     return tuple(found)
-
-
-def verdict_of(trades: int, sharpe: float | None, interval: Interval | None, returns: pl.Series, trials: TrialsSoFar) -> tuple[str, str]:
-    """One word for a result on its learning span, and why. The vault alone could say more than "promising".
-
-    The probability that the true Sharpe ratio is above the best that luck would show in so many trials is the deflated
-    Sharpe ratio (Bailey and López de Prado 2014).
-    """
-    from lab.backtest import deflated_sharpe
-
-    if trades < MIN_TRADES:
-        return NO_VERDICT, f"{trades} trades; below {MIN_TRADES} nothing can be said."
-    if sharpe is None or interval is None:
-        return NO_VERDICT, "The equity curve is too short or too flat for a Sharpe ratio."
-    if interval.high < 0:
-        return NO_EDGE, f"It loses: the Sharpe ratio's whole interval ({interval.low:.2f} to {interval.high:.2f}) lies below zero."
-    if interval.low <= 0:
-        return NO_EDGE, f"The Sharpe ratio's interval reaches down to {interval.low:.2f}: chance alone could give it."
-    tried = f"as the best of {trials.count} variants" if trials.count > 1 else "as the first variant"
-    sure = deflated_sharpe(returns.to_numpy(), trials.count, trials.sharpe_variance or 0.0)
-    if sure is None or sure < SURE:
-        odds = "can't be computed" if sure is None else f"is {sure:.1%}"
-        return NO_EDGE, f"Its deflated Sharpe ratio, {tried} tried on these bars, {odds}; {SURE:.0%} is asked."
-    return (
-        PROMISING,
-        f"Its deflated Sharpe ratio, {tried} tried on these bars, is {sure:.1%}. It was refined on these sessions; "
-        "only the vault, not yet asked, could show an edge.",
-    )
 
 
 def _median_risk(trades: pl.DataFrame, starting_equity: float) -> float | None:

@@ -19,8 +19,8 @@ from lab.agents.errors import BadRange, NotThere
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts
 from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, trials_so_far
 from lab.agents.personality import RISKS, risk_config
+from lab.agents.proof.rules import MIN_TRADES
 from lab.agents.span import account_rules, learning_slice, refuse_missing_context
-from lab.agents.summary import MIN_TRADES
 from lab.agents.sweep_jobs import Point
 from lab.agents.views import Personality
 from lab.errors import LabError
@@ -97,7 +97,7 @@ class SweepReport:
     deflated_sharpe: float | None
     """The probability that the best point's true Sharpe ratio is above zero, given that it is the best of so many trials."""
     overfitting: float | None
-    """The probability of backtest overfitting (CSCV): how often the best point of one half of the sessions is below the median on the other."""
+    """The probability of backtest overfitting (CSCV): how often the best point of half of the sessions is below the median on the rest."""
     superior_p: float | None
     """Hansen's SPA test: the probability that the best of points without skill looks as good against holding cash."""
     ideas: int
@@ -116,19 +116,16 @@ class SweepReport:
         count = len(self.points)
         odds = "unknown" if self.deflated_sharpe is None else f"{self.deflated_sharpe:.0%}"
         luck = "" if self.luck_sharpe is None else f" (Sharpe {self.luck_sharpe:.2f})"
-        overfit = (
-            ""
-            if self.overfitting is None
-            else (
-                f" Chosen on one half of the sessions, the best point was no better than the median on the other in {self.overfitting:.0%} of the"
-                " ways to halve them (probability of backtest overfitting)."
+        overfit, superior = "", ""
+        if self.overfitting is not None:
+            overfit = (
+                " Chosen on one half of the sessions, the best point was no better than the median on the other in "
+                f"{self.overfitting:.0%} of the ways to halve them (probability of backtest overfitting)."
             )
-        )
-        superior = (
-            ""
-            if self.superior_p is None
-            else (f" Were all points without skill, the best would look this good with a probability of {self.superior_p:.0%} (SPA test).")
-        )
+        if self.superior_p is not None:
+            superior = (
+                f" Were all points without skill, the best would look this good with a probability of {self.superior_p:.0%} (SPA test)."
+            )
         return (
             f"The best of {count} points is biased: the more are tried, the better the luckiest looks. Expect less than it shows here. "
             f"With {self.trials} variants tried on these bars, it beats the best that luck alone is expected to show{luck} "
@@ -183,7 +180,7 @@ def run_sweep(
         universe = session.get(Universe, subject.universe_id)
         if universe is None:
             raise NotThere("That universe no longer exists.")
-        refuse_missing_context(strategy, universe)
+        refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
     folder = workspace.results / f"sweep-{_key(bars, subject, names, points)}"
     run = _Run(store, executor, subject, bars, names, folder, progress)

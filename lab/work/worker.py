@@ -52,6 +52,14 @@ async def _learning_loop(store: Store, iteration_id: int, executor: Executor, le
     await run_iteration(store, iteration_id, executor, lease, claude=claude_settings(Settings()))
 
 
+def _due(store: Store) -> None:
+    """What an agent that learns by itself was to do next when the last worker ended."""
+    from lab.agents.continuous import go_on
+    from lab.agents.service import SEED
+
+    go_on(store, SEED)
+
+
 async def run(
     home: Path,
     drain: bool = False,
@@ -75,6 +83,7 @@ async def run(
     executor = Executor(processes, limits)
     try:
         with _logging_to(workspace.logs / "worker.log"):
+            await asyncio.to_thread(_due, store)
             worker = _Worker(store, executor, run_iteration, at_once, stop or asyncio.Event())
             ended = await worker.work(0.0 if drain else idle_seconds)
             if worker.broken is not None:
