@@ -6,34 +6,39 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import AlreadyDecided, BadScript, NotThere
+from lab.agents.span import refuse_missing_context
+from lab.errors import LabError
 from lab.script import check, compile_strategy
 from lab.store.database import Store
-from lab.store.models import AgentIteration, AgentStrategy, IterationStatus, Proposal, ProposalState, TradingAgent, utc_now
+from lab.store.models import AgentIteration, AgentStrategy, IterationStatus, Proposal, ProposalState, TradingAgent, Universe, utc_now
+
+PERSON = "person"
 
 
-def apply_proposal(store: Store, proposal_id: int) -> str:
+def apply_proposal(store: Store, proposal_id: int, decided_by: str = PERSON) -> str:
     """Make the proposed scripts the agent's current version. Returns the new version.
 
-    Raises AlreadyDecided where the proposal is not pending any more, NotThere where there is none.
+    Raises AlreadyDecided where the proposal is not pending any more, NotThere where there is none, BadScript where the agent's
+    universe no longer has what the scripts read.
     """
-    return _accept(store, proposal_id, ProposalState.APPLIED, None)
+    return _accept(store, proposal_id, ProposalState.APPLIED, None, decided_by)
 
 
 def apply_edited(store: Store, proposal_id: int, scan: str, execution: str) -> str:
     """Make the person's own edit of the proposed scripts the current version. Returns the new version.
 
-    Raises BadScript where the scripts do not compile or change nothing, AlreadyDecided, NotThere.
+    Raises BadScript where the scripts do not compile, change nothing, or read context the agent's universe lacks; AlreadyDecided, NotThere.
     """
     problems = check(scan, execution)
     if problems:
         raise BadScript(str(problems[0]))
-    return _accept(store, proposal_id, ProposalState.EDITED, (scan, execution))
+    return _accept(store, proposal_id, ProposalState.EDITED, (scan, execution), PERSON)
 
 
-def discard(store: Store, proposal_id: int, reason: str = "") -> None:
+def discard(store: Store, proposal_id: int, reason: str = "", decided_by: str = PERSON) -> None:
     """Turn a proposal down; the reason is kept and the strategist is told. Raises AlreadyDecided, NotThere."""
     with store.write() as session:
-        proposal = _take(session, proposal_id, ProposalState.DISCARDED, reason.strip())
+        proposal = _take(session, proposal_id, ProposalState.DISCARDED, reason.strip(), decided_by)
         _end_iteration(session, proposal.iteration_id, IterationStatus.DISCARDED)
 
 
@@ -72,13 +77,14 @@ def add_version(
     return strategy
 
 
-def _accept(store: Store, proposal_id: int, state: ProposalState, edited: tuple[str, str] | None) -> str:
+def _accept(store: Store, proposal_id: int, state: ProposalState, edited: tuple[str, str] | None, decided_by: str) -> str:
     with store.write() as session:
-        proposal = _take(session, proposal_id, state, "")
+        proposal = _take(session, proposal_id, state, "", decided_by)
         parent = session.get(AgentStrategy, proposal.parent_strategy_id)
         if parent is None:
             raise NotThere("The version this proposal refines no longer exists.")
         scan, execution = edited or (proposal.scan_script, proposal.execution_script)
+        _refuse_blind_scripts(session, store, proposal.agent_id, scan, execution)
         if edited and compile_strategy(scan, execution).script_hash == parent.script_hash:
             raise BadScript(f"The edited scripts do the same as version {parent.version}: discard the proposal instead.")
         changes = proposal.title if edited is None else f"{proposal.title} (edited)"
@@ -89,12 +95,24 @@ def _accept(store: Store, proposal_id: int, state: ProposalState, edited: tuple[
         return strategy.version
 
 
-def _take(session: Session, proposal_id: int, state: ProposalState, reason: str) -> Proposal:
+def _refuse_blind_scripts(session: Session, store: Store, agent_id: int, scan: str, execution: str) -> None:
+    """Raise BadScript where the scripts read what the agent's universe does not have: they would silently never signal."""
+    agent = session.get(TradingAgent, agent_id)
+    universe = session.get(Universe, agent.universe_id) if agent is not None else None
+    if universe is None or store.workspace is None:
+        return
+    try:
+        refuse_missing_context(compile_strategy(scan, execution), universe, store.workspace.bars)
+    except LabError as error:
+        raise BadScript(str(error)) from None
+
+
+def _take(session: Session, proposal_id: int, state: ProposalState, reason: str, decided_by: str) -> Proposal:
     """The one gate of all decisions: only one transaction finds the proposal pending."""
     taken = session.execute(
         update(Proposal)
         .where(col(Proposal.id) == proposal_id, col(Proposal.state) == ProposalState.PENDING)
-        .values(state=state, reason=reason, decided_at=utc_now())
+        .values(state=state, reason=reason, decided_at=utc_now(), decided_by=decided_by)
         .returning(col(Proposal.id))
     ).one_or_none()
     proposal = session.get(Proposal, proposal_id, populate_existing=True)

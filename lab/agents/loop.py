@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
+from lab.agents.continuous import go_on
 from lab.agents.decisions import add_version
 from lab.agents.errors import IterationPaused, StrategistFailed
 from lab.agents.evidence import with_parent
@@ -89,6 +90,7 @@ async def run_iteration(
     except IterationPaused as pause:
         await journal.pause(iteration, pause)
         raise
+    await asyncio.to_thread(go_on, store, iteration.seed)
 
 
 class _Run:
@@ -134,7 +136,7 @@ class _Run:
                 f"wrote a {draft.pattern} strategy",
             )
         strategy = compile_strategy(scripts.scan, scripts.execution)
-        refuse_missing_context(strategy, iteration.universe)
+        refuse_missing_context(strategy, iteration.universe, self._journal.workspace.bars)
         script_hash = strategy.script_hash
 
         def effect(session: Session, row: AgentIteration) -> None:
