@@ -18,6 +18,8 @@ _MIDDLE = (150, 240)
 """Minutes after the opening in which a session is quietest."""
 _LEAST_ENDS = 0.9
 """Less volume a minute at the two ends than this share of the middle's is no session of New York. Real ones have 1.3 to 4."""
+_LEAST_INSIDE = 0.6
+"""Less of the volume in regular hours than this share is no session of New York. Shares have 0.9 and more."""
 _STALE_BARS = {DAILY: 5, "1h": 10, "2h": 8, "4h": 8}
 _STALE_BARS_SHORT = 30
 
@@ -86,27 +88,29 @@ def zone_problems(placed: pl.DataFrame, timeframe: str) -> tuple[Problem, ...]:
         return ()
     local = pl.col("timestamp").dt.convert_time_zone(ZONE).dt
     since = pl.col("minute").cast(pl.Int32) - 570
-    regular = placed.filter(pl.col("regular") & (pl.col("close_minute") == 960)).with_columns(
-        summer=local.dst_offset().dt.total_minutes() > 0, since=since
-    )
+    days = placed.filter(pl.col("close_minute") == 960).with_columns(summer=local.dst_offset().dt.total_minutes() > 0, since=since)
     end = max(30, length)
     problems = []
-    for (summer,), season in regular.group_by("summer", maintain_order=True):
-        sessions = season["session"].n_unique()
-        if sessions < _LEAST_SESSIONS or season["volume"].sum() <= 0:
+    for (summer,), every in days.group_by("summer", maintain_order=True):
+        season = every.filter("regular")
+        sessions, volume = season["session"].n_unique(), float(season["volume"].sum())
+        if sessions < _LEAST_SESSIONS or volume <= 0:
             continue
 
         def rate(first: int, last: int, season: pl.DataFrame = season) -> float:
             return float(season.filter(pl.col("since").is_between(first, last - 1))["volume"].sum()) / (last - first)
 
         ends, middle = (rate(0, end) + rate(390 - end, 390)) / 2, rate(*_MIDDLE)
-        if ends < _LEAST_ENDS * middle:
-            when = "in summer time" if summer else "in winter time"
-            sentence = (
-                f"The volume {when} is not largest at the opening and the close ({ends / middle:.0%} of the middle of the session): "
-                "the times may be in another zone. Kept; check the zone and import again."
-            )
-            problems.append(Problem(ProblemKind.WRONG_ZONE, sentence, Done.KEPT, season.height))
+        when = "in summer time" if summer else "in winter time"
+        inside = volume / float(every["volume"].sum())
+        if inside < _LEAST_INSIDE:
+            found = f"Only {inside:.0%} of the volume {when} lies between the opening and the close"
+        elif ends < _LEAST_ENDS * middle:
+            found = f"The volume {when} is not largest at the opening and the close ({ends / middle:.0%} of the middle of the session)"
+        else:
+            continue
+        sentence = f"{found}: the times may be in another zone. Kept; check the zone and import again."
+        problems.append(Problem(ProblemKind.WRONG_ZONE, sentence, Done.KEPT, season.height))
     return tuple(problems)
 
 

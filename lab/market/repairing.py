@@ -102,7 +102,10 @@ def rebuild_manifest(folder: Path, unknown_source: str = UNKNOWN_SOURCE) -> Rebu
         spans = tuple(SourceSpan(sources[file.path], file.first_at, file.last_at) for file in files)
         source = ", ".join(dict.fromkeys(span.source for span in spans))
         known = tuple(sorted(splits[key], key=lambda split: split.session))
-        series[key] = Series(*key, source, (note,), files, spans, known)
+        gone = [str(year) for year in range(min(years), max(years)) if year not in years]
+        lost = f"There is no file for {', '.join(gone)}: not filled."
+        holes = (Problem(ProblemKind.MISSING_SESSIONS, lost, Done.NOT_FILLED),) if gone else ()
+        series[key] = Series(*key, source, (note, *holes), files, spans, known)
     with suppress(FileNotFoundError):
         set_aside(folder, NAME)
     write_durably(folder / NAME, dump_manifest(Manifest(series)))

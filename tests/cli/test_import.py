@@ -30,7 +30,7 @@ def quiet(share: float, note: str) -> None:
 
 
 def imported(lab: Lab, file: Path, columns: list[str] | None = None, tickers: str | None = None, zone: str | None = None) -> None:
-    listing.import_file(lab, file, None, zone, None, columns or [], tickers, as_json=False)
+    listing.import_file(lab, file, None, zone, None, columns or [], tickers, look=False, as_json=False)
 
 
 def local_file(folder: Path, header: str) -> Path:
