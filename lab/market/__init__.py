@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.market.cache import BarsCache, Coverage
 from lab.market.calendar import trading_sessions
 from lab.market.context import CONTEXT_SCHEMA, load_market
-from lab.market.demo import DEMO_EDGES, DemoOutcome, make_demo_market
+from lab.market.demo import DEMO_EDGES, DemoOutcome, EdgeStrength, MarketFrames, block_shuffled, make_demo_market, make_market_frames
 from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars, UnreadableFile
 from lab.market.files import FilePlan, inspect_file
 from lab.market.importing import ImportOutcome, import_file
@@ -19,17 +19,21 @@ __all__ = [
     "Coverage",
     "DamagedBars",
     "DemoOutcome",
+    "EdgeStrength",
     "FilePlan",
     "ImportOutcome",
     "MarketError",
+    "MarketFrames",
     "MissingBars",
     "MixedBars",
     "Problem",
     "ProblemKind",
     "UnreadableFile",
+    "block_shuffled",
     "import_file",
     "inspect_file",
     "load_market",
     "make_demo_market",
+    "make_market_frames",
     "trading_sessions",
 ]
