@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import care, demo, fetching, listing, run, scripts, sweep
+from lab.cli import care, demo, fetching, listing, run, scripts, sweep, usage
 from lab.cli.program import open_program
 from lab.settings import Settings
+from lab.work.claude import claude_settings
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
@@ -39,6 +40,9 @@ care.register(data)
 app.add_typer(scripts.app, name="script")
 app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
+app.add_typer(usage.app, name="usage")
+app.command("strategist", epilog='Example: lab strategist "VWAP Guardian" claude')(usage.strategist_command)
+app.command("resume", epilog="Example: lab resume 12")(usage.resume_command)
 app.command("functions", epilog="Example: lab functions volume")(scripts.functions_command)
 
 
@@ -200,7 +204,8 @@ def _with_lab(action: Callable[[Lab], Any]) -> None:
     """Run a command on the workspace; a number it returns other than 0 is the exit status."""
     from lab.agents.service import Lab
 
-    lab = Lab(Settings().home)
+    settings = Settings()
+    lab = Lab(settings.home, claude_settings(settings))
     try:
         status = action(lab)
     finally:
