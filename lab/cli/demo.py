@@ -49,6 +49,8 @@ def _prepare(home: Path) -> None:
         ids = [
             lab.create_agent(name, instructions, lab.detect(instructions).personality, universe.id) for name, instructions in AGENTS.items()
         ]
+        for agent_id in ids:
+            lab.minds.choose(agent_id, "built-in")  # a demo costs nothing, whatever key is set
         for round_number in range(1, ROUNDS + 1):
             _learn(lab, ids, round_number)
         _say("ready", end="\n")

@@ -237,9 +237,8 @@ def _prices(lab: Lab) -> None:
         ],
     )
     print(f"\nYour own prices go into {lab.usage.prices_path()}, in this form:\n")
-    print(
-        '[[price]]\nmodel = "a-model"\nsince = 2026-11-01\ninput = 1.00\noutput = 5.00\ncache_write = 1.25\ncache_write_hour = 2.00\ncache_read = 0.10'
-    )
+    print('[[price]]\nmodel = "a-model"\nsince = 2026-11-01\ninput = 1.00\noutput = 5.00')
+    print("cache_write = 1.25\ncache_write_hour = 2.00\ncache_read = 0.10")
 
 
 def _dollars(micros: int, digits: int = 4) -> str:
