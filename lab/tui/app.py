@@ -61,8 +61,10 @@ SMALLEST = (60, 20)
 def open_lab(home: Path) -> Lab:
     """The real laboratory. Imported here because it brings the database, which must not delay the first paint."""
     from lab.agents.service import Lab
+    from lab.settings import Settings
+    from lab.work.claude import claude_settings
 
-    return Lab(home)
+    return Lab(home, claude_settings(Settings()))
 
 
 def start_worker(home: Path) -> None:
