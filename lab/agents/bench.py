@@ -55,7 +55,7 @@ class Bench:
             return VariantResult(variant, "", None, None, None, error=str(problems[0]))
         strategy = compile_strategy(variant.scan_script, variant.execution_script)
         try:
-            refuse_missing_context(strategy, iteration.universe)
+            refuse_missing_context(strategy, iteration.universe, self._journal.workspace.bars)
         except LabError as error:
             return VariantResult(variant, "", None, None, None, error=str(error))
         script_hash = strategy.script_hash

@@ -88,7 +88,7 @@ def compare_exits(workspace: Workspace, store: Store, executor: Executor, subjec
         universe = session.get(Universe, subject.universe_id)
         if universe is None:
             raise NotThere("That universe no longer exists.")
-        refuse_missing_context(strategy, universe)
+        refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
     plans = [ExitPlan(OWN, "The exits the strategy has now.", subject.execution)]
     untested = []

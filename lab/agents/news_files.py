@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from sqlmodel import Session, col, select
 
-from lab.market.news import NewsFiles
 from lab.store.models import NewsEvent, NewsMention, NewsSpan
 
 T = TypeVar("T")
@@ -30,6 +29,8 @@ def write_news_files(session: Session, bars: Path, touched: set[tuple[str, str]]
 
     Inside the caller's transaction, whose lock keeps two writers from overtaking each other.
     """
+    from lab.market.news import NewsFiles
+
     written = False
     for synthetic in (True, False):
         tickers = {ticker for source, ticker in touched if (source == SYNTHETIC) == synthetic}

@@ -6,7 +6,8 @@ A count of signals says nothing of their outcome, so it is no trial.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class Sample:
     synthetic: bool
     bars: BarsSlice
     """The whole learning span; of it only the end is read."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Context that is missing on every bar, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,10 @@ class SignalCount:
 
 def signal_sample(universe: Universe, bars: Path) -> Sample:
     """What `count_signals` needs to know of a universe. Touches no bars."""
+    from lab.agents.gaps import unknown_fields
     from lab.agents.span import learning_span
 
-    return Sample(universe.name, universe.synthetic, learning_span(universe, bars))
+    return Sample(universe.name, universe.synthetic, learning_span(universe, bars), unknown_fields(universe))
 
 
 def count_signals(sample: Sample, scan: str, execution: str) -> SignalCount:
@@ -59,8 +63,8 @@ def count_signals(sample: Sample, scan: str, execution: str) -> SignalCount:
     from lab.script import compile_strategy
 
     strategy = compile_strategy(scan, execution)
-    if "market" in strategy.required_context and sample.bars.market_ticker is None:
-        raise LabError(f"{sample.universe} has no bars of SPY to compute market.* from.")
+    if missing := sorted(strategy.required_fields & sample.unknown.keys()):
+        raise LabError(f"{missing[0]} is unknown here. {sample.unknown[missing[0]]}")
     a_session = bars_in_a_session(sample.bars.timeframe)
     part = end_of(sample.bars, strategy.warm_up_sessions + math.ceil(strategy.warm_up_bars / a_session))
     signals, sessions = sample_job(part, Scripts(scan, execution), SESSIONS)

@@ -8,11 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.agents.gaps import new_york_day, unknown_fields
 from lab.agents.jobs import AccountRules, BarsSlice
+from lab.agents.news_files import news_folder
 from lab.errors import LabError
 from lab.store.models import Universe
 
 if TYPE_CHECKING:
+    from lab.market import BarsCache
     from lab.script import Strategy
 
 DAILY = "1d"
@@ -37,12 +40,14 @@ def learning_span(universe: Universe, bars: Path) -> BarsSlice:
         fingerprint="",
         synthetic=universe.synthetic,
         learning_until=universe.learning_until,
+        news=str(news_folder(bars, universe.synthetic)) if universe.has_news else "",
     )
 
 
 def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
-    """The learning span with the fingerprint of its bars, which are read for it."""
+    """The learning span with the fingerprint of its bars and news, which are read for it."""
     from lab.market import BarsCache
+    from lab.market.news import NewsFiles
 
     span = learning_span(universe, bars)
     cache = BarsCache(Path(span.folder))
@@ -51,6 +56,8 @@ def learning_slice(universe: Universe, bars: Path) -> BarsSlice:
         if ticker is not None:
             timeframe = span.timeframe if cache.has(ticker, span.timeframe) else DAILY
             parts.append(cache.fingerprint([ticker], timeframe, None, span.last))
+    if span.news:
+        parts.append(NewsFiles(Path(span.news)).fingerprint(span.tickers, span.last))
     return replace(span, fingerprint=sha256("".join(parts).encode()).hexdigest())
 
 
@@ -69,15 +76,55 @@ def account_rules(risk_config: Mapping[str, float]) -> AccountRules:
 
 def known_context(universe: Universe) -> frozenset[str]:
     """The context namespaces a script for this universe may rely on."""
-    always = {"levels", "prev_day"}
-    return frozenset(always | {"market"} if universe.market_ticker is not None else always)
+    found = {"levels", "prev_day"}
+    if universe.market_ticker is not None:
+        found.add("market")
+    if universe.has_news:
+        found.add("news")
+    return frozenset(found)
 
 
-def refuse_missing_context(strategy: Strategy, universe: Universe) -> None:
-    """Raise LabError where a script names context that these bars don't have: it would silently never signal."""
-    if missing := sorted(strategy.required_context - known_context(universe)):
-        names = " and ".join(f"{name}.*" for name in missing)
+def context_problems(strategy: Strategy, universe: Universe, bars: Path) -> tuple[tuple[str, str], ...]:
+    """What a strategy reads that this universe's learning span has no value of, each with the reason: (field or ticker, sentence).
+
+    Looks at what is cached only where the strategy looks at other tickers.
+    """
+    from lab.agents.loading import others_of
+
+    unknown = unknown_fields(universe)
+    found = [(field, unknown[field]) for field in sorted(strategy.required_fields & unknown.keys())]
+    span = learning_span(universe, bars)
+    others = others_of(span, strategy)
+    if others:
+        from lab.market import BarsCache
+
+        cache = BarsCache(Path(span.folder))
+        found += [(ticker, reason) for ticker in others if (reason := _unreadable(ticker, span, cache))]
+    return tuple(found)
+
+
+def _unreadable(ticker: str, span: BarsSlice, cache: BarsCache) -> str:
+    """Why a ticker can't be looked at beside these bars; empty where it can."""
+    covered = cache.covered(ticker, span.timeframe)
+    if covered is None:
+        others = sorted(row.timeframe for row in cache.coverage() if row.ticker == ticker)
+        hint = f" (cached are {', '.join(others)})" if others else ""
+        return f"No {span.timeframe} bars of {ticker} are cached{hint}: import or fetch them first."
+    first, last = new_york_day(covered.first_at), new_york_day(covered.last_at)
+    if first > span.last or last < span.first:
+        return f"{ticker} is cached from {first} to {last} only, outside the learning span ({span.first} to {span.last})."
+    return ""
+
+
+def refuse_missing_context(strategy: Strategy, universe: Universe, bars: Path) -> None:
+    """Raise LabError where a script reads context that these bars don't have: it would silently never signal.
+
+    `bars` is the workspace's folder of bars.
+    """
+    if problems := context_problems(strategy, universe, bars):
+        names = " and ".join(name for name, _ in problems)
+        reasons = " ".join(dict.fromkeys(reason for _, reason in problems))
         raise LabError(
-            f"The scripts use {names}, and the universe {universe.name!r} has no {universe.timeframe} bars of SPY to compute it from. "
-            "Import SPY on this timeframe, or take the condition out."
+            f"The scripts read {names}, of which the universe {universe.name!r} knows nothing. {reasons} "
+            "Get it for this universe, or take the condition out."
         )

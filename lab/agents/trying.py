@@ -49,7 +49,7 @@ def try_scripts(
         universe = session.get(Universe, universe_id)
         if universe is None:
             raise NotThere("That universe no longer exists.")
-        refuse_missing_context(strategy, universe)
+        refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
         before = trials_so_far(session, bars, set()).count
         trials = trials_so_far(session, bars, {strategy.script_hash})

@@ -258,12 +258,19 @@ def test_what_was_tested_in_vain_is_not_tested_again(lab: Lab, agent_id: int, le
 
 
 def test_a_script_that_needs_context_the_bars_do_not_have_is_refused_with_the_reason(lab: Lab, agent_id: int, learn: Learn) -> None:
-    with lab.store.write() as session:
-        session.get_one(Universe, 1).market_ticker = None
     proposal = learn(lab, agent_id).proposal
     edited = add_condition(proposal.new_scan, "market.trend >= 0")
+    with lab.store.write() as session:
+        universe = session.get_one(Universe, 1)
+        universe.market_ticker = universe.context_gaps = None
+    with pytest.raises(BadScript, match=r"read market\.trend, of which .* No SPY bars"):
+        lab.apply_edited(proposal.id, edited, proposal.new_execution)
+    lab.universes.missing_context(1)
     lab.apply_edited(proposal.id, edited, proposal.new_execution)
-    with pytest.raises(LabError, match=r"market\.\*.*no 1m bars of SPY"):
+    with lab.store.write() as session:
+        universe = session.get_one(Universe, 1)
+        universe.market_ticker = universe.context_gaps = None
+    with pytest.raises(LabError, match=r"read market\.trend, of which .* No SPY bars"):
         learn(lab, agent_id)
 
 

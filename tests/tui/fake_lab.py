@@ -494,7 +494,7 @@ class FakeLab:
             every[a_id], every[b_id], ("loud: volume filter 2.0 → 3.0",), result(sharpe=0.82, win_rate=0.512), result()
         )
 
-    def check_scripts(self, scan: str, execution: str) -> tuple[ScriptProblem, ...]:
+    def check_scripts(self, scan: str, execution: str, agent_id: int | None = None) -> tuple[ScriptProblem, ...]:
         problems = []
         for script, text in (("scan", scan), ("execution", execution)):
             for line, words in enumerate(text.splitlines(), 1):

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static, TextArea
 
-from lab.agents.views import ProposalView
+from lab.agents.views import ProposalView, ScriptProblem
 from lab.errors import LabError
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
@@ -53,18 +53,22 @@ class EditorScreen(LabScreen[None]):
 
     def compose_body(self) -> ComposeResult:
         yield Static(Content.assemble(clean(self._proposal.title)), id="about")
-        yield ScriptEditor(self._proposal.new_scan, self._proposal.new_execution, self.lab.check_scripts)
+        yield ScriptEditor(self._proposal.new_scan, self._proposal.new_execution, self._problems)
         yield Static(id="count", markup=False)
 
     def on_mount(self) -> None:
         self._editor.query_one("#scan", TextArea).focus()
+
+    def _problems(self, scan: str, execution: str) -> tuple[ScriptProblem, ...]:
+        return self.lab.check_scripts(scan, execution, self._proposal.agent_id)
 
     @property
     def _editor(self) -> ScriptEditor:
         return self.query_one(ScriptEditor)
 
     @property
-    def _changed(self) -> bool:
+    def holds_work(self) -> bool:
+        """True where the scripts are not as proposed."""
         return (self._editor.scan, self._editor.execution) != (self._proposal.new_scan, self._proposal.new_execution)
 
     async def on_unmount(self) -> None:
@@ -135,7 +139,7 @@ class EditorScreen(LabScreen[None]):
             self.dismiss(None)
 
     async def action_back(self) -> None:
-        if not self._changed or await self.confirm("Leave without applying? Your edits are lost.", yes="Leave", no="Go on editing"):
+        if not self.holds_work or await self.confirm("Leave without applying? Your edits are lost.", yes="Leave", no="Go on editing"):
             self.dismiss(None)
 
 
