@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlmodel import select
+from sqlmodel import col, delete, select
 
 from lab.agents.errors import BadAgent
 from lab.agents.gaps import VIX_NAMES
+from lab.agents.news_files import SYNTHETIC
 from lab.agents.queries import universe_view
 from lab.agents.span import bars_folder
 from lab.agents.universes import LEARNING_SHARE, refresh_context
 from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
+from lab.errors import LabError
 from lab.store.database import Store
-from lab.store.models import Universe
+from lab.store.models import NewsEvent, NewsMention, NewsSpan, Universe
 from lab.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from lab.market import FilePlan
+    from lab.market import DemoOutcome, FilePlan
 
 Progress = Callable[[float, str], None]
 
@@ -29,13 +31,49 @@ DEMO_UNIVERSE = "Demo market"
 MOST_PROBLEMS_KEPT = 200
 
 
-def make_demo_market(workspace: Workspace, store: Store, progress: Progress) -> UniverseView:
-    """Make the synthetic market and its universe; in a workspace that has them, they are made anew and are the same."""
-    from lab.market import BarsCache
+@dataclass(frozen=True, slots=True)
+class DemoChoice:
+    """Which demo market is made; what is None is the generator's default."""
+
+    seed: int | None = None
+    sessions: int | None = None
+    tickers: int | None = None
+    edges: str | None = None
+    """How strongly edges are planted: none, weak, medium or strong."""
+
+
+def make_demo_market(workspace: Workspace, store: Store, progress: Progress, choice: DemoChoice | None = None) -> UniverseView:
+    """Make the synthetic market, its news and its universe, in the place of those that the workspace has.
+
+    The same choice gives the same again. Raises LabError for a choice the generator can't make.
+    """
+    from lab.market import BarsCache, EdgeStrength
     from lab.market import make_demo_market as make
 
-    made = make(BarsCache(bars_folder(workspace.bars, synthetic=True)), progress)
-    return keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", "demo", True, made.first_session, made.last_session)
+    wanted = {name: value for name, value in asdict(choice or DemoChoice()).items() if value is not None}
+    if "edges" in wanted:
+        if wanted["edges"] not in list(EdgeStrength):
+            raise LabError(f"There are no {wanted['edges']!r} edges: choose {', '.join(EdgeStrength)}.")
+        wanted["edges"] = EdgeStrength(wanted["edges"])
+    made = make(BarsCache(bars_folder(workspace.bars, synthetic=True)), progress, **wanted)
+    keep_universe(workspace, store, DEMO_UNIVERSE, made.tickers, "1m", made.recipe, True, made.first_session, made.last_session)
+    _keep_demo_news(workspace, store, made)
+    with store.read() as session:
+        return universe_view(session.exec(select(Universe).where(Universe.name == DEMO_UNIVERSE)).one())
+
+
+def _keep_demo_news(workspace: Workspace, store: Store, made: DemoOutcome) -> None:
+    """The market's news in the place of that of any demo market before it."""
+    from lab.agents.news_store import News
+    from lab.market.news import NewsCoverage
+
+    with store.write() as session:
+        old = select(NewsEvent.id).where(NewsEvent.source == SYNTHETIC)
+        session.exec(delete(NewsMention).where(col(NewsMention.event_id).in_(old)))
+        session.exec(delete(NewsEvent).where(col(NewsEvent.source) == SYNTHETIC))
+        session.exec(delete(NewsSpan).where(col(NewsSpan.source) == SYNTHETIC))
+    first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (made.first_session, made.last_session))
+    News(workspace, store).keep(made.news, NewsCoverage(SYNTHETIC, made.tickers, first, last + timedelta(days=2)))
 
 
 def preview_import(

@@ -195,9 +195,14 @@ def status_command(
 
 
 @data.command("demo", epilog="Example: lab data demo")
-def demo_market_command() -> None:
-    """Make the demo market in this workspace: synthetic bars with documented edges."""
-    _with_lab(listing.make_demo_market)
+def demo_market_command(
+    edges: Annotated[str, typer.Option(help="How strongly edges are planted: none (pure noise), weak, medium or strong.")] = "medium",
+    sessions: Annotated[int | None, typer.Option(help="Trading sessions of 1-minute bars.  [default: 200]")] = None,
+    tickers: Annotated[int | None, typer.Option(help="Number of stocks, 40 at most.  [default: 12]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives another market.")] = None,
+) -> None:
+    """Make the demo market in this workspace: synthetic bars with documented edges, in the place of the one there."""
+    _with_lab(lambda lab: listing.make_demo_market(lab, seed, sessions, tickers, edges))
 
 
 def _with_lab(action: Callable[[Lab], Any]) -> None:

@@ -291,7 +291,7 @@ def data_status(lab: Lab, as_json: bool) -> None:
                 universe.timeframe,
                 f"{universe.first_session} to {universe.learning_until}",
                 str(universe.last_session),
-                "SYNTHETIC" if universe.synthetic else universe.source,
+                f"SYNTHETIC ({universe.source})" if universe.synthetic else universe.source,
             )
             for universe in universes
         ],
@@ -314,6 +314,12 @@ def data_status(lab: Lab, as_json: bool) -> None:
     )
 
 
-def make_demo_market(lab: Lab) -> None:
-    universe = lab.make_demo_market(progress_bar)
-    say(f"Made {universe.name}: {len(universe.tickers)} tickers, {universe.first_session} to {universe.last_session}, SYNTHETIC.")
+def make_demo_market(lab: Lab, seed: int | None, sessions: int | None, tickers: int | None, edges: str | None) -> None:
+    from lab.agents.data import DemoChoice
+    from lab.agents.data import make_demo_market as make
+
+    universe = make(lab.workspace, lab.store, progress_bar, DemoChoice(seed, sessions, tickers, edges))
+    say(
+        f"Made {universe.name}: {len(universe.tickers)} tickers, {universe.first_session} to {universe.last_session}, SYNTHETIC "
+        f"({universe.source})."
+    )

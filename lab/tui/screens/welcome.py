@@ -29,7 +29,7 @@ CHOICES = (
     (
         "demo",
         "Make the demo market",
-        "20 invented stocks, 120 sessions of 1-minute bars. Takes seconds, needs no network; results are labelled SYNTHETIC.",
+        "12 invented stocks, 200 sessions of 1-minute bars. Takes seconds, needs no network; results are labelled SYNTHETIC.",
     ),
     (
         "file",
