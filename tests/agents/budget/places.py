@@ -1,0 +1,64 @@
+"""Where the money is kept in tests: a SQLite workspace, or a PostgreSQL server started for the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.store.database import Store
+from lab.store.workspace import Workspace
+
+PLACES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]
+
+
+def opened(place: str) -> Store:
+    """The store at a workspace's folder or a server's URL."""
+    return Store(place if place.startswith("postgresql") else Workspace(Path(place)))
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """A PostgreSQL server of its own, without a password, on a free port of loopback. Skips where it is not installed."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL here: install Debian's package `postgresql`")
+    pytest.importorskip("psycopg", reason="no driver for PostgreSQL: install psycopg")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+    as_other: list[str] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        # The server refuses to run as root.
+        if shutil.which("setpriv") is None:
+            pytest.skip("PostgreSQL does not run as root, and there is no setpriv to run it as somebody else")
+        shutil.chown(folder, "postgres", "postgres")
+        for parent in folder.parents:
+            if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    clean = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cwd": folder}
+    subprocess.run([*as_other, programs / "initdb", "-D", data, "-U", "lab", "-A", "trust", "-E", "UTF8"], check=True, **quiet, **clean)
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
+    start = [programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "-o", options, "start"]
+    subprocess.run([*as_other, *start], check=True, **quiet, **clean)
+    try:
+        yield f"postgresql+psycopg://lab@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*as_other, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], check=False, **quiet, **clean)
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    return next((path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True) if (path / "initdb").exists()), None)
