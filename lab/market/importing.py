@@ -13,7 +13,6 @@ from time import time
 
 import polars as pl
 
-from lab.market.bars import place_in_sessions
 from lab.market.cache import BarsCache
 from lab.market.durable import explaining_write_errors, make_folder
 from lab.market.errors import UnreadableFile
@@ -69,8 +68,7 @@ def import_file(cache: BarsCache, plan: FilePlan, progress: Callable[[float, str
                 if clean.bars.is_empty():
                     quality[ticker] = (*clean.problems, Problem(ProblemKind.UNREADABLE_PRICE, "No bar of it can be used.", Done.LEFT_OUT))
                     continue
-                days = place_in_sessions(clean.bars, plan.timeframe).filter("regular")["session"]
-                if days.is_empty():
+                if clean.sessions is None:
                     sentence = "None of its bars lies in a trading session of New York: left out."
                     quality[ticker] = (Problem(ProblemKind.NO_SESSION, sentence, Done.LEFT_OUT, raw.height), *clean.problems)
                     continue
@@ -79,7 +77,7 @@ def import_file(cache: BarsCache, plan: FilePlan, progress: Callable[[float, str
                 batch.write(ticker, plan.timeframe, joined.bars, joined.source, joined.problems, spans=joined.spans, splits=joined.splits)
                 written.append(ticker)
                 rows += clean.bars.height
-                sessions += [days[0], days[-1]]
+                sessions += clean.sessions
             if not written:
                 raise UnreadableFile(f"{plan.path.name} has no bar that can be used: {_first_reason(quality)}")
         if gathered.nameless:

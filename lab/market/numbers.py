@@ -30,6 +30,10 @@ def numbers(column: pl.Series, comma_is_point: bool) -> pl.Series:
     """The column as numbers, null where a text is none."""
     if column.dtype != pl.String:
         return column.cast(pl.Float64, strict=False)
+    if not comma_is_point:
+        plain = column.cast(pl.Float64, strict=False)
+        if plain.null_count() == column.null_count():
+            return plain
     texts = column.str.replace_all(_SIGNS, "")
     if not comma_is_point:
         return texts.str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False)

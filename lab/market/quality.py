@@ -42,6 +42,8 @@ class CleanBars:
     """Columns of `RAW_SCHEMA`, sorted by time, split-adjusted."""
     problems: tuple[Problem, ...]
     splits: tuple[Split, ...]
+    sessions: tuple[date, date] | None = None
+    """The first and last trading session with a bar in regular hours, None where there is none."""
 
 
 def clean_bars(raw: pl.DataFrame, timeframe: str, *, adjust: bool = True) -> CleanBars:
@@ -89,9 +91,12 @@ def clean_bars(raw: pl.DataFrame, timeframe: str, *, adjust: bool = True) -> Cle
     for split in splits:
         older = placed.filter(pl.col("session") < split.session).height
         note(ProblemKind.SPLIT, split.sentence if adjust else split.doubt, Done.ADJUSTED if adjust else Done.KEPT, older)
+    days = placed.filter("regular")["session"]
+    sessions = (days[0], days[-1]) if days.len() else None
     if not adjust:
-        return CleanBars(bars, tuple(problems), ())
-    return CleanBars(adjust_for_splits(placed, splits).select(*RAW_SCHEMA), tuple(problems), splits)
+        return CleanBars(bars, tuple(problems), (), sessions)
+    adjusted = adjust_for_splits(placed, splits) if splits else placed
+    return CleanBars(adjusted.select(*RAW_SCHEMA), tuple(problems), splits, sessions)
 
 
 _Note = Callable[[ProblemKind, str, Done, int], None]
@@ -203,7 +208,7 @@ def _report_gaps(placed: pl.DataFrame, timeframe: str, note: _Note) -> None:
     regular = placed.filter("regular")
     if regular.is_empty():
         return
-    first, last = regular["session"].to_list()[0], regular["session"].to_list()[-1]
+    first, last = regular["session"][0], regular["session"][-1]
     schedule = trading_sessions(first, last)
     missing = schedule.join(regular.select("session").unique(), on="session", how="anti")
     if not missing.is_empty():

@@ -79,8 +79,7 @@ def find_format(texts: pl.Series, file: str) -> Form:
     if not whole:
         raise UnreadableFile(_two_formats(texts, [form for form, nulls in unread.items() if nulls < sample.len()], file))
     best = _told_apart(filled, whole, file)[0] if len(whole) > 1 else whole[0]
-    # Read by the order of the bars alone, day and month may still be the other way round.
-    return Form(best, _order_read(filled, best, whole), 0.8 if len(whole) > 1 else 1.0)
+    return Form(best, *_order_read(filled, best, whole))
 
 
 def check_times(texts: pl.Series, form: str, file: str, first_row: int) -> None:
@@ -144,23 +143,24 @@ def _formats() -> Iterable[str]:
                 yield day + time + offset
 
 
-def _order_read(texts: pl.Series, form: str, whole: list[str]) -> str:
-    """In words, which of day and month was read first and why, where a text could be read either way; else empty."""
+def _order_read(texts: pl.Series, form: str, whole: list[str]) -> tuple[str, float]:
+    """In words, which of day and month was read first and why, where a text could be read either way, else empty; and how sure it is."""
     order = re.match(r"%([dm])\W%([dm])\W%([Yy])", form)
     if order is None or "." in form[:6]:
-        return ""
+        return "", 1.0
     swapped = f"%{order[2]}{form[2]}%{order[1]}{form[5]}%{order[3]}" + form[8:]
     either, other = _parse(texts, form), _parse(texts, swapped)
     doubtful = texts.filter(other.is_not_null() & (either != other))
     if doubtful.is_empty():
-        return ""
+        return "", 1.0
     words = "the day first" if order[1] == "d" else "the month first"
     example = _parse(doubtful[:1], form).dt.strftime("%-d %B %Y")[0]
     if swapped in whole:
         why = "so read, the bars stand in order of time, on weekdays and closest together"
     else:
         why = f"“{texts.filter(other.is_null())[0]}” can't be read otherwise"
-    return f"“{doubtful[0]}” is read with {words}, as {example}, because {why}"
+    # By the order of the bars alone, day and month may still be the other way round.
+    return f"“{doubtful[0]}” is read with {words}, as {example}, because {why}", 0.8 if swapped in whole else 1.0
 
 
 def _epoch_unit(value: float) -> Literal["s", "ms", "us", "ns"]:
