@@ -36,11 +36,14 @@ class Action:
 
 
 OPEN = Action("open", "enter", "Open", "Opens what the cursor is on.")
+FIND = Action("find", "slash", "Find", "Shows only the rows that have the words you type.", footer=False)
 BACK = Action("back", "escape", "Back", "Goes back to where you came from.")
 QUIT = Action("quit", "q,ctrl+q", "Quit", "Leaves the program. Running iterations go on in the background.")
 HELP = Action("help", "question_mark,f1", "Help", "Lists the keys of the place you are in.")
 PALETTE = Action("command_palette", "ctrl+p", "Commands", "Finds any action by typing a part of its name.", rare=True)
 APPROVALS = Action("approvals", "p", "Approvals", "Opens the proposals that wait for your decision, over all agents.")
+COPY = Action("copy", "y", "Copy", "Copies what the cursor is on to your own clipboard, over SSH too.", footer=False)
+GO = Action("go", "g", "Go to", "Goes to a screen, or to the first row, by one more letter.", footer=False)
 NEW_AGENT = Action("new_agent", "n", "New agent", "Describes a new agent in plain English.")
 ITERATE = Action("iterate", "i", "Iterate", "Starts a learning iteration of this agent.")
 IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.", rare=True)
@@ -53,7 +56,7 @@ APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next
 EDIT = Action("edit", "e", "Edit", "Edits the script or the settings.")
 DISCARD = Action("discard", "d", "Discard", "Discards the proposal; you may give the reason.")
 
-EVERYWHERE: tuple[Action, ...] = (APPROVALS, HELP, PALETTE, THEME, QUIT)
+EVERYWHERE: tuple[Action, ...] = (APPROVALS, GO, COPY, HELP, PALETTE, THEME, QUIT)
 """Actions of the program itself, in every place but a question."""
 
 REGISTRY: dict[str, tuple[Action, ...]] = {"everywhere": EVERYWHERE}

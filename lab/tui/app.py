@@ -22,6 +22,7 @@ from textual.driver import Driver
 from textual.events import Resize
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widget import Widget
 
 from lab.agents.views import WorkspaceState
 from lab.errors import LabError
@@ -45,6 +46,8 @@ SCREENS: dict[str, str] = {
     "fetch": "lab.tui.screens.fetch:FetchBars",
     "help": "lab.tui.screens.help:Help",
     "confirm": "lab.tui.screens.confirm:Confirm",
+    "find": "lab.tui.screens.find:FindLine",
+    "go": "lab.tui.screens.go:GoTo",
     "creation": "lab.tui.screens.creation:CreationScreen",
     "agent": "lab.tui.screens.agent:AgentScreen",
     "iteration": "lab.tui.screens.iteration:IterationScreen",
@@ -238,12 +241,49 @@ class LabApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There are approvals only once there is a workspace with agents' work in it."""
-        if action == "approvals":
-            return self._lab is not None and getattr(self.screen, "PLACE", "") not in ("opening", "welcome", "approvals")
+        if action in ("approvals", "go"):
+            return self._lab is not None and getattr(self.screen, "PLACE", "") not in ("opening", "welcome", action)
         return True
 
     def action_approvals(self) -> None:
         self.open("approvals")
+
+    def action_go(self) -> None:
+        # Opened at once, not by a worker: the next letter, however fast it is typed, must not reach the screen below.
+        self.push_screen(self.make("go"), partial(self._gone, self.focused))
+
+    async def _gone(self, focused: Widget | None, letter: str | None) -> None:
+        from lab.tui.screens.go import DESTINATIONS, FIRST
+
+        if letter == FIRST:
+            actions = ("to_end(-1)", "scroll_home")
+            first = next((each for each in actions if hasattr(focused, f"action_{each.partition('(')[0]}")), None)
+            if focused is not None and first is not None:
+                await focused.run_action(first)
+        elif letter is not None:
+            self.go_to(DESTINATIONS[letter][1])
+
+    def go_to(self, name: str) -> None:
+        """Go to a screen from wherever one is; the screens between are closed, unless one holds work that would be lost."""
+        stack = [screen for screen in self.screen_stack if isinstance(screen, LabScreen)]
+        if any(screen.holds_work for screen in stack):
+            self.notify("What you wrote here is not saved: finish it or leave it first.", severity="warning", markup=False, timeout=4)
+            return
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if getattr(self.screen, "PLACE", "") != name:
+            self.open(name)
+
+    def action_copy(self) -> None:
+        """Copy by the terminal's own sequence (OSC 52), which reaches the person's clipboard through SSH."""
+        source = next((place for place in (self.focused, self.screen) if hasattr(place, "copied_text")), None)
+        text = source.copied_text() if source is not None else ""
+        if not text:
+            self.notify("There is nothing here to copy.", severity="warning", markup=False, timeout=3)
+            return
+        self.copy_to_clipboard(text)
+        shown = " ".join(text.split())
+        self.notify(f"Copied: {shown if len(shown) <= 60 else shown[:59] + '…'}", markup=False, timeout=3)
 
     def key_of(self, name: str) -> str:
         """The key of an action here, as a person reads it."""

@@ -159,6 +159,11 @@ class LabScreen(Place[None], Generic[DataT]):
             yield from self.compose_body()
         yield ActionBar()
 
+    @property
+    def holds_work(self) -> bool:
+        """True where something typed here would be lost if the screen were closed."""
+        return False
+
     def compose_body(self) -> ComposeResult:
         yield from ()
 

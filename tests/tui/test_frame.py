@@ -11,9 +11,11 @@ import pytest
 from lab.errors import LabError
 from lab.tui.app import LabApp
 from lab.tui.screens.dashboard import Dashboard
+from lab.tui.widgets.line_table import LineTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.seeing import on_screen, said, until
+from tests.tui.session import session
 
 
 async def test_a_workspace_that_cannot_be_opened_says_why_and_ends_with_status_1(tmp_path: Path) -> None:
@@ -122,6 +124,52 @@ async def test_help_lists_the_keys_of_the_place(make_app: MakeApp, fake: FakeLab
             await until(pilot, words)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
+
+
+async def test_g_and_a_letter_go_to_a_screen_from_anywhere(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("j", "g")
+        await s.sees("p Approvals")
+        await s.press("g")
+        table = s.app.screen_stack[1].query_one(LineTable)
+        await s.until(lambda: table.cursor == 0 and s.place == "dashboard", "first row")
+        await s.press("enter")
+        await s.at("agent")
+        await s.press("g", "p")
+        await s.at("approvals")
+        assert [getattr(screen, "PLACE", "") for screen in s.app.screen_stack[1:]] == ["dashboard", "approvals"]
+        await s.press("g", "a")
+        await s.at("dashboard")
+        await s.press("g", "z")
+        await s.at("dashboard")
+        await s.press("g", "n")
+        await s.at("creation")
+        await s.press(*"buy low")
+        s.app.go_to("approvals")
+        await s.is_told("not saved")
+        assert s.place == "creation"
+
+
+async def test_what_the_cursor_is_on_is_copied_through_the_terminal(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("y")
+        await s.is_told("Copied: VWAP Guardian")
+        assert s.app.clipboard.startswith("VWAP Guardian\t")
+        s.app.set_focus(None)
+        await s.press("y")
+        await s.is_told("There is nothing here to copy.")
+
+
+async def test_slash_shows_the_agents_that_have_the_words(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        table = s.app.screen.query_one(LineTable)
+        everyone = len(table.rows)
+        await s.press("slash", *"guard")
+        await s.until(lambda: len(table.rows) == 1, "only the one")
+        await s.press("enter", "enter")
+        await s.at("agent")
+        await s.press("escape", "escape")
+        await s.until(lambda: len(table.rows) == everyone, "all again")
 
 
 async def test_the_palette_offers_every_action_with_its_key(make_app: MakeApp, fake: FakeLab) -> None:

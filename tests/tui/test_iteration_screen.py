@@ -89,11 +89,12 @@ async def test_trades_are_sorted_in_turn_and_filtered_by_words(make_app: MakeApp
         await s.sees("by P&L, best first")
         await s.press("enter", "down")
         assert table.cursor == 1
-        await s.press("slash", *"zzz")
-        await s.sees("No trade matches.")
         await s.press("escape")
-        await s.until(lambda: len(table.rows) == 40, "all trades")
-        assert s.place == "iteration"
+        await s.until(lambda: len(table.rows) == 40, "escape shows all trades again and does not leave the screen")
+        await s.press("slash", *"zzz")
+        await s.sees("/ zzz 0 of 40, esc shows all")
+        await s.press("escape")
+        await s.until(lambda: len(table.rows) == 40 and s.place == "iteration", "all trades")
 
 
 async def test_a_step_without_progress_of_its_own_counts_seconds_instead_of_0_percent(make_app: MakeApp, fake: FakeLab) -> None:
@@ -273,7 +274,12 @@ async def test_an_item_decided_in_another_terminal_disappears_by_itself(make_app
 # Editor
 
 
-async def test_scripts_are_checked_as_one_types_and_apply_waits_for_it(make_app: MakeApp, fake: FakeLab) -> None:
+CHECK_DELAY = "lab.tui.widgets.script_editor.CHECK_DELAY_SECONDS"
+
+
+async def test_scripts_are_checked_as_one_types_and_apply_waits_for_it(
+    make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
         await s.press("e")
@@ -286,8 +292,12 @@ async def test_scripts_are_checked_as_one_types_and_apply_waits_for_it(make_app:
         assert fake.proposals[120].state == "pending"
         await s.press(*["backspace"] * 4)
         await s.sees("✓ Both scripts are right.")
+        monkeypatch.setattr(CHECK_DELAY, 60.0)
         await s.press("#", "ctrl+g")
-        await s.until(lambda: s.place == "editor", "still checking")
+        await s.is_told("still being checked")
+        assert s.place == "editor"
+        monkeypatch.setattr(CHECK_DELAY, 0.01)
+        await s.press("space")
         await s.until(lambda: s.app.screen.query_one(ScriptEditor).settled, "checked")
         await s.press("ctrl+g")
         await s.at("iteration")
@@ -295,12 +305,16 @@ async def test_scripts_are_checked_as_one_types_and_apply_waits_for_it(make_app:
         await s.is_told("Applied with your edits")
 
 
-async def test_a_change_taken_back_before_its_check_is_right_again(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_a_change_taken_back_before_its_check_is_right_again(
+    make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with session(make_app, fake) as s:
         await s.open("editor", fake.proposals[120])
         await s.sees("✓ Both scripts are right.")
+        monkeypatch.setattr(CHECK_DELAY, 60.0)
         await s.press("x")
         await s.sees("not checked yet")
+        monkeypatch.setattr(CHECK_DELAY, 0.01)
         await s.press("backspace")
         await s.sees("✓ Both scripts are right.")
 

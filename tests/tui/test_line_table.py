@@ -50,9 +50,15 @@ async def test_vi_keys_and_arrows_move_the_cursor() -> None:
             (["up"], 1),
             (["G"], 49),
             (["k"], 48),
-            (["g"], 0),
+            (["1", "2", "k"], 36),
+            (["4", "G"], 3),
+            (["5", "x", "j"], 4),
+            (["1", "0", "down"], 14),
+            (["9", "9", "9", "9", "9", "9", "k"], 0),
             (["pagedown"], 10),
             (["end"], 49),
+            (["home"], 0),
+            (["0", "j"], 1),
             (["home"], 0),
         ):
             await pilot.press(*keys)
@@ -137,3 +143,32 @@ async def test_a_click_moves_the_cursor_and_a_second_one_opens() -> None:
         assert table.cursor_id == 2
         await pilot.click(LineTable, offset=(5, 3))
         assert pilot.app.seen[-1] == ("chose", 2)  # type: ignore[attr-defined]
+
+
+async def test_only_rows_with_the_words_are_shown_and_the_cursor_keeps_its_row() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(50))
+        table.focus()
+        await pilot.press("1", "3", "j")
+        table.seek("agent 3")
+        assert [row_id for row_id, _ in table.rows] == [3, 13, 23, *range(30, 40), 43]
+        assert line(table, 0) == " / agent 3   14 of 50, esc shows all"
+        assert table.cursor_id == 13
+        table.set_rows(rows(35))
+        assert [row_id for row_id, _ in table.rows] == [3, 13, 23, *range(30, 35)], "also of rows that come later"
+        table.move_to(33)
+        table.seek("33 LONG")
+        assert table.cursor_id == 33
+        table.seek("nobody")
+        assert (table.cursor_id, line(table, 1).split()) == (None, ["Name", "Sharpe", "Note"])
+        await pilot.press("escape")
+        assert len(table.rows) == 35
+
+
+async def test_a_row_is_copied_as_its_cells() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        assert table.copied_text() == ""
+        table.set_rows(rows(2))
+        assert table.copied_text() == "agent 0\t1.00\ta long note about it"

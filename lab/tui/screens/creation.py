@@ -68,7 +68,7 @@ class CreationScreen(AgentForm):
             self.app.switch_screen(self.lab_app.make("agent", done.value))
 
     async def action_example(self) -> None:
-        if self._own_words and not await self.confirm("Replace what you typed by an example?", yes="Replace", no="Keep mine"):
+        if self.holds_work and not await self.confirm("Replace what you typed by an example?", yes="Replace", no="Keep mine"):
             return
         taken = self.data.taken if self.data else frozenset()
         self._example = (self._example + 1) % len(EXAMPLES)
@@ -82,11 +82,11 @@ class CreationScreen(AgentForm):
         self.set_focus(area)
 
     async def action_back(self) -> None:
-        if not self._own_words or await self.confirm("Leave without creating the agent? What you typed is lost.", yes="Leave", no="Stay"):
+        if not self.holds_work or await self.confirm("Leave without creating the agent? What you typed is lost.", yes="Leave", no="Stay"):
             self.dismiss(None)
 
     @property
-    def _own_words(self) -> bool:
-        """The person typed something of their own."""
+    def holds_work(self) -> bool:
+        """True where the person typed something of their own."""
         typed = (self.name_typed.strip(), self.instructions_typed.strip())
         return any(typed) and typed[1] not in (words for _, words in EXAMPLES)

@@ -48,7 +48,6 @@ class IterationScreen(DecidingScreen[IterationData]):
         STOP,
         Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
         Action("order", "o", "Order", "Sorts the trades by entry, ticker, P&L or R, in turn."),
-        Action("filter", "slash", "Filter", "Shows only the trades of a ticker or of a way they ended."),
         NEXT_TAB,
         PREVIOUS_TAB,
         BACK,
@@ -178,7 +177,7 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # Keys of one tab stay out of the footer of the others.
-        tab = {"evidence": "analysis", "order": "trades", "filter": "trades"}.get(str(parameters[0])) if parameters else None
+        tab = {"evidence": "analysis", "order": "trades"}.get(str(parameters[0])) if parameters else None
         if action == "do" and tab is not None and self.is_mounted:
             return self.query_one(TabLine).active == tab
         return super().check_action(action, parameters)
@@ -190,7 +189,7 @@ class IterationScreen(DecidingScreen[IterationData]):
     def why_not(self, name: str) -> str | None:
         if name == "evidence" and not (self.data and cited(self.data.view.analysis, self.data.view.evidence)):
             return "The analysis cites nothing that could be looked up."
-        if name in ("order", "filter") and not (self.data and self.data.trades):
+        if name == "order" and not (self.data and self.data.trades):
             return "There are no trades."
         status = self.data.view.row.status if self.data else ""
         if name == "stop" and status not in UNFINISHED:
@@ -216,9 +215,6 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     def action_order(self) -> None:
         self.query_one(TradesPane).next_order()
-
-    def action_filter(self) -> None:
-        self.query_one(TradesPane).ask_filter()
 
     async def action_stop(self) -> None:
         if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):

@@ -62,7 +62,7 @@ class SettingsScreen(AgentForm):
     def error_fields(self) -> tuple[str, ...]:
         return (*super().error_fields(), "limits")
 
-    def _changed_limits(self) -> dict[str, float] | None:
+    def holds_work_limits(self) -> dict[str, float] | None:
         """Limits that differ from the agent's; None where one is no number, which is said at the field."""
         changed = {}
         for name, value in self._view.risk_config.items():
@@ -78,7 +78,7 @@ class SettingsScreen(AgentForm):
         return changed
 
     async def action_save(self) -> None:
-        limits = self._changed_limits()
+        limits = self.holds_work_limits()
         if limits is None:
             return
         row = self._view.row
@@ -97,12 +97,12 @@ class SettingsScreen(AgentForm):
             self.dismiss(None)
 
     async def action_back(self) -> None:
-        if not self._changed or await self.confirm("Leave without saving? Your changes are lost.", yes="Leave", no="Stay"):
+        if not self.holds_work or await self.confirm("Leave without saving? Your changes are lost.", yes="Leave", no="Stay"):
             self.dismiss(None)
 
     @property
-    def _changed(self) -> bool:
+    def holds_work(self) -> bool:
         row = self._view.row
         now = (self.name_typed, self.instructions_typed, self.personality(), self.universe_chosen)
         before = (clean(row.name), clean(row.instructions, lines=True), row.personality, self._view.universe.id)
-        return now != before or self._changed_limits() != {}
+        return now != before or self.holds_work_limits() != {}

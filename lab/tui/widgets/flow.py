@@ -80,7 +80,8 @@ class Flow(Widget):
         if lines == self._lines:
             return
         width = self.size.width
-        before = self.render() if width else None
+        # Nothing and one line have as many line ends, but not the same height.
+        before = self.render() if width and bool(lines) == bool(self._lines) else None
         self._lines = lines
         if before is not None and before.plain.count("\n") == (after := self.render()).plain.count("\n"):
             if regions := list(differences(before, after)):

@@ -2,6 +2,7 @@
 
 Textual's own DataTable renders every visible row again when one cell changes; this one draws only the lines that changed.
 Columns shrink and then hide by width, the least important first. Text in cells must come through `lab.tui.text.clean`.
+`/` shows only the rows that have certain words; a number typed before a motion repeats it, as in vi.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.events import Click, MouseMove, Resize
+from textual.events import Click, Key, MouseMove, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from lab.tui.actions import OPEN, binding
+from lab.tui.actions import FIND, OPEN, binding
 from lab.tui.text import Tone
 
 GAP = 2
+_LARGEST_COUNT = 99_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,15 @@ Row = tuple[Hashable, tuple[Cell | str, ...]]
 """A row's own id and its cells, one a column."""
 
 
+_MOTIONS = frozenset({"up", "k", "down", "j", "pageup", "ctrl+b", "pagedown", "ctrl+f", "end", "G"})
+"""The keys that a number may stand before."""
+
+
+def copied(row: Row) -> str:
+    """The cells of a row that say something, between tabs."""
+    return "\t".join(text for cell in row[1] if (text := (cell if isinstance(cell, str) else cell.text).strip()))
+
+
 class LineTable(ScrollView, can_focus=True):
     """Rows by id; the cursor stays on its row when rows come and go."""
 
@@ -78,8 +89,10 @@ class LineTable(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False, tooltip="One row down."),
         Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, tooltip="One page up."),
         Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, tooltip="One page down."),
-        Binding("home,g", "to_end(-1)", "First", show=False, tooltip="To the first row."),
-        Binding("end,G", "to_end(1)", "Last", show=False, tooltip="To the last row."),
+        Binding("home", "to_end(-1)", "First", show=False, tooltip="To the first row."),
+        Binding("end,G", "to_end(1)", "Last", show=False, tooltip="To the last row; after a number, to that row."),
+        binding(FIND, "find"),
+        Binding("escape", "show_all", "All rows", show=False, tooltip="Shows all rows again."),
         binding(OPEN, "select"),
     ]
 
@@ -105,8 +118,13 @@ class LineTable(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self.empty = empty
-        self.header = 1 if header else 0
+        self._headings = 1 if header else 0
         self.rows: tuple[Row, ...] = ()
+        """The rows shown."""
+        self._all: tuple[Row, ...] = ()
+        self._sought = ""
+        self._count = ""
+        """The number typed before a motion."""
         self.cursor = 0
         self._index: dict[Hashable, int] = {}
         self._widths: list[int] = []
@@ -118,10 +136,35 @@ class LineTable(ScrollView, can_focus=True):
         """The id of the row under the cursor."""
         return self.rows[self.cursor][0] if self.rows else None
 
+    @property
+    def header(self) -> int:
+        """Lines above the rows: the names of the columns, and what is sought."""
+        return self._headings + (1 if self._sought else 0)
+
+    @property
+    def sought(self) -> str:
+        """The words that a row must have to be shown; empty where all are."""
+        return self._sought
+
+    def seek(self, words: str) -> None:
+        """Show only the rows that have each of these words in one of their cells; all for no words."""
+        words = " ".join(words.split())
+        if words == self._sought:
+            return
+        self._sought = words
+        self._strips.clear()
+        self._show_matching()
+        self.refresh()
+
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only lines that changed are drawn. The cursor stays on its row, or on its line where that row is gone."""
+        self._all = tuple(rows)
+        self._show_matching()
+
+    def _show_matching(self) -> None:
         old, before, line_before = self.rows, self.cursor_id, self.cursor
-        self.rows = tuple(rows)
+        words = self._sought.casefold().split()
+        self.rows = tuple(row for row in self._all if all(word in copied(row).casefold() for word in words)) if words else self._all
         self._index = {row_id: line for line, (row_id, _) in enumerate(self.rows)}
         self.cursor = self._index.get(before, min(self.cursor, max(0, len(self.rows) - 1)))
         self.virtual_size = self._whole()
@@ -137,7 +180,7 @@ class LineTable(ScrollView, can_focus=True):
             self.post_message(self.RowHighlighted(self, self.cursor_id))
 
     def _whole(self) -> Size:
-        return Size(0, len(self.rows) + self.header if self.rows else self.empty.count("\n") + 3)
+        return Size(0, len(self.rows) + self.header if self._all else self.empty.count("\n") + 3)
 
     def move_to(self, row_id: Hashable) -> None:
         """Put the cursor on a row by its id; nothing happens where there is no such row."""
@@ -184,9 +227,11 @@ class LineTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        header = y < self.header and bool(self.rows)
+        if self._sought and y == 0 and self._all:
+            return self._plain(f" / {self._sought}   {len(self.rows):,} of {len(self._all):,}, esc shows all", Tone.ACCENT, width)
+        header = y < self.header and bool(self._all)
         line = y - self.header + (0 if header else round(self.scroll_y))
-        if not self.rows and not header:
+        if not self._all:
             words = self.empty.split("\n")
             return self._plain(f" {words[y - 1]}" if 0 < y <= len(words) else "", Tone.MUTED, width)
         if not header and line >= len(self.rows):
@@ -280,14 +325,48 @@ class LineTable(ScrollView, can_focus=True):
     def _on_mouse_move(self, event: MouseMove) -> None:
         event.prevent_default()
 
+    def on_key(self, event: Key) -> None:
+        """Take the digits of a number before a motion; any key that is no motion forgets it."""
+        if event.character is not None and event.character.isdecimal() and (self._count or event.character != "0"):
+            if int(self._count + event.character) <= _LARGEST_COUNT:
+                self._count += event.character
+            event.stop()
+            event.prevent_default()
+        elif event.key not in _MOTIONS:
+            self._count = ""
+
+    def _times(self) -> int:
+        times = int(self._count or 1)
+        self._count = ""
+        return times
+
     def action_move(self, by: int) -> None:
-        self._move(self.cursor + by)
+        self._move(self.cursor + by * self._times())
 
     def action_page(self, by: int) -> None:
-        self._move(self.cursor + by * max(1, self.size.height - self.header - 1))
+        self._move(self.cursor + by * self._times() * max(1, self.size.height - self.header - 1))
 
     def action_to_end(self, by: int) -> None:
-        self._move(0 if by < 0 else len(self.rows) - 1)
+        if by > 0 and self._count:
+            self._move(self._times() - 1)
+        else:
+            self._move(0 if by < 0 else len(self.rows) - 1)
+
+    def action_find(self) -> None:
+        from lab.tui.screens.find import FindLine
+
+        self.app.push_screen(FindLine(self))
+
+    def action_show_all(self) -> None:
+        self.seek("")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Escape goes back where there is nothing to show again.
+        return bool(self._sought) if action == "show_all" else super().check_action(action, parameters)
+
+    def copied_text(self) -> str:
+        """What copying takes: the cells of the row under the cursor, between tabs."""
+        return copied(self.rows[self.cursor]) if self.rows else ""
 
     def action_select(self) -> None:
         if self.rows:

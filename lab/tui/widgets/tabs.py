@@ -103,6 +103,6 @@ class Reader(VerticalScroll, can_focus=True, inherit_bindings=False):
         Binding("down,j", "scroll_down", "Down", show=False, tooltip="One line down."),
         Binding("pageup,ctrl+b", "page_up", "Page up", show=False, tooltip="One page up."),
         Binding("pagedown,ctrl+f,space", "page_down", "Page down", show=False, tooltip="One page down."),
-        Binding("home,g", "scroll_home", "Top", show=False, tooltip="To the top."),
+        Binding("home", "scroll_home", "Top", show=False, tooltip="To the top."),
         Binding("end,G", "scroll_end", "End", show=False, tooltip="To the end."),
     ]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input
 
 from lab.agents.views import TradeRow
 from lab.tui.text import Tone, clean, plural, signed_dollars, signed_number
@@ -47,16 +44,6 @@ ORDERS: tuple[tuple[str, Callable[[TradeRow], Any]], ...] = (
 )
 
 
-class FilterLine(Input):
-    """Where the words to look for are typed."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "All trades", show=False, tooltip="Shows all trades again.")]
-
-    def action_leave(self) -> None:
-        self.clear()
-        self.post_message(self.Submitted(self, ""))
-
-
 class TradesTable(LineTable):
     """A line a trade, in the order given."""
 
@@ -77,11 +64,10 @@ class TradesTable(LineTable):
 
 
 class TradesPane(Vertical):
-    """The trades with an order to choose and words to filter by."""
+    """The trades with an order to choose."""
 
     DEFAULT_CSS = """
     TradesPane TradesTable { height: 1fr; }
-    TradesPane FilterLine { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
     TradesPane #trades-line { padding: 0 1; display: none; }
     """
 
@@ -93,10 +79,9 @@ class TradesPane(Vertical):
     def compose(self) -> ComposeResult:
         yield TradesTable()
         yield Flow(id="trades-line")
-        yield FilterLine(placeholder="ticker or how it ended, such as AAPL stop", compact=True, max_length=60)
 
     def show(self, trades: Sequence[TradeRow]) -> None:
-        """Show these trades, in the order and with the filter chosen before."""
+        """Show these trades, in the order chosen before."""
         if trades is not self._trades:
             self._trades = trades
             self._draw()
@@ -107,33 +92,12 @@ class TradesPane(Vertical):
         self._draw()
         self.query_one(TradesTable).action_to_end(-1)
 
-    def ask_filter(self) -> None:
-        """Let the person type what to filter by."""
-        line = self.query_one(FilterLine)
-        line.display = True
-        line.focus()
-
-    @on(Input.Changed)
-    def _typed(self) -> None:
-        self._draw()
-
-    @on(Input.Submitted)
-    def _done(self, event: Input.Submitted) -> None:
-        event.stop()
-        event.input.display = bool(event.input.value.strip())
-        self.query_one(TradesTable).focus()
-
     def _draw(self) -> None:
-        words = self.query_one(FilterLine).value.casefold().split()
-        found = [trade for trade in self._trades if all(word in f"{trade.ticker} {trade.exit_reason}".casefold() for word in words)]
         order, key = ORDERS[self._order]
-        table = self.query_one(TradesTable)
-        table.empty = "No trade matches." if self._trades else NONE_YET
-        table.show(sorted(found, key=key))
+        self.query_one(TradesTable).show(sorted(self._trades, key=key))
         line = self.query_one("#trades-line", Flow)
-        line.display = bool(words) or self._order > 0
-        matching = f"{len(found):,} of {plural(len(self._trades), 'trade')}" if words else plural(len(found), "trade")
-        line.show([(Content.styled(f"{matching}, {order}", "$foreground-muted"), 0)])
+        line.display = self._order > 0
+        line.show([(Content.styled(f"{plural(len(self._trades), 'trade')}, {order}", "$foreground-muted"), 0)])
 
 
 def _row(at: int, trade: TradeRow) -> Row:
