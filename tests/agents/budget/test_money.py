@@ -124,7 +124,7 @@ def test_a_paid_reply_is_found_again_by_its_iteration_and_request(store: Store) 
 
 
 def test_eight_threads_never_overspend(store: Store) -> None:
-    till, refused = Till(store, Daily(50_000, 500_000)), []
+    till, refused = Till(store, Daily(25_000, 500_000)), []
 
     def spend() -> None:
         for _ in range(6):
