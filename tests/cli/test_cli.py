@@ -8,13 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
-
-from tests.market.polygon_server import KEY, Polygon, serving, some_bars
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
@@ -32,6 +29,13 @@ COMMANDS = [
     "version",
     "data import",
     "data fetch",
+    "data update",
+    "data fetches",
+    "data resume",
+    "data pause",
+    "data cancel",
+    "data tickers",
+    "data market",
     "data status",
     "data demo",
     "script check",
@@ -119,27 +123,6 @@ def test_an_error_is_a_sentence_on_stderr_and_status_1(lab: Run, arguments: tupl
 def test_an_empty_workspace_says_what_to_do_first(lab: Run) -> None:
     assert "lab run" in lab("agents").stdout
     assert "lab data import" in lab("data", "status").stdout
-
-
-def test_bars_are_fetched_from_polygon_and_its_key_is_never_printed(lab: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    first, last = date(2024, 7, 1), date(2024, 7, 5)
-    asked = ("data", "fetch", "AAPL,MSFT", "--timeframe", "5m", "--from", str(first), "--to", str(last))
-    monkeypatch.setenv("LAB_CONFIG", str(tmp_path / "config"))
-    monkeypatch.delenv("POLYGON_API_KEY", raising=False)
-    keyless = lab(*asked)
-    assert keyless.returncode == 1
-    assert "set POLYGON_API_KEY" in keyless.stderr
-    monkeypatch.setenv("POLYGON_API_KEY", KEY)
-    with serving(Polygon({"AAPL": some_bars(first, last, 5), "MSFT": some_bars(first, last, 5)})) as polygon:
-        monkeypatch.setenv("LAB_POLYGON_URL", polygon.url)
-        fetched = lab(*asked)
-        unknown = lab("data", "fetch", "NOPE", "--from", str(first), "--to", str(last))
-    assert fetched.returncode == 0, fetched.stderr
-    assert "bars of 2 tickers (5m) as universe 'AAPL and 1 more 5m 2024-07-01 to 2024-07-05'" in fetched.stdout
-    assert unknown.returncode == 1
-    assert "no bars of NOPE" in unknown.stderr
-    assert "polygon" in lab("data", "status").stdout
-    assert KEY not in fetched.stdout + fetched.stderr + unknown.stderr
 
 
 @pytest.fixture(scope="module")
