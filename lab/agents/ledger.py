@@ -160,7 +160,11 @@ def _overlapping(session: Session, place: Place) -> set[str]:
 
 
 def trials_within(session: Session, place: Place) -> int:
-    """How many variants were ever tested on learning spans that reach into a place, such as a vault: of any universe."""
+    """How many variants were ever tested on learning spans that reach into a place, such as a vault: of any universe and agent."""
     related = _overlapping(session, place)
-    rows = session.exec(select(Trial.script_hash, Trial.data_fingerprint).where(col(Trial.data_fingerprint).in_(related)).distinct())
+    rows = session.exec(
+        select(Trial.script_hash, Trial.data_fingerprint)
+        .where(col(Trial.data_fingerprint).in_(related), Trial.purpose != NULL_ARM)
+        .distinct()
+    )
     return len(rows.all())

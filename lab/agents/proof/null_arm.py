@@ -6,6 +6,8 @@ under a name of their own and not counted among the trials: their scripts are ne
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,12 @@ from lab.agents.loading import market_bars
 from lab.agents.proof.rules import MIN_TRADES
 from lab.agents.proof.studies import TriedVariant
 from lab.agents.proof.views import NullArmReport
+from lab.agents.span import DAILY
 from lab.errors import LabError
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
 
     from lab.agents.strategist import Brief
     from lab.script import Strategy
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 200
 SHUFFLED_RUNS = 3
 _TOGETHER = 8
+_BLOCK_BARS = 5
+"""Bars whose returns stay together when the rest is shuffled: what lasts longer is gone."""
+_CONTEXT_DAYS = 430
 
 
 def random_job(bars: BarsSlice, brief: Brief, rules: AccountRules, count: int, seed: int) -> tuple[TriedVariant, ...]:
@@ -72,13 +79,58 @@ def random_strategies(brief: Brief, count: int, rng: np.random.Generator) -> lis
 def shuffled_job(bars: BarsSlice, brief: Brief, rules: AccountRules, iterations: int, seed: int) -> float | None:
     """The Sharpe ratio the built-in loop ends with on the learning span's bars, returns shuffled in blocks; None where it can't run."""
     from lab.agents.proof.loop import learn
-    from lab.market import block_shuffled
 
     try:
-        learned = learn(block_shuffled(market_bars(bars), seed), brief, rules, iterations, seed)
+        learned = learn(shuffled_bars(bars, seed), brief, rules, iterations, seed)
     except LabError:
         return None
     return learned.versions[-1].sharpe
+
+
+def shuffled_bars(bars: BarsSlice, seed: int) -> pl.DataFrame:
+    """The slice's bars, their returns dealt out anew in blocks of a few bars, with the context that follows from them."""
+    from lab.market import BarsCache
+
+    cache = BarsCache(Path(bars.folder))
+    market = bars.market_ticker
+    tickers = list(bars.tickers)
+    if market is not None and market not in tickers and cache.has(market, bars.timeframe):
+        tickers.append(market)
+    past = bars.first - timedelta(days=_CONTEXT_DAYS)
+    others = [ticker for ticker in (market, bars.vix_ticker) if ticker is not None and cache.has(ticker, DAILY)]
+    daily = cache.read(others, DAILY, past, bars.last) if others else None
+    return shuffled(cache.read(tickers, bars.timeframe, bars.first, bars.last), daily, bars, seed)
+
+
+def shuffled(raw: pl.DataFrame, daily: pl.DataFrame | None, bars: BarsSlice, seed: int) -> pl.DataFrame:
+    """Bars of the slice's tickers (and of the market) shuffled; `daily` are what is known of market and VIX beside them."""
+    import polars as pl
+
+    from lab.market.bars import BARS_SCHEMA
+    from lab.market.context import USUAL_CONTEXT
+    from lab.market.demo import block_shuffled
+    from lab.market.demo.held import with_context
+    from lab.market.timeframes import timeframe_minutes
+
+    minutes = None if bars.timeframe == DAILY else _BLOCK_BARS * timeframe_minutes(bars.timeframe)
+    mixed = block_shuffled(raw.select(BARS_SCHEMA), seed, block_minutes=minutes)
+    days = mixed.group_by("ticker", "session", maintain_order=True).agg(
+        pl.col("timestamp").first(),
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("volume").sum(),
+        pl.col("minute").first(),
+        pl.col("close_minute").first(),
+    )
+    made = days.select(pl.col(name).cast(kind) for name, kind in BARS_SCHEMA.items())
+    if daily is not None:
+        # what lies before the span, and the VIX, stay as they were
+        made = pl.concat([made, daily.select(BARS_SCHEMA).join(made, on=["ticker", "session"], how="anti")]).sort("ticker", "timestamp")
+    known = set(made["ticker"].unique())
+    market, vix = (ticker if ticker in known else None for ticker in (bars.market_ticker, bars.vix_ticker))
+    return with_context(mixed, made, bars.tickers, bars.timeframe, market, vix, USUAL_CONTEXT)
 
 
 def null_arm_report(own_sharpe: float | None, random: tuple[TriedVariant, ...], shuffled: tuple[float | None, ...]) -> NullArmReport:

@@ -165,6 +165,11 @@ def vault_place(universe: Universe) -> Place:
     return Place(universe.synthetic, universe.tickers, universe.learning_until + timedelta(days=1), universe.last_session)
 
 
+def learning_place(universe: Universe) -> Place:
+    """The sessions of the learning span."""
+    return Place(universe.synthetic, universe.tickers, universe.first_session, universe.learning_until)
+
+
 def openings_of(session: Session, place: Place) -> list[VaultOpening]:
     """Every opening, ever, of a vault that shares sessions with a place."""
     rows = session.exec(select(VaultOpening).order_by(col(VaultOpening.id)))

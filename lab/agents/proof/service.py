@@ -18,7 +18,7 @@ from lab.agents.ledger import NULL_ARM, trials_within
 from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
 from lab.agents.proof.rules import Verdict, Word
-from lab.agents.proof.running import openings_of, vault_place
+from lab.agents.proof.running import learning_place, openings_of, vault_place
 from lab.agents.proof.views import (
     Checklist,
     GraduationRow,
@@ -35,6 +35,7 @@ from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, Trading
 from lab.store.proof_models import Graduation, ProofKind, ProofRun, ProofState, VaultOpening
 
 if TYPE_CHECKING:
+    from lab.agents.proof.sheet import TearSheet
     from lab.backtest import Breakdown
     from lab.store.database import Store
     from lab.store.workspace import Workspace
@@ -148,6 +149,16 @@ class Proof:
             )
             found = dict(rows.all())
         return {purpose: count for purpose, count in found.items() if purpose != NULL_ARM}
+
+    def tear_sheet(self, iteration_id: int) -> TearSheet:
+        """All that is known of what an iteration's result is worth. Reads its files. Raises NotThere."""
+        from lab.agents.proof.sheet import tear_sheet
+        from lab.agents.queries import iteration_view
+
+        with self._store.read() as session:
+            view = iteration_view(session, iteration_id)
+            tried = trials_within(session, learning_place(_universe(session, view.universe.id)))
+        return tear_sheet(self, view, self._workspace.results, tried)
 
     # --- the vault
 
