@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
-from lab.agents.loading import evaluated_bars, market_bars
-from lab.agents.outputs import BENCHMARKS, EQUITY, SIGNALS, SKIPS, TRADES, read_output, write_output
+from lab.agents.loading import beside_bars, evaluated_bars, market_bars
+from lab.agents.outputs import BENCHMARKS, EQUITY, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
 from lab.errors import LabError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SELECTION_SHARE = 0.6
 """The first part of the learning span chooses among refinements, the rest confirms the chosen one."""
+MOST_LEVEL_SESSIONS = 4_000
+"""Of so many sessions of tickers the levels are kept for the screens."""
 CHECKED_TICKERS, CHECKED_BARS = 2, 8_000
 CUT_AT = (0.31, 0.62, 0.93)
 """On so many tickers and bars, cut at these shares of the time, each script is checked for looking ahead."""
@@ -95,15 +97,19 @@ class BacktestReport:
     engine_version: str
     sharpe_daily: float | None
     """Per day, not annualised: what the trial ledger keeps."""
+    returns: tuple[float, ...] = ()
+    """Daily, flat days included."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialsSoFar:
-    """What the ledger holds of one data set."""
+    """What the ledger holds of the bars of a result, and of bars that overlap with them."""
 
     count: int
     sharpe_variance: float | None
     """Variance of the daily Sharpe ratios of all trials; None below two."""
+    returns: tuple[tuple[float, ...], ...] = ()
+    """The daily returns of trials on just these bars, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ class VariantReport:
     selection: Comparison
     confirmation: Comparison
     sharpe_daily: float | None
+    returns: tuple[float, ...] = ()
+    """Daily, flat days included."""
 
 
 def scan_job(bars: BarsSlice, scripts: Scripts) -> ScanReport:
@@ -158,12 +166,32 @@ def _refuse_look_ahead(strategy: Strategy, frame: pl.DataFrame) -> None:
 
 def enrich_job(bars: BarsSlice, scripts: Scripts, folder: str) -> int:
     """Store every signal with what was known when it came. Returns the number of rows."""
-    from lab.agents.enrich import enrich_signals
+    from lab.agents.enrich import CONTEXT_COLUMNS, KNOWN_AT, enrich_signals
+    from lab.market import CONTEXT_SCHEMA
 
     _, evaluated = _evaluated(bars, scripts)
-    signals = enrich_signals(evaluated)
-    write_output(Path(folder), SIGNALS, signals)
+    lacking = [name for name in (*CONTEXT_COLUMNS, *KNOWN_AT) if name in KNOWN_AT or (name in CONTEXT_SCHEMA and name not in evaluated)]
+    signals = enrich_signals(evaluated, beside_bars(bars, lacking))
+    out = Path(folder)
+    write_output(out, SIGNALS, signals)
+    levels, regimes = _around(bars, evaluated, signals)
+    write_output(out, LEVELS, levels)
+    write_output(out, REGIMES, regimes)
     return signals.height
+
+
+def _around(bars: BarsSlice, evaluated: pl.DataFrame, signals: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The levels before the sessions with a signal, the newest where there are too many, and the regime after each session."""
+    import polars as pl
+
+    from lab.market import BarsCache
+    from lab.market.sessions import session_context
+
+    days = evaluated.select("ticker", "timestamp", "session").join(signals.select("ticker", "timestamp"), on=["ticker", "timestamp"])
+    days = days.select("session", "ticker").unique().sort("session", "ticker").tail(MOST_LEVEL_SESSIONS)
+    wanted = {str(ticker): frozenset(part["session"]) for (ticker,), part in days.group_by(pl.col("ticker"))}
+    span = (bars.first, bars.last)
+    return session_context(BarsCache(Path(bars.folder)), bars.tickers, bars.timeframe, span, bars.market_ticker, bars.vix_ticker, wanted)
 
 
 def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials: TrialsSoFar, seed: int, folder: str) -> BacktestReport:
@@ -184,7 +212,8 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     totals = {str(name): float(curve["equity"][-1]) - 1.0 for (name,), curve in held.group_by("benchmark", maintain_order=True)}
     summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
     return BacktestReport(
-        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=daily_sharpe(result.equity)
+        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=daily_sharpe(result.equity),
+        returns=tuple(returns.to_list()),
     )
 
 
@@ -218,6 +247,7 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
         selection=compare_equity(parent, result.equity, seed, None, split),
         confirmation=compare_equity(parent, result.equity, seed, split, None),
         sharpe_daily=daily_sharpe(result.equity),
+        returns=tuple(returns_of(result.equity, None, None).to_list()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -72,6 +73,11 @@ def _usual(bars: BarsSlice, others: tuple[str, ...]) -> pl.DataFrame:
 def context_columns(bars: BarsSlice, names: tuple[str, ...], others: tuple[str, ...] = ()) -> list[pl.Series]:
     """Columns of context (of `CONTEXT_SCHEMA` and `KNOWN_AT`), row by row beside the slice's bars."""
     return _load(bars, others, names).select(names).get_columns()
+
+
+def beside_bars(bars: BarsSlice, names: Collection[str]) -> list[pl.Series]:
+    """As `context_columns`, but for once: nothing of it is kept in memory."""
+    return _load(bars, (), tuple(names)).select(names).get_columns()
 
 
 def _load(bars: BarsSlice, others: tuple[str, ...], columns: tuple[str, ...]) -> pl.DataFrame:

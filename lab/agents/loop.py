@@ -11,12 +11,14 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session, col, select
 
 from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
+from lab.agents.context_rows import keep_context
 from lab.agents.continuous import go_on
 from lab.agents.decisions import add_version
 from lab.agents.errors import IterationPaused, StrategistFailed
@@ -181,7 +183,11 @@ class _Run:
 
     async def _enrich(self, iteration: Iteration) -> Outcome:
         rows = await self._job(jobs.enrich_job, iteration.bars, iteration.scripts, iteration.folder)
-        return Outcome({"note": f"{rows:,} signals with their context", "rows": rows})
+
+        def effect(session: Session, row: AgentIteration) -> None:
+            keep_context(session, iteration.universe, Path(iteration.folder))
+
+        return Outcome({"note": f"{rows:,} signals with their context", "rows": rows}, effect)
 
     async def _backtest(self, iteration: Iteration) -> Outcome:
         with self._store.read() as session:
@@ -205,7 +211,8 @@ class _Run:
             if strategy is not None:
                 strategy.backtest_sharpe, strategy.backtest_win_rate = summary.sharpe, summary.win_rate
                 session.add(strategy)
-            record_trial(session, row, row.script_hash, VERSION, TrialOutcome.COMPLETED, summary.trades, report.sharpe_daily)
+            done, sharpe = TrialOutcome.COMPLETED, report.sharpe_daily
+            record_trial(session, row, row.script_hash, VERSION, done, summary.trades, sharpe, report.returns)
 
         note = f"{summary.trades:,} trades, {summary.signals - summary.trades:,} skipped"
         output = {"note": note, "fingerprint": report.fingerprint, "rules": to_json(iteration.rules), "against_parent": against_parent}

@@ -11,6 +11,7 @@ from lab.agents.views import TradeRow
 if TYPE_CHECKING:
     import polars as pl
 
+LEVELS, REGIMES = "levels.parquet", "regimes.parquet"
 SIGNALS, TRADES, SKIPS, EQUITY = "signals.parquet", "trades.parquet", "skips.parquet", "equity.parquet"
 BENCHMARKS = "benchmarks.parquet"
 """Columns benchmark (its name), session, equity: what a dollar in it was worth."""

@@ -51,6 +51,7 @@ USUAL_CONTEXT: tuple[str, ...] = (
 """What most strategies read; the rest is made where a script or the enrichment asks for it."""
 
 KNOWN_AT: dict[str, tuple[str, ...]] = {
+    "known_at.bar": (),
     "known_at.market": ("market.trend", "market.volatility"),
     "known_at.change": ("market.change",),
     "known_at.vix": ("market.vix", "market.vix_change"),
@@ -60,7 +61,8 @@ KNOWN_AT: dict[str, tuple[str, ...]] = {
 }
 """Columns that say since when the context was known, each with the context it belongs to: a time in UTC, null where it is unknown.
 
-Of levels, the moment from which the level stood; which of them is nearest follows from the bar's own close."""
+`known_at.bar` is the bar's own close, when a signal of it is known. Of levels, the moment from which the level stood; which of them
+is nearest follows from the bar's own close."""
 TRADED = "traded"
 """The column that tells bars of the tickers at hand from those that are only looked at; there where any are."""
 
@@ -105,6 +107,8 @@ def load_market(
         bars = bars.hstack([pl.Series(name, found[name], nan_to_null=True) for name in NEWS_COLUMNS])
         known = pl.Series("known_at.news", found["known_at"], nan_to_null=True)
         bars = bars.with_columns(known.cast(pl.Int64).cast(TIMESTAMP))
+    if "known_at.bar" in wanted:
+        bars = bars.with_columns(pl.Series("known_at.bar", bar_ends(bars, timeframe)).cast(TIMESTAMP))
     kinds: dict[str, pl.DataType] = {**BARS_SCHEMA, **({TRADED: pl.Boolean()} if looked_at else {})}
     kinds |= {name: kind for name, kind in CONTEXT_SCHEMA.items() if name in wanted}
     kinds |= {name: TIMESTAMP for name in KNOWN_AT if name in wanted}
@@ -120,7 +124,7 @@ def calendar_days(sessions: int) -> int:
 
 
 def _with_levels(bars: pl.DataFrame, timeframe: str, wanted: Set[str]) -> pl.DataFrame:
-    days = _days(bars).with_columns(pl.col(name).shift(1).over("ticker").alias(f"prev_day.{name}") for name in VALUES)
+    days = sessions_of(bars).with_columns(pl.col(name).shift(1).over("ticker").alias(f"prev_day.{name}") for name in VALUES)
     made = pivots(pl.col("prev_day.high"), pl.col("prev_day.low"), pl.col("prev_day.close"))
     days = days.with_columns(expression.alias(name) for name, expression in made.items() if name in wanted)
     if "known_at.levels" in wanted:
@@ -143,7 +147,7 @@ def _with_levels(bars: pl.DataFrame, timeframe: str, wanted: Set[str]) -> pl.Dat
     return bars.hstack([pl.Series(name, np.concatenate(values), nan_to_null=True) for name, values in columns.items()])
 
 
-def _days(bars: pl.DataFrame) -> pl.DataFrame:
+def sessions_of(bars: pl.DataFrame) -> pl.DataFrame:
     """The sessions of each ticker as one bar each, with how many bars they have and when they closed."""
     left = pl.duration(minutes=pl.col("close_minute") - pl.col("minute"))
     return (
@@ -164,7 +168,7 @@ def _days(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_breadth(bars: pl.DataFrame, looked_at: Sequence[str]) -> pl.DataFrame:
-    days = _days(bars.filter(~pl.col("ticker").is_in(looked_at)))
+    days = sessions_of(bars.filter(~pl.col("ticker").is_in(looked_at)))
     after = breadth(days)
     after = after.with_columns(_close_times(after["session"]).alias("known_at.breadth"))
     known = after[_last_before(after["session"], bars["session"].to_numpy())]
@@ -210,6 +214,11 @@ def _close_times(sessions: pl.Series) -> pl.Series:
     assert isinstance(last, date)
     calendar = trading_sessions(first, last)
     return sessions.replace_strict(calendar["session"], calendar["close_at"], default=None, return_dtype=TIMESTAMP)
+
+
+def market_days(cache: BarsCache, ticker: str, timeframe: str, first: date | None, last: date | None) -> pl.DataFrame:
+    """`session` and `close` of a market ticker, from its bars on the timeframe and its daily ones. Raises `MissingBars`."""
+    return _market_bars(cache, ticker, timeframe, first, last)[1]
 
 
 def _market_bars(cache: BarsCache, ticker: str, timeframe: str, first: date | None, last: date | None) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -132,6 +132,20 @@ def _threshold(value: str, subject: str, unit: str, step: float, times: str = ""
     return write
 
 
+def _counted(value: str, subject: str) -> Writer:
+    """Keeps one side of a count."""
+
+    def write(low: float | None, high: float | None) -> tuple[str, str] | None:
+        if (low is None) == (high is None):
+            return None
+        if low is not None:
+            return f"{value} >= {number(low)}", f"only with {number(low)} or more {subject}"
+        assert high is not None
+        return f"{value} < {number(high)}", f"only with fewer than {number(high)} {subject}" if high > 1 else f"only without {subject}"
+
+    return write
+
+
 _WRITERS: dict[str, Writer] = {
     "hour": _hour,
     "weekday": _weekday,
@@ -151,4 +165,13 @@ _WRITERS: dict[str, Writer] = {
     "rsi": _threshold(EXPRESSIONS["rsi"], "RSI(14)", "", 1),
     "vwap_distance_percent": _threshold(EXPRESSIONS["vwap_distance_percent"], "VWAP distance", " %", 0.1),
     "gap_percent": _threshold(EXPRESSIONS["gap_percent"], "an overnight gap", " %", 0.25),
+    "pivot_distance_percent": _threshold(EXPRESSIONS["pivot_distance_percent"], "pivot distance", " %", 0.25),
+    "levels.support_touches": _threshold("levels.support_touches", "touches of the support", "", 1),
+    "levels.resistance_touches": _threshold("levels.resistance_touches", "touches of the resistance", "", 1),
+    "market.vix": _threshold("market.vix", "the VIX", "", 1),
+    "market.vix_change": _threshold("market.vix_change", "the VIX's change", " %", 1),
+    "market.breadth": _threshold("market.breadth", "breadth", " %", 5),
+    "news.count_1d": _counted("news.count_1d", "articles of the last session"),
+    "news.sentiment": _threshold("news.sentiment", "the news' sentiment", "", 0.25),
+    "news.hours_since": _threshold("news.hours_since", "the hours since the last news", "", 2),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lab.agents.demands import clock, flat_by, limits, unusable, windows
 from lab.agents.words import FALLING_MARKET, VOLATILE_MARKET, mentions
 
-EVERY_CONTEXT = frozenset({"market", "levels", "prev_day"})
+EVERY_CONTEXT = frozenset({"market", "levels", "news", "prev_day"})
 """The context namespaces that a wish may need."""
 
 
@@ -148,6 +148,27 @@ _MEANINGS: tuple[_Meaning, ...] = (
         "levels.resistance > close * (1 + param(0.5, low=0.1, high=3, step=0.1) / 100)",
         negated=True,
         needs="levels",
+    ),
+    _Meaning(("good news", "positive news", "favourable news", "favorable news"), "only on good news", "news.sentiment > 0", needs="news"),
+    _Meaning(("bad news", "negative news"), "not on bad news", "nz(news.sentiment, 0) >= 0", negated=True, needs="news"),
+    _Meaning(
+        ("with news", "on news", "after news", "news catalyst*", "fresh news", "in the news"),
+        "only with news of the last session",
+        "news.count_1d >= 1",
+        needs="news",
+    ),
+    _Meaning(("news", "headlines"), "not with news of the last session", "news.count_1d == 0", negated=True, needs="news"),
+    _Meaning(
+        ("high vix", "vix is high", "vix above"),
+        "only when the VIX is high",
+        "market.vix > param(20, low=12, high=40, step=1)",
+        needs="market",
+    ),
+    _Meaning(
+        ("low vix", "vix is low", "vix below"),
+        "only when the VIX is low",
+        "market.vix < param(20, low=12, high=40, step=1)",
+        needs="market",
     ),
     _Meaning(("gap*",), "not after a large gap", "abs(gap()) < param(1, low=0.25, high=4, step=0.25)", negated=True),
     *(
