@@ -22,7 +22,7 @@ from lab.market.errors import DamagedBars, MissingBars
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
 from lab.market.problems import Problem
 from lab.market.repairing import SET_ASIDE, UNKNOWN_SOURCE, Damage, Rebuilt, find_damage, rebuild_manifest, set_aside
-from lab.market.resampling import base_for, resample
+from lab.market.resampling import base_for, resample, same_grid_everywhere
 from lab.market.splits import Split
 from lab.market.timeframes import DAILY, MINUTES, timeframe_minutes
 from lab.market.writing import CacheBatch, check_ticker
@@ -108,8 +108,9 @@ class BarsCache:
     ) -> pl.DataFrame:
         """The regular-hours bars of `tickers` in the sessions from `first` to `last` (see `BARS_SCHEMA`), sorted by ticker and time.
 
-        Where a ticker is not cached on `timeframe`, its bars are made of shorter ones that are (see `resample`). With `extended`,
-        bars before and after the session and on days without one are read too, and the column `regular` tells them apart.
+        Where a ticker is not cached on `timeframe`, its bars are made of shorter ones that are (see `resample`); hours only where
+        none are cached of any ticker, since those are cut otherwise. With `extended`, bars before and after the session and on
+        days without one are read too, and the column `regular` tells them apart.
 
         Raises `MissingBars` for a ticker that has neither, and `DamagedBars` for a file whose content is not what was written:
         that file is set aside and reported again on every read until its bars are there anew.
@@ -137,8 +138,9 @@ class BarsCache:
 
     def readable(self, ticker: str) -> dict[str, bool]:
         """The timeframes on which bars of the ticker can be read, shortest first, and whether they are cached so or made on reading."""
-        cached = {timeframe for one, timeframe in load_manifest(self.folder).series if one == ticker}
-        return {name: name in cached for name in MINUTES if name in cached or base_for(name, cached) is not None}
+        manifest = load_manifest(self.folder)
+        cached = {timeframe for one, timeframe in manifest.series if one == ticker}
+        return {name: name in cached for name in MINUTES if name in cached or self._base(manifest, ticker, name) is not None}
 
     def read_undamaged(self, ticker: str, timeframe: str) -> tuple[pl.DataFrame, tuple[int, ...]]:
         """All cached bars of a ticker (see `SERIES_SCHEMA`), extended hours included, and the years whose file is damaged."""
@@ -234,10 +236,17 @@ class BarsCache:
     def _readable(self, manifest: Manifest, ticker: str, timeframe: str) -> Series:
         """The series that is read for `timeframe`: the cached one, or the longest of which its bars can be made."""
         if (ticker, timeframe) not in manifest.series:
-            base = base_for(timeframe, (name for one, name in manifest.series if one == ticker))
+            base = self._base(manifest, ticker, timeframe)
             if base is not None:
                 return manifest.series[ticker, base]
         return self._series(manifest, ticker, timeframe)
+
+    def _base(self, manifest: Manifest, ticker: str, timeframe: str) -> str | None:
+        if not same_grid_everywhere(timeframe) and any(name == timeframe for _, name in manifest.series):
+            # Beside cached hours, most of them cut by the clock, hours counted from the opening would look as if known half an
+            # hour before they end.
+            return None
+        return base_for(timeframe, (name for one, name in manifest.series if one == ticker))
 
     def _part(
         self, series: Series, file: CachedFile, timeframe: str, first: date | None, last: date | None, extended: bool

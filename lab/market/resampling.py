@@ -26,6 +26,11 @@ def base_for(timeframe: str, cached: Iterable[str]) -> str | None:
     return max((name for name in cached if fits(name)), key=lambda name: MINUTES[name], default=None)
 
 
+def same_grid_everywhere(timeframe: str) -> bool:
+    """Whether bars on the timeframe begin at the same times whether counted from midnight or from the opening."""
+    return timeframe == DAILY or _GRID % timeframe_minutes(timeframe) == 0
+
+
 def resample(bars: pl.DataFrame, timeframe: str) -> pl.DataFrame:
     """Bars of the columns `BARS_SCHEMA` (and `regular`, where it is there) on a longer timeframe, same columns and order.
 

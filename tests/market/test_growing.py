@@ -207,6 +207,20 @@ def test_hours_by_the_clock_make_days_but_no_longer_hours(cache: BarsCache) -> N
         cache.read(["AAPL"], "2h")
 
 
+def test_hours_counted_from_the_opening_are_never_read_beside_hours_cut_by_the_clock(cache: BarsCache) -> None:
+    """Beside a bar from 09:30 to 10:00 one from 09:30 to 10:30 would tell of half an hour that has not been yet."""
+    cache.write("SPY", "1m", walk(date(2024, 1, 2), date(2024, 1, 5), minutes=1), "test")
+    assert cache.has("SPY", "1h")
+    clock = walk(date(2024, 1, 2), date(2024, 1, 5)).with_columns(pl.col("timestamp") - pl.duration(minutes=30))
+    cache.write("AAPL", "1h", clock, "test")
+    assert not cache.has("SPY", "1h")
+    assert "1h" not in cache.readable("SPY")
+    with pytest.raises(MissingBars, match="No 1h bars of SPY are cached; cached are 1m"):
+        cache.read(["SPY"], "1h")
+    assert cache.has("SPY", "30m")
+    assert cache.has("SPY", "1d")
+
+
 def test_extended_hours_are_read_only_when_asked_for_and_never_mixed_in(cache: BarsCache) -> None:
     minutes = walk(date(2024, 7, 1), date(2024, 7, 5), minutes=1)
     early = minutes.filter(pl.col("timestamp").dt.hour() == 14).with_columns(pl.col("timestamp") - pl.duration(hours=4), volume=pl.lit(1.0))

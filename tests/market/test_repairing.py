@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -93,7 +94,6 @@ def test_a_damaged_file_does_not_come_back_with_a_new_list(filled: BarsCache) ->
 
 
 def test_of_two_files_of_one_year_that_a_crash_left_the_later_written_counts(filled: BarsCache) -> None:
-    import os
 
     (older,) = filled.folder.glob("1h/AAPL/2024-*.parquet")
     content = older.read_bytes()
