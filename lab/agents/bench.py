@@ -66,11 +66,13 @@ class Bench:
         except LabError as error:
             await self._record(script_hash, TrialOutcome.CRASHED, 0, None)
             return VariantResult(variant, script_hash, None, None, None, error=str(error))
-        await self._record(script_hash, TrialOutcome.COMPLETED, report.results.whole.trades, report.sharpe_daily)
+        await self._record(script_hash, TrialOutcome.COMPLETED, report.results.whole.trades, report.sharpe_daily, report.returns)
         return VariantResult(variant, script_hash, report.results, report.selection, report.confirmation)
 
-    async def _record(self, script_hash: str, outcome: TrialOutcome, trades: int, sharpe_daily: float | None) -> None:
+    async def _record(
+        self, script_hash: str, outcome: TrialOutcome, trades: int, sharpe_daily: float | None, returns: tuple[float, ...] = ()
+    ) -> None:
         def add(session: Session, row: AgentIteration) -> None:
-            record_trial(session, row, script_hash, REFINEMENT, outcome, trades, sharpe_daily)
+            record_trial(session, row, script_hash, REFINEMENT, outcome, trades, sharpe_daily, returns)
 
         await self._journal.write(self._iteration, add)

@@ -2,7 +2,8 @@
 
 The number of trials behind a result is the number of variants on bars that overlap with its own, whoever tested them: a
 share of the same tickers in a share of the same sessions, on whatever timeframe. A variant tested on two such data sets is two
-trials. Variants that resemble each other are not taken together: fewer, "effective" trials would make results look better.
+trials. How much the best of them owes to their number depends on how alike they are, so their daily returns are kept too; a trial
+without returns, or on other bars, counts as an idea of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents.jobs import BarsSlice, TrialsSoFar
 from lab.store.models import AgentIteration, Trial, TrialOutcome, Universe
-from lab.store.proof_models import DataSet
+from lab.store.proof_models import DataSet, TrialReturns
 
 VERSION, REFINEMENT, PERSON, SWEEP, EXITS = "iteration", "refinement", "person", "sweep", "exits"
 """What a trial was for: a version itself, a variant of it, scripts that a person ran by hand, a point of a sweep, an exit plan."""
@@ -24,6 +25,8 @@ STUDY = "study"
 """A variant of a version that a study of its parameters measured: one could choose it."""
 NULL_ARM = "null arm"
 """A random variant beside an agent's: recorded, but no try at a strategy, for its scripts are never kept or shown."""
+MOST_RETURNS = 1_000
+"""So many variants are compared for likeness; further ones count as ideas of their own."""
 NOBODY = 0
 """The agent's id of a trial by a person without one, and the iteration's id of a trial outside iterations: real ids begin at 1."""
 
@@ -36,6 +39,7 @@ def record_trial(
     outcome: TrialOutcome,
     trades: int,
     sharpe_daily: float | None,
+    returns: Sequence[float] = (),
 ) -> None:
     """Add a trial inside the caller's transaction. The same scripts on the same bars in one iteration are one trial."""
     assert iteration.id is not None
@@ -52,6 +56,7 @@ def record_trial(
             trades=trades,
             sharpe_daily=sharpe_daily,
         ),
+        returns,
     )
 
 
@@ -66,6 +71,7 @@ def record_own_trial(
     *,
     purpose: str = PERSON,
     agent_id: int = NOBODY,
+    returns: Sequence[float] = (),
 ) -> None:
     """Add what a person had tested inside the caller's transaction. The same scripts on the same bars are one trial."""
     _add_once(
@@ -81,10 +87,13 @@ def record_own_trial(
             trades=trades,
             sharpe_daily=sharpe_daily,
         ),
+        returns,
     )
 
 
-def _add_once(session: Session, trial: Trial) -> None:
+def _add_once(session: Session, trial: Trial, returns: Sequence[float]) -> None:
+    if len(returns):
+        remember_returns(session, trial.data_fingerprint, trial.script_hash, returns)
     seen = select(Trial.id).where(
         Trial.iteration_id == trial.iteration_id,
         Trial.script_hash == trial.script_hash,
@@ -93,6 +102,26 @@ def _add_once(session: Session, trial: Trial) -> None:
     if session.exec(seen).first() is None:
         _remember_data_set(session, trial.universe_id, trial.data_fingerprint)
         session.add(trial)
+
+
+def remember_returns(session: Session, fingerprint: str, script_hash: str, returns: Sequence[float]) -> None:
+    """Keep the daily returns of a trial inside the caller's transaction; those kept first stay."""
+    import numpy as np
+
+    if session.get(TrialReturns, (fingerprint, script_hash)) is None:
+        packed = np.asarray(returns, dtype="<f4").tobytes()
+        session.add(TrialReturns(data_fingerprint=fingerprint, script_hash=script_hash, returns=packed))
+
+
+def _returns_on(session: Session, bars: BarsSlice, counted: set[str]) -> tuple[tuple[float, ...], ...]:
+    """The daily returns of the counted variants on exactly these bars, the newest MOST_RETURNS of them."""
+    import numpy as np
+
+    rows = session.exec(
+        select(TrialReturns.script_hash, TrialReturns.returns).where(TrialReturns.data_fingerprint == bars.fingerprint)
+    ).all()
+    kept = [packed for script_hash, packed in rows if script_hash in counted][-MOST_RETURNS:]
+    return tuple(tuple(np.frombuffer(packed, dtype="<f4").astype(float).tolist()) for packed in kept)
 
 
 def _remember_data_set(session: Session, universe_id: int, fingerprint: str) -> None:
@@ -129,6 +158,7 @@ def trials_so_far(session: Session, bars: BarsSlice, about_to_run: set[str]) -> 
     return TrialsSoFar(
         count=len(sharpes.keys() | {(script_hash, bars.fingerprint) for script_hash in about_to_run}),
         sharpe_variance=variance(measured) if len(measured) > 1 else None,
+        returns=_returns_on(session, bars, {script_hash for script_hash, fingerprint in sharpes if fingerprint == bars.fingerprint}),
     )
 
 

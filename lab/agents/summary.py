@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from lab.agents.proof.rules import MIN_TRADES, Word, learning_verdict
+from lab.agents.proof.rules import MIN_TRADES, Word, deflate, learning_verdict
 from lab.agents.views import Interval, NamedFigure, ResultSummary
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def summarise(
     market: MarketModel | None = None,
 ) -> ResultSummary:
     """The result in figures. `returns` are its daily returns, flat days included; `market` is its alpha and beta."""
-    from lab.backtest import curve_intervals, deflated_sharpe
+    from lab.backtest import curve_intervals
 
     metrics = result.metrics
     spread = curve_intervals(returns.to_numpy(), seed)
     interval = None if spread is None else Interval(*spread.sharpe)
-    deflated = deflated_sharpe(returns.to_numpy(), trials.count, trials.sharpe_variance or 0.0)
+    deflated, effective = deflate(returns.to_numpy(), trials)
     verdict = learning_verdict(metrics.trades, metrics.sharpe, interval, deflated, trials)
     days: list[tuple[date, float]] = list(result.equity.select("session", "equity").iter_rows())
     return ResultSummary(
@@ -60,16 +60,17 @@ def summarise(
         costs=costs.in_words(),
         verdict=verdict.word.value,
         verdict_reason=verdict.reason,
-        figures=_figures(metrics, spread, market, deflated),
+        figures=_figures(metrics, spread, market, deflated, effective),
     )
 
 
 def _figures(
-    metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None, deflated: float | None
+    metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None, deflated: float | None, effective: float
 ) -> tuple[NamedFigure, ...]:
     annual, deepest = (None, None) if spread is None else (Interval(*spread.annual_return), Interval(*spread.max_drawdown))
     found = [
         NamedFigure("deflated Sharpe ratio", deflated, "fraction"),
+        NamedFigure("effective number of trials", effective, "count"),
         NamedFigure("annual return", metrics.annual_return, "fraction", annual),
         NamedFigure("volatility a year", metrics.volatility, "fraction"),
         NamedFigure("Sortino ratio", metrics.sortino, "ratio"),

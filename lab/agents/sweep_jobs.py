@@ -137,16 +137,23 @@ def read_returns(folder: Path, script_hash: str) -> list[float]:
     return []
 
 
-def read_all_returns(folder: Path) -> NDArray[np.float64]:
-    """The daily returns of all stored points: a row a session, a column a point."""
-    import numpy as np
+def read_each_returns(folder: Path) -> list[tuple[str, list[float]]]:
+    """Script hash and daily returns of every stored point, by hash."""
     import polars as pl
 
     paths = sorted(folder.glob("points-*.parquet"))
-    rows = pl.concat([pl.read_parquet(path, columns=["script_hash", "returns"]) for path in paths]) if paths else pl.DataFrame()
-    if rows.is_empty():
-        return np.zeros((0, 0))
-    return np.array(rows.sort("script_hash")["returns"].to_list(), dtype=np.float64).T
+    if not paths:
+        return []
+    rows = pl.concat([pl.read_parquet(path, columns=["script_hash", "returns"]) for path in paths])
+    return list(rows.unique("script_hash").sort("script_hash").iter_rows())
+
+
+def read_all_returns(folder: Path) -> NDArray[np.float64]:
+    """The daily returns of all stored points: a row a session, a column a point."""
+    import numpy as np
+
+    rows = read_each_returns(folder)
+    return np.array([returns for _, returns in rows], dtype=np.float64).T if rows else np.zeros((0, 0))
 
 
 def _point(names: Sequence[str], row: dict[str, object]) -> Point:

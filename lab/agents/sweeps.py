@@ -17,7 +17,7 @@ from sqlmodel import select
 from lab.agents import sweep_jobs
 from lab.agents.errors import BadRange, NotThere
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts
-from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, trials_so_far
+from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, remember_returns, trials_so_far
 from lab.agents.personality import RISKS, risk_config
 from lab.agents.proof.rules import MIN_TRADES
 from lab.agents.span import account_rules, learning_slice, refuse_missing_context
@@ -185,6 +185,9 @@ def run_sweep(
     folder = workspace.results / f"sweep-{_key(bars, subject, names, points)}"
     run = _Run(store, executor, subject, bars, names, folder, progress)
     run.measure(points)
+    with store.write() as session:
+        for script_hash, returns in sweep_jobs.read_each_returns(folder):
+            remember_returns(session, bars.fingerprint, script_hash, returns)
     best = _best(run.done.values())
     with store.read() as session:
         trials = trials_so_far(session, bars, set())
@@ -356,8 +359,8 @@ def _worth(folder: Path, best: Point | None, trials: int, variance: float | None
 
 def _of_all(folder: Path, seed: int) -> tuple[float | None, float | None, int]:
     """Of all stored points together: probability of backtest overfitting, p-value of the SPA test, number of different ideas."""
-    from lab.backtest import backtest_overfitting, effective_trials, superior_ability
+    from lab.backtest import backtest_overfitting, different_ideas, superior_ability
 
     returns = sweep_jobs.read_all_returns(folder)
     overfit, superior = backtest_overfitting(returns), superior_ability(returns, seed)
-    return None if overfit is None else overfit.probability, None if superior is None else superior.p_value, effective_trials(returns)
+    return None if overfit is None else overfit.probability, None if superior is None else superior.p_value, different_ideas(returns)

@@ -64,6 +64,8 @@ def try_scripts(
             raise
     with store.write() as session:
         outcome, trades = TrialOutcome.COMPLETED, report.summary.trades
-        record_own_trial(session, universe_id, bars.fingerprint, strategy.script_hash, outcome, trades, report.sharpe_daily)
+        record_own_trial(
+            session, universe_id, bars.fingerprint, strategy.script_hash, outcome, trades, report.sharpe_daily, returns=report.returns
+        )
         now = trials_so_far(session, bars, set()).count
     return Tried(result=report.summary, trials=now, first_time=trials.count > before, script_hash=strategy.script_hash)

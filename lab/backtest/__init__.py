@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lab.backtest.deflated import (
         deflated_sharpe,
         deflated_sharpe_ratio,
+        effective_trials,
         expected_maximum_sharpe,
         probabilistic_sharpe,
         probabilistic_sharpe_ratio,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         Overfitting,
         SuperiorAbility,
         backtest_overfitting,
-        effective_trials,
+        different_ideas,
         superior_ability,
     )
 
@@ -80,6 +81,7 @@ __all__ = [
     "deflated_sharpe",
     "deflated_sharpe_ratio",
     "design",
+    "different_ideas",
     "effective_trials",
     "evaluate_together",
     "expected_maximum_sharpe",
@@ -102,6 +104,7 @@ _MODULES = {
     "deflated": (
         "deflated_sharpe",
         "deflated_sharpe_ratio",
+        "effective_trials",
         "expected_maximum_sharpe",
         "probabilistic_sharpe",
         "probabilistic_sharpe_ratio",
@@ -124,7 +127,7 @@ _MODULES = {
         "wilson_interval",
     ),
     "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
-    "validation.overfitting": ("Overfitting", "SuperiorAbility", "backtest_overfitting", "effective_trials", "superior_ability"),
+    "validation.overfitting": ("Overfitting", "SuperiorAbility", "backtest_overfitting", "different_ideas", "superior_ability"),
     "together": ("backtest_together", "evaluate_together"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _EULER_MASCHERONI = 0.5772156649015329
+_DRAWS, _CHUNK, _SEED = 4_000, 500, 1
 
 
 def probabilistic_sharpe_ratio(
@@ -76,6 +77,39 @@ def deflated_sharpe(daily_returns: Sequence[float] | Floats, trials: float, vari
     """
     moments = _moments(daily_returns)
     return None if moments is None else deflated_sharpe_ratio(*moments, trials=trials, variance=variance)
+
+
+def effective_trials(returns: Floats, others: int = 0) -> float:
+    """The number of independent trials without skill whose best is expected to look as good as the best of these would.
+
+    `returns` holds a row a session and a column a trial; `others` are trials whose returns are not known, each taken as independent.
+    The best of correlated estimates is simulated: standardised returns, weighted by 4,000 draws of independent normal numbers, have
+    the correlations of the trials' Sharpe ratios. That expectation is then put into `expected_maximum_sharpe`, the other way round.
+    From 1 to the number of trials; trials that never moved can't be the best and count for nothing.
+    """
+    values = np.asarray(returns, dtype=np.float64)
+    rng = np.random.default_rng(_SEED)
+    best = np.full(_DRAWS, -np.inf)
+    known = 0
+    if values.ndim == 2 and values.size:
+        values = values[:, values.std(axis=0) > 1e-12]
+        known = values.shape[1]
+    if known:
+        standard = (values - values.mean(axis=0)) / (values.std(axis=0) * math.sqrt(len(values)))
+        weights = rng.standard_normal((_DRAWS, len(values)))
+        for start in range(0, known, _CHUNK):
+            best = np.maximum(best, (weights @ standard[:, start : start + _CHUNK]).max(axis=1))
+    if others > 0:
+        from scipy.special import ndtri
+
+        best = np.maximum(best, ndtri(rng.random(_DRAWS) ** (1 / others)))
+    if known + others < 2:
+        return 1.0
+    expected, low, high = float(best.mean()), 1.0, float(known + others)
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if expected_maximum_sharpe(middle, 1.0) < expected else (low, middle)
+    return high
 
 
 def _moments(daily_returns: Sequence[float] | Floats) -> tuple[float, int, float, float] | None:

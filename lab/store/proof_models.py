@@ -1,7 +1,7 @@
 """The tables of proof: which bars were ever tested on, vault openings, decisions on graduation, and stored studies of a result.
 
-`data_sets`, `vault_openings` and `graduations`, like the trial ledger, are only ever added to: triggers in the database see to it.
-They hold no foreign keys, so they outlive the agents and universes they speak of.
+`data_sets`, `trial_returns`, `vault_openings` and `graduations`, like the trial ledger, are only ever added to: triggers in the
+database see to it. They hold no foreign keys, so they outlive the agents and universes they speak of.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Text
+from sqlalchemy import JSON, Column, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from lab.store.models import UtcDateTime, utc_now
@@ -45,6 +45,17 @@ class DataSet(SQLModel, table=True):
     first_session: date
     last_session: date
     recorded_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
+class TrialReturns(SQLModel, table=True):
+    """The daily returns of a trial: what tells variants of one idea from different ideas."""
+
+    __tablename__ = "trial_returns"
+
+    data_fingerprint: str = Field(primary_key=True)
+    script_hash: str = Field(primary_key=True)
+    returns: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """Little-endian 32-bit floats, a session each, in order."""
 
 
 class VaultOpening(SQLModel, table=True):

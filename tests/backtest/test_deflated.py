@@ -12,6 +12,7 @@ from lab.backtest import (
     BacktestError,
     deflated_sharpe,
     deflated_sharpe_ratio,
+    effective_trials,
     expected_maximum_sharpe,
     probabilistic_sharpe,
     probabilistic_sharpe_ratio,
@@ -62,3 +63,34 @@ def test_impossible_moments_and_trials_are_refused() -> None:
         expected_maximum_sharpe(0, 0.1)
     with pytest.raises(BacktestError):
         expected_maximum_sharpe(5, -0.1)
+
+
+class TestEffectiveTrials:
+    noise = np.random.default_rng(2).normal(0, 0.01, (400, 60))
+
+    def test_independent_trials_count_in_full(self) -> None:
+        assert effective_trials(self.noise) == pytest.approx(60, rel=0.25)
+        assert effective_trials(np.zeros((0, 0)), others=60) == pytest.approx(60, rel=0.25)
+        assert effective_trials(self.noise[:, :30], others=30) == pytest.approx(60, rel=0.25)
+
+    def test_copies_count_once_and_cousins_in_between(self) -> None:
+        copies = np.repeat(self.noise[:, :1], 60, axis=1)
+        cousins = self.noise[:, :1] * 1.5 + self.noise
+        assert effective_trials(copies) < 2
+        assert 2 < effective_trials(cousins) < 30
+
+    def test_what_it_leads_to_is_the_best_that_a_simulation_shows(self) -> None:
+        """Estimates of 50 trials without skill that share a common part, 250 sessions each."""
+        random = np.random.default_rng(3)
+        best, effective = [], []
+        for _ in range(150):
+            made = random.normal(0, 0.01, (250, 1)) + random.normal(0, 0.01, (250, 50))
+            best.append((made.mean(axis=0) / made.std(axis=0)).max())
+        for _ in range(3):
+            made = random.normal(0, 0.01, (250, 1)) + random.normal(0, 0.01, (250, 50))
+            effective.append(expected_maximum_sharpe(effective_trials(made), 1 / 249))
+        assert float(np.mean(effective)) == pytest.approx(float(np.mean(best)), abs=4 * float(np.std(best)) / math.sqrt(150))
+
+    def test_one_trial_or_none_that_moves_is_one(self) -> None:
+        assert effective_trials(self.noise[:, :1]) == 1.0
+        assert effective_trials(np.zeros((100, 5))) == 1.0

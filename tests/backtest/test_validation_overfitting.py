@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lab.backtest import backtest_overfitting, effective_trials, superior_ability
+from lab.backtest import backtest_overfitting, different_ideas, superior_ability
 from lab.backtest.errors import BacktestError
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ def test_the_spa_test_finds_a_variant_with_skill_and_is_quiet_on_noise() -> None
 def test_copies_and_cousins_of_an_idea_count_once() -> None:
     ideas = noise(300, 4, 5)
     cousins = np.concatenate([ideas + noise(300, 4, seed) * 0.3 for seed in range(6)], axis=1)
-    assert effective_trials(cousins) == 4
-    assert effective_trials(noise(300, 12, 9)) == 12
-    assert effective_trials(np.repeat(noise(300, 1, 1), 9, axis=1)) == 1
-    assert effective_trials(np.zeros((300, 9))) == 1
+    assert different_ideas(cousins) == 4
+    assert different_ideas(noise(300, 12, 9)) == 12
+    assert different_ideas(np.repeat(noise(300, 1, 1), 9, axis=1)) == 1
+    assert different_ideas(np.zeros((300, 9))) == 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from statistics import variance
 from typing import TYPE_CHECKING
 
 from lab.agents.jobs import (
@@ -18,12 +17,11 @@ from lab.agents.jobs import (
     TrialsSoFar,
     account_of,
     compare_equity,
-    daily_sharpe,
     returns_of,
     selection_until,
     span_results,
 )
-from lab.agents.proof.rules import Verdict, learning_verdict
+from lab.agents.proof.rules import Verdict, deflate, learning_verdict
 from lab.agents.strategist import Brief, NoRefinement, ProposalRequest, Variant, VariantResult
 from lab.agents.views import Interval
 
@@ -73,7 +71,8 @@ class _Bench:
     rules: AccountRules
     seed: int
     base: BacktestResult | None = None
-    ledger: dict[str, float | None] = field(default_factory=dict)
+    ledger: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Script hash -> daily returns."""
 
     async def test(self, variants: Sequence[Variant]) -> list[VariantResult]:
         from lab.backtest import backtest_together
@@ -99,7 +98,7 @@ class _Bench:
     def _result(self, variant: Variant, strategy: Strategy, result: BacktestResult) -> VariantResult:
         assert self.base is not None
         old, split = self.base.equity, selection_until(self.base.equity)
-        self.ledger[strategy.script_hash] = daily_sharpe(result.equity)
+        self.ledger[strategy.script_hash] = _daily(result)
         return VariantResult(
             variant=variant,
             script_hash=strategy.script_hash,
@@ -129,14 +128,14 @@ def learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterations: in
 async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterations: int, seed: int) -> Learned:
     from lab.agents.builtin import BuiltInStrategist
     from lab.agents.evidence import build_evidence
-    from lab.backtest import deflated_sharpe, sharpe_interval
+    from lab.backtest import sharpe_interval
 
     strategist, bench = BuiltInStrategist(), _Bench(frame, rules, seed)
     first = await strategist.generate(brief)
     scripts = Scripts(first.scan_script, first.execution_script)
     versions, failed = [], set[str]()
     result, explained, script_hash = _run(frame, scripts, rules)
-    bench.ledger[script_hash] = daily_sharpe(result.equity)
+    bench.ledger[script_hash] = _daily(result)
     versions.append(_version(scripts, result))
     done = 0
     for number in range(1, iterations + 1):
@@ -173,13 +172,12 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
             continue
         scripts = Scripts(draft.scan_script, draft.execution_script)
         result, explained, script_hash = _run(frame, scripts, rules)
-        bench.ledger[script_hash] = daily_sharpe(result.equity)
+        bench.ledger[script_hash] = _daily(result)
         versions.append(_version(scripts, result))
-    measured = [sharpe for sharpe in bench.ledger.values() if sharpe is not None]
-    trials = TrialsSoFar(len(bench.ledger), variance(measured) if len(measured) > 1 else None)
+    trials = TrialsSoFar(len(bench.ledger), None, tuple(bench.ledger.values()))
     returns = returns_of(result.equity, None, None).to_numpy()
     spread = sharpe_interval(returns, seed)
-    deflated = deflated_sharpe(returns, trials.count, trials.sharpe_variance or 0.0)
+    deflated, _ = deflate(returns, trials)
     interval = None if spread is None else Interval(*spread)
     return Learned(
         versions=tuple(versions),
@@ -189,6 +187,10 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
         best_t=max((one.t_value for one in versions if one.t_value is not None), default=None),
         iterations=done,
     )
+
+
+def _daily(result: BacktestResult) -> tuple[float, ...]:
+    return tuple(returns_of(result.equity, None, None).to_list())
 
 
 def _run(frame: pl.DataFrame, scripts: Scripts, rules: AccountRules) -> tuple[BacktestResult, pl.DataFrame, str]:

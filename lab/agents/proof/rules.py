@@ -3,6 +3,9 @@
 1. *no verdict yet*: fewer than 30 trades, or a curve too short or too flat for a Sharpe ratio.
 2. *no edge seen*: on the learning span the Sharpe ratio's 95 % interval reaches zero, or the deflated Sharpe ratio, over all
    variants in the ledger that were tried on overlapping bars, is below 95 %; or the vault was opened and the version lost in it.
+   The deflated ratio asks whether the true Sharpe ratio is above zero given what the best of so many tries without skill is
+   expected to show: of the effective number of trials (`lab.backtest.effective_trials`: variants that move together tell less than
+   their number), each with the spread that an estimate from so many sessions has by chance (1 / sessions).
 3. *promising*: both are passed. It was refined on these sessions, so nothing more can be said without unseen ones.
 4. *evidence of an edge*: promising, and in the vault at least 10 trades, a Sharpe ratio above zero, and a probability of at least
    90 % that the true one is too. That probability is asked for over all openings of the vault together (Bonferroni): the second
@@ -11,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,6 +22,9 @@ from typing import TYPE_CHECKING
 from lab.agents.views import Interval
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lab.agents.jobs import TrialsSoFar
     from lab.agents.proof.views import VaultReport
 
@@ -64,6 +71,19 @@ def learning_verdict(trades: int, sharpe: float | None, interval: Interval | Non
         f"Its deflated Sharpe ratio, {tried} tried on these bars, is {deflated:.1%}. It was refined on these sessions; "
         "only the vault, not yet asked, could show an edge.",
     )
+
+
+def deflate(returns: Sequence[float] | NDArray[np.float64], trials: TrialsSoFar) -> tuple[float | None, float]:
+    """The deflated Sharpe ratio of a result's daily returns, and the effective number of trials it is deflated by."""
+    import numpy as np
+
+    from lab.backtest import deflated_sharpe, effective_trials
+
+    own = np.asarray(returns, dtype=np.float64)
+    known = [own, *(other for other in trials.returns if len(other) == len(own))]
+    # the result itself may be among the trials already: a copy changes nothing
+    effective = effective_trials(np.array(known, dtype=np.float64).T, max(0, trials.count - len(known)))
+    return deflated_sharpe(own, effective, 1 / max(1, len(own) - 1)), effective
 
 
 def vault_sure(openings: int) -> float:

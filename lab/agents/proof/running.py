@@ -248,6 +248,7 @@ def _keep(store: Store, case: _Case, owner: str, report: Any, tried: Sequence[Tr
                 one.sharpe_daily,
                 purpose=purpose,
                 agent_id=case.agent.id or 0,
+                returns=one.returns,
             )
         _end(session, case.run_id, owner, to_json(report), "")
 

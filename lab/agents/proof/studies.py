@@ -48,6 +48,7 @@ class TriedVariant:
     script_hash: str
     trades: int
     sharpe_daily: float | None
+    returns: tuple[float, ...] = ()
 
 
 def walk_forward_job(
@@ -56,7 +57,7 @@ def walk_forward_job(
     """Walk the learning span, anchored and rolling, choosing among variants of the strategy's parameters."""
     import numpy as np
 
-    from lab.backtest import Method, backtest_overfitting, design, effective_trials, superior_ability
+    from lab.backtest import Method, backtest_overfitting, design, different_ideas, superior_ability
     from lab.backtest.validation.folds import Scheme, most_folds, walk_forward_folds
     from lab.backtest.validation.walk_forward import walk_forward
 
@@ -95,7 +96,7 @@ def walk_forward_job(
         holding_sessions=held,
         overfitting=None if overfit is None else overfit.probability,
         superior_p=None if superior is None else superior.p_value,
-        ideas=effective_trials(returns),
+        ideas=different_ideas(returns),
     )
     return report, tuple(tried)
 
@@ -239,7 +240,7 @@ def _nights_held(result: BacktestResult) -> int:
 
 def _tried(strategy: Strategy, result: BacktestResult) -> TriedVariant:
     sharpe = result.metrics.sharpe
-    return TriedVariant(strategy.script_hash, result.metrics.trades, None if sharpe is None else sharpe / 252**0.5)
+    return TriedVariant(strategy.script_hash, result.metrics.trades, None if sharpe is None else sharpe / 252**0.5, tuple(_returns(result)))
 
 
 def _scheme(name: str, walked: WalkForward, sessions: pl.Series, values: Sequence[tuple[float, ...]], seed: int) -> SchemeRow:

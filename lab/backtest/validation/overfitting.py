@@ -108,7 +108,7 @@ def superior_ability(returns: Floats, seed: int, repetitions: int = SPA_REPETITI
     return SuperiorAbility(float(found["consistent"]), float(found["lower"]), float(found["upper"]), variants, repetitions)
 
 
-def effective_trials(returns: Floats) -> int:
+def different_ideas(returns: Floats) -> int:
     """How many different ideas the variants hold: clusters of their daily returns, average linkage, cut where correlation falls below 0.5.
 
     A row a session, a column a variant; variants that never trade, and copies, count for nothing. At least 1.
