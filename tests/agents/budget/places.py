@@ -45,16 +45,21 @@ def postgresql(folder: Path) -> Iterator[str]:
             if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
                 parent.chmod(parent.stat().st_mode | 0o011)
         as_other = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     clean = {"env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cwd": folder}
-    subprocess.run([*as_other, programs / "initdb", "-D", data, "-U", "lab", "-A", "trust", "-E", "UTF8"], check=True, **quiet, **clean)
+
+    def run(*command: str | Path) -> None:
+        # To a file: the server keeps what it inherits open, and a pipe would never end.
+        with (folder / "said").open("ab") as said:
+            done = subprocess.run([*as_other, *command], stdout=said, stderr=said, check=False, **clean)
+        assert done.returncode == 0, (folder / "said").read_text() + ((folder / "log").read_text() if (folder / "log").exists() else "")
+
+    run(programs / "initdb", "-D", data, "-U", "lab", "-A", "trust", "-E", "UTF8", "--no-sync")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=off"
-    start = [programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "-o", options, "start"]
-    subprocess.run([*as_other, *start], check=True, **quiet, **clean)
+    run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "120", "-o", options, "start")
     try:
         yield f"postgresql+psycopg://lab@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*as_other, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], check=False, **quiet, **clean)
+        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
 
 def _programs() -> Path | None:
