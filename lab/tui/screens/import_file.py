@@ -22,6 +22,7 @@ from lab.tui.text import Tone as T
 from lab.tui.text import bar, clean, plural, safe, toned
 
 ROLES = ("timestamp", "ticker", "open", "high", "low", "close", "volume")
+DATA_ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz", ".bz2", ".xz", ".zip")
 TIMEFRAMES = ("1m", "2m", "5m", "10m", "15m", "30m", "1h", "1d")
 
 
@@ -46,7 +47,7 @@ def complete_path(value: str) -> str | None:
         if entry.name.startswith(start) and (start or not entry.name.startswith(".")):
             if entry.is_dir():
                 return value + entry.name[len(start) :] + "/"
-            if entry.suffix.lower() in (".csv", ".parquet", ".pq", ".gz", ".txt"):
+            if entry.suffix.lower() in DATA_ENDINGS:
                 return value + entry.name[len(start) :]
     return None
 
@@ -87,8 +88,8 @@ class ImportFile(LabScreen[None]):
             yield Label("File")
             yield Input(placeholder="/path/to/bars.csv or .parquet", id="path", compact=True, suggester=PathSuggester())
         yield Static(
-            "Type the path of a CSV or Parquet file (→ completes it), then enter. It needs a time, open, high, low, close and volume; "
-            "a ticker column where it holds several stocks.",
+            "Type the path of a CSV or Parquet file or of a folder of them (→ completes it), then enter. It needs a time, open, high, "
+            "low, close and volume; a ticker column where it holds several stocks.",
             id="hint",
         )
         yield Static(id="problem")
