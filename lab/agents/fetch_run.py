@@ -75,19 +75,17 @@ def run_fetches(workspace: Workspace, store: Store, wire: Wire, stop: threading.
     while lock.acquire(wait_seconds=0.5):
         try:
             lock.write(str(os.getpid()))
-            ended += _work(workspace, store, wire, stop or threading.Event())
+            fine = True
+            while fine and not (stop is not None and stop.is_set()) and (fetch := _next(store)) is not None:
+                run = _Run(workspace, store, wire, fetch, stop or threading.Event())
+                ended += run.run()
+                fine = not run.bad_key
         finally:
             lock.release()
         # Looked at after the lock is free: whoever queued something while it was held saw a process and started none.
-        if (stop is not None and stop.is_set()) or not _next(store):
+        # With a key that was refused, the next fetch is left to a process that may have another.
+        if not fine or (stop is not None and stop.is_set()) or not _next(store):
             break
-    return ended
-
-
-def _work(workspace: Workspace, store: Store, wire: Wire, stop: threading.Event) -> int:
-    ended = 0
-    while not stop.is_set() and (fetch := _next(store)) is not None:
-        ended += _Run(workspace, store, wire, fetch, stop).run()
     return ended
 
 
@@ -143,6 +141,8 @@ class _Run:
         )
         self.calls_before = fetch.calls
         self.told_at = 0.0
+        self.bad_key = False
+        """The key was refused, here or there."""
         self.over = threading.Event()
         """Set when one part stops all of them."""
 
@@ -158,6 +158,7 @@ class _Run:
         except _Stopped:
             return self._left()
         except (_Fatal, PolygonError) as error:
+            self.bad_key |= isinstance(error, PolygonError) and error.field == "key"
             self._end(FetchState.FAILED, str(error))
         except (StoreError, KeyboardInterrupt, SystemExit):
             raise
@@ -213,6 +214,7 @@ class _Run:
             raise (error if isinstance(error, StoreError) else _Fatal(str(error))) from None
         except PolygonError as error:
             if error.field == "key":
+                self.bad_key = True
                 raise _Fatal(str(error)) from None
             self._part_ended(part, FetchState.FAILED, FetchedPart(part.rows, (str(error),)), line)
         except _Stopped:

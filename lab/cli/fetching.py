@@ -22,10 +22,9 @@ from lab.settings import Settings
 if TYPE_CHECKING:
     from lab.agents.fetching import FetchView
     from lab.agents.service import Lab
+    from lab.work.fetcher import Keeper
 
 POLL_SECONDS = 0.25
-GONE_SECONDS = 3.0
-"""How long a fetch may be without a process before that is said."""
 
 
 class Plan(StrEnum):
@@ -197,14 +196,13 @@ def register(data: typer.Typer) -> None:
 
 def _fetch(start: Callable[[Lab], int], save_key: bool, as_json: bool) -> None:
     """Start a fetch, see that it is done, follow it to its end and say what came of it."""
-    from lab.work.fetcher import ensure_fetcher
+    from lab.work.fetcher import Keeper
 
     settings = Settings()
     with _lab() as lab:
         key, typed = _key()
         fetch_id = start(lab)
-        ensure_fetcher(lab.workspace.home, key)
-        view = _follow(lab, fetch_id)
+        view = _follow(lab, fetch_id, Keeper(lab.workspace.home, key))
         if typed and save_key and view.state == "finished":
             save_polygon_key(settings.config / FILE, key)
         if as_json:
@@ -217,18 +215,15 @@ def _fetch(start: Callable[[Lab], int], save_key: bool, as_json: bool) -> None:
         raise LabError(f"Fetch {fetch_id} was {view.state}.")
 
 
-def _follow(lab: Lab, fetch_id: int) -> FetchView:
+def _follow(lab: Lab, fetch_id: int, keeper: Keeper) -> FetchView:
     """Watch a fetch until it ends or is stopped; ctrl-c pauses it. A line that drops leaves it running."""
-    gone_since: float | None = None
     try:
         while True:
             view = lab.fetches.get(fetch_id)
             _show(view)
             if view.state not in ("queued", "running"):
                 return view
-            gone_since = (gone_since or time.monotonic()) if view.interrupted else None
-            if gone_since is not None and time.monotonic() - gone_since > GONE_SECONDS:
-                raise LabError(f"The fetching process has ended; logs/fetch.log says why. lab data resume {fetch_id} goes on.")
+            keeper.look(view.interrupted)
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         lab.fetches.pause(fetch_id)

@@ -30,6 +30,9 @@ _START_SECONDS = 15.0
 _LARGEST_LOG_BYTES = 1024 * 1024
 _NICENESS = 5
 _LONGEST_KEY = 1000
+_RESTARTS = 2
+_GONE_SECONDS = 1.0
+"""A fetcher that has just been started, or ends well, holds no lock for a moment."""
 _SETTINGS = ("LAB_HOME", "LAB_CONFIG", "LAB_POLYGON_URL", "LAB_POLYGON_CALLS_PER_MINUTE")
 
 
@@ -56,6 +59,30 @@ def ensure_fetcher(home: Path, key: SecretStr | None = None) -> None:
     with holding(workspace.locks / "fetcher-launch.lock", _START_SECONDS * 2):
         if fetcher_pid(workspace.home) is None:
             _start(workspace, key)
+
+
+class Keeper:
+    """Starts the fetcher, and again where it is gone while a fetch is watched; twice at most."""
+
+    def __init__(self, home: Path, key: SecretStr | None) -> None:
+        self._home, self._key = home, key
+        self._left = _RESTARTS
+        self._gone_since: float | None = None
+        ensure_fetcher(home, key)
+
+    def look(self, interrupted: bool) -> None:
+        """Call it while watching, with `FetchView.interrupted`. Raises `WorkerNotStarted` where the fetcher ends again and again."""
+        if not interrupted:
+            self._gone_since = None
+            return
+        self._gone_since = self._gone_since or time.monotonic()
+        if time.monotonic() - self._gone_since < _GONE_SECONDS:
+            return
+        if self._left == 0:
+            raise WorkerNotStarted("The fetching process ends again and again; logs/fetch.log in the workspace says why.")
+        self._left -= 1
+        self._gone_since = None
+        ensure_fetcher(self._home, self._key)
 
 
 def _start(workspace: Workspace, key: SecretStr | None) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import stat
-import threading
-from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -15,12 +13,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from lab.agents.errors import BadFetch
+from lab.agents.fetching import FetchPartView, FetchView
 from lab.agents.keys import FILE, VARIABLE
 from lab.agents.service import Lab
-from lab.agents.views import ImportReport
 from lab.errors import LabError
+from lab.store.fetch_models import FetchKind, FetchState
 from lab.tui.app import LabApp
-from lab.tui.progress import Stopped
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.screens.fetch import FetchBars
 from lab.tui.screens.welcome import Welcome
@@ -29,39 +27,84 @@ from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.seeing import on_screen, until
 
+FOUND = "3 trading sessions without bars: not filled."
 
-class FetchingLab(FakeLab):
-    """Fetches as it is told: fails with an error, or waits until it is let go."""
 
-    def __init__(self, home: Path, error: LabError | None = None, *, waits: bool = False) -> None:
-        super().__init__(home, empty=True)
+class FakeFetches:
+    """Fetches as it is told: fails to start with an error, or runs until it is let go."""
+
+    def __init__(self, error: LabError | None, runs: bool) -> None:
         self.error = error
-        self.go_on = threading.Event()
-        if not waits:
-            self.go_on.set()
-        self.asked: list[tuple[str, tuple[str, ...], str, date, date, str]] = []
-        self.stopped = False
+        self.state = FetchState.RUNNING if runs else FetchState.FINISHED
+        self.asked: list[tuple[tuple[str, ...], str, date, date, str | None]] = []
 
-    def fetch_bars(
-        self, key: SecretStr, tickers: Sequence[str], timeframe: str, first: date, last: date, name: str, progress: Any, **options: Any
-    ) -> ImportReport:
-        self.asked.append((key.get_secret_value(), tuple(tickers), timeframe, first, last, name))
+    def start(
+        self, tickers: tuple[str, ...], timeframe: str, first: date, last: date, *, universe: str | None, calls_per_minute: int
+    ) -> int:
         if self.error is not None:
             raise self.error
-        try:
-            while True:
-                progress(0.25, "AAPL (1 of 2): page 3, 1,000 bars")
-                if self.go_on.wait(0.02):
-                    break
-        except Stopped:
-            self.stopped = True
-            raise
-        return ImportReport(1000, tuple(tickers), timeframe, name or "made", ("AAPL: 3 trading sessions without bars: not filled.",))
+        self.asked.append((tuple(tickers), timeframe, first, last, universe))
+        if self.state is FetchState.PAUSED:
+            self.state = FetchState.RUNNING
+        return 7
+
+    def pause(self, fetch_id: int) -> None:
+        assert fetch_id == 7
+        self.state = FetchState.PAUSED
+
+    def get(self, fetch_id: int) -> FetchView:
+        tickers, timeframe, first, last, universe = self.asked[-1]
+        done = self.state is FetchState.FINISHED
+        part = FetchPartView(FetchKind.BARS, tickers[0], timeframe, first, last, self.state, 0.25, 1000, (FOUND,))
+        return FetchView(
+            id=fetch_id,
+            title="made",
+            tickers=tickers,
+            timeframe=timeframe,
+            first_session=first,
+            last_session=last,
+            universe=universe or "made",
+            state=self.state,
+            interrupted=False,
+            sentence=f"The bars are in the cache as the universe {universe or 'made'}." if done else "",
+            progress=1.0 if done else 0.25,
+            note="" if done else "AAPL: page 3, 1,000 bars",
+            bars=1000,
+            calls=3,
+            bars_per_second=None if done else 250.0,
+            seconds_left=None if done else 125.0,
+            parts_done=int(done),
+            parts=(part,),
+            created_at=datetime(2024, 7, 1, tzinfo=UTC),
+            finished_at=None,
+        )
+
+
+class FetchingLab(FakeLab):
+    def __init__(self, home: Path, error: LabError | None = None, *, runs: bool = False) -> None:
+        super().__init__(home, empty=True)
+        self.fetches = FakeFetches(error, runs)
 
 
 @pytest.fixture(autouse=True)
 def no_key_around(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that fetching processes were given; none is started."""
+    keys: list[str] = []
+
+    class Keeper:
+        def __init__(self, home: Path, key: SecretStr) -> None:
+            keys.append(key.get_secret_value())
+
+        def look(self, interrupted: bool) -> None:
+            assert not interrupted
+
+    monkeypatch.setattr("lab.tui.screens.fetch.Keeper", Keeper)
+    return keys
 
 
 async def open_form(pilot: Pilot[None]) -> FetchBars:
@@ -78,7 +121,7 @@ def fill(screen: FetchBars, **fields: str) -> None:
         screen.query_one(f"#{name}", Input).value = value
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 36), marks=pytest.mark.slow)])
 async def test_from_the_first_start_to_a_market_over_a_real_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
@@ -94,7 +137,7 @@ async def test_from_the_first_start_to_a_market_over_a_real_connection(
             fill(screen, first=str(first), last=str(last))
             assert KEY not in on_screen(pilot)
             await pilot.press("ctrl+g")
-            await until(pilot, "bars of 2 tickers (5m) are in the cache as the universe AAPL and 1 more 5m 2024-07-01 to 2024-07-05.")
+            await until(pilot, "The bars are in the cache as the universe AAPL and 1 more 5m 2024-07-01 to 2024-07-05.", seconds=60)
             await until(pilot, "The key is kept in")
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
@@ -112,7 +155,9 @@ async def test_from_the_first_start_to_a_market_over_a_real_connection(
     ("field", "place"),
     [("key", "key"), ("tickers", "tickers"), ("timeframe", "timeframe"), ("span", "first"), ("universe", "name"), ("", "go")],
 )
-async def test_an_error_stands_at_its_field_and_the_cursor_goes_there(make_app: MakeApp, tmp_path: Path, field: str, place: str) -> None:
+async def test_an_error_stands_at_its_field_and_the_cursor_goes_there(
+    make_app: MakeApp, tmp_path: Path, handed_over: list[str], field: str, place: str
+) -> None:
     lab = FetchingLab(tmp_path, BadFetch(field, "Something [b]is[/b] wrong with it."))
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
         screen = await open_form(pilot)
@@ -121,12 +166,14 @@ async def test_an_error_stands_at_its_field_and_the_cursor_goes_there(make_app: 
         await until(pilot, "Something [b]is[/b] wrong with it.")
         await until(pilot, lambda: screen.query_one(f"#{place}").has_focus)
         assert screen.query_one("#tickers", Input).value == "AAPL", "what was typed stays"
-        lab.error = None
+        lab.fetches.error = None
         await pilot.press("ctrl+g")
         await until(pilot, "3 trading sessions without bars")
 
 
-async def test_what_is_missing_or_misspelt_is_said_before_anything_is_asked(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_what_is_missing_or_misspelt_is_said_before_anything_is_asked(
+    make_app: MakeApp, tmp_path: Path, handed_over: list[str]
+) -> None:
     lab = FetchingLab(tmp_path)
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
         screen = await open_form(pilot)
@@ -139,32 +186,37 @@ async def test_what_is_missing_or_misspelt_is_said_before_anything_is_asked(make
             fill(screen, **fields)
             await pilot.press("ctrl+g")
             await until(pilot, words)
-        assert lab.asked == []
+        assert lab.fetches.asked == []
         fill(screen, last="2024-02-28", name="mine")
         screen.query_one("#go").focus()
         await pilot.press("enter")
         await until(pilot, "✓ 1,000 bars")
-        assert lab.asked == [("k", ("AAPL", "MSFT"), "1m", date(2024, 1, 2), date(2024, 2, 28), "mine")]
+        assert lab.fetches.asked == [(("AAPL", "MSFT"), "1m", date(2024, 1, 2), date(2024, 2, 28), "mine")]
+        assert handed_over == ["k"]
     assert not (tmp_path / "config" / FILE).exists(), "a key is kept only where the person says so"
 
 
-async def test_escape_stops_the_fetch_and_then_leaves(make_app: MakeApp, tmp_path: Path) -> None:
-    lab = FetchingLab(tmp_path, waits=True)
+async def test_escape_pauses_the_fetch_which_then_goes_on(make_app: MakeApp, tmp_path: Path, handed_over: list[str]) -> None:
+    lab = FetchingLab(tmp_path, runs=True)
     async with make_app(lab).run_test(size=(80, 24)) as pilot:
         screen = await open_form(pilot)
         fill(screen, key="k", tickers="AAPL")
         await pilot.press("ctrl+g")
         await until(pilot, "25%")
-        await until(pilot, "AAPL (1 of 2): page 3, 1,000 bars")
+        await until(pilot, "AAPL: page 3, 1,000 bars; 250 bars a second; 2 min 05 s left")
         await pilot.press("escape")
-        await until(pilot, "The fetch was stopped; nothing of it was stored.")
-        assert lab.stopped
+        await until(pilot, "The fetch is paused; what has come is kept")
+        assert lab.fetches.state is FetchState.PAUSED
+        await pilot.press("ctrl+g")
+        await until(pilot, "25%")
+        lab.fetches.state = FetchState.FINISHED
+        await until(pilot, "as the universe made")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, Welcome))
 
 
-async def test_leaving_the_program_stops_the_fetch(make_app: MakeApp, tmp_path: Path) -> None:
-    lab = FetchingLab(tmp_path, waits=True)
+async def test_leaving_the_program_leaves_the_fetch_running(make_app: MakeApp, tmp_path: Path, handed_over: list[str]) -> None:
+    lab = FetchingLab(tmp_path, runs=True)
     app = make_app(lab)
     async with app.run_test(size=(80, 24)) as pilot:
         fill(await open_form(pilot), key="k", tickers="AAPL")
@@ -172,11 +224,28 @@ async def test_leaving_the_program_stops_the_fetch(make_app: MakeApp, tmp_path: 
         await until(pilot, "25%")
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app._exit)
-    assert lab.stopped
+    assert lab.fetches.state is FetchState.RUNNING
+
+
+async def test_a_fetch_that_fails_says_why_and_leaves_the_form(
+    make_app: MakeApp, tmp_path: Path, handed_over: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = FetchingLab(tmp_path)
+    lab.fetches.state = FetchState.FAILED
+    real = lab.fetches.get
+    monkeypatch.setattr(lab.fetches, "get", lambda fetch_id: replace(real(fetch_id), sentence="api.x does not accept this key."))
+    async with make_app(lab).run_test(size=(80, 24)) as pilot:
+        screen = await open_form(pilot)
+        fill(screen, key="k", tickers="AAPL")
+        await pilot.press("ctrl+g")
+        await until(pilot, "api.x does not accept this key.")
+        assert screen.query_one("#tickers", Input).value == "AAPL"
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])
-async def test_a_known_key_need_not_be_typed(make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+async def test_a_known_key_need_not_be_typed(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_over: list[str], place: str
+) -> None:
     lab = FetchingLab(tmp_path)
     app = make_app(lab)
     kept = tmp_path / "config" / FILE
@@ -190,6 +259,7 @@ async def test_a_known_key_need_not_be_typed(make_app: MakeApp, tmp_path: Path, 
         await until(pilot, lambda: screen.query_one("#tickers").has_focus)
         await pilot.press(*"IBM", "ctrl+g")
         await until(pilot, "✓ 1,000 bars")
-    assert lab.asked[0][:2] == (KEY, ("IBM",))
+    assert handed_over == [KEY]
+    assert lab.fetches.asked[0][0] == ("IBM",)
     if place == "file":
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600, "a key others could read is closed to them"

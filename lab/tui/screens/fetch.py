@@ -26,7 +26,7 @@ from lab.tui.screen import LabScreen
 from lab.tui.text import Tone as T
 from lab.tui.text import bar, duration, plural, safe, toned
 from lab.tui.widgets.choices import Choices
-from lab.work.fetcher import ensure_fetcher
+from lab.work.fetcher import Keeper
 
 TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "1d")
 ONCE, KEEP = "no", "yes"
@@ -247,7 +247,7 @@ class FetchBars(LabScreen[None]):
         fetch_id = fetches.start(
             order.tickers, order.timeframe, order.first, order.last, universe=order.name or None, calls_per_minute=rate
         )
-        ensure_fetcher(self.lab_app.home, order.key)
+        keeper = Keeper(self.lab_app.home, order.key)
         while not watch.leave:
             if watch.pause:
                 fetches.pause(fetch_id)
@@ -255,6 +255,7 @@ class FetchBars(LabScreen[None]):
             view = watch.view = fetches.get(fetch_id)
             if view.state not in (FetchState.QUEUED, FetchState.RUNNING):
                 return view
+            keeper.look(view.interrupted)
             time.sleep(LOOK_SECONDS)
         return None
 
