@@ -39,6 +39,8 @@ class Bars:
     """Start of each bar, ascending within a ticker."""
     plausible: bool = False
     """Set where fields may hold infinities and the like: they are missing values from then on."""
+    marked: bool = True
+    """Whether computed numbers get their bits in `known` right away."""
     known: dict[int, Truths] = field(default_factory=dict)
     """By node that was computed, a bit for each of its values (see `numbers_series`)."""
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)

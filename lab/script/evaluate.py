@@ -43,10 +43,10 @@ def evaluate(outputs: tuple[tuple[str, Node], ...], warm_up_bars: int, frame: pl
     Raises:
         LabError: a column or a ticker is missing, or the rows are not sorted by ticker and time.
     """
-    _check_columns(outputs, frame)
+    check_columns(outputs, frame)
     bars = read_bars(frame)
     roots = [node for _, node in outputs]
-    _check_tickers(roots, bars)
+    check_tickers(roots, bars)
     outputs = tuple((name, _never_missing(node, roots) if name == "score" else node) for name, node in outputs)
     values = compute([node for _, node in outputs], bars)
     return frame.with_columns(_result(name, node, values, bars, warm_up_bars) for name, node in outputs)
@@ -61,25 +61,25 @@ def _never_missing(score: Node, roots: list[Node]) -> Node:
     return Node(new + 1, Op.CALL, "nz", (score, nought), None, Kind.NUMBER, 0, 0)
 
 
-def compute(roots: list[Node], bars: Bars) -> Arrays:
-    """The values of the nodes, fixed numbers left out."""
+def compute(roots: list[Node], bars: Bars, given: Arrays | None = None) -> Arrays:
+    """The values of the nodes, fixed numbers left out; `given` are those of nodes computed before on the same bars."""
     try:
-        return _compute(roots, bars)
+        return _compute(roots, bars, given or {})
     except _Implausible:
+        # No given value was computed from an implausible field: it would have been found out then.
         bars.drop_implausible()
-        return _compute(roots, bars)
+        return _compute(roots, bars, given or {})
 
 
-def _compute(roots: list[Node], bars: Bars) -> Arrays:
-    nodes = reachable(roots, into_timeframes=False)
+def _compute(roots: list[Node], bars: Bars, given: Arrays) -> Arrays:
+    nodes = _needed(roots, given)
     stages = _stages(nodes)
     wanted = {root.index for root in roots if root.op is not Op.CONSTANT}
     for node in nodes:
-        if node.op is not Op.ON:
-            wanted.update(
-                part.index for part in node.parts if stages[part.index] < stages[node.index] and part.op not in (Op.CONSTANT, Op.FIELD)
-            )
-    made: Arrays = {}
+        for part in _parts(node):
+            if part.op not in (Op.CONSTANT, Op.FIELD) and stages.get(part.index, 0) < stages[node.index]:
+                wanted.add(part.index)
+    made = dict(given)
     for stage in range(max(stages.values(), default=0) + 1):
         own = [node for node in nodes if stages[node.index] == stage]
         foreign = [node for node in own if not _compiled(node)]
@@ -91,6 +91,23 @@ def _compute(roots: list[Node], bars: Bars) -> Arrays:
     return {index: made[index] for index in wanted if index in made}
 
 
+def _parts(node: Node) -> tuple[Node, ...]:
+    """What a node is computed from on these bars; what `on` looks at is computed on others."""
+    return () if node.op is Op.ON else node.parts
+
+
+def _needed(roots: list[Node], given: Arrays) -> list[Node]:
+    """What has to be computed for the roots, parts before what uses them."""
+    found: dict[int, Node] = {}
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node.index not in found and node.index not in given:
+            found[node.index] = node
+            waiting.extend(_parts(node))
+    return [found[index] for index in sorted(found)]
+
+
 def _compiled(node: Node) -> bool:
     """Whether a node is a step of a program, or several."""
     return node.op not in (Op.ON, Op.OF) and (node.op is not Op.CALL or CATALOGUE[node.name].steps is not None)
@@ -100,8 +117,8 @@ def _stages(nodes: list[Node]) -> dict[int, int]:
     """Per node the stage it is computed in. Within a stage programs come last, so what they can't compute is there before them."""
     stages: dict[int, int] = {}
     for node in nodes:
-        parts = () if node.op is Op.ON else node.parts
-        before = max((stages[part.index] for part in parts), default=0)
+        parts = _parts(node)
+        before = max((stages.get(part.index, 0) for part in parts), default=0)
         # A foreign function that looks at no script's value but at fields alone still needs nothing before it.
         stages[node.index] = before + (not _compiled(node) and any(part.op is not Op.CONSTANT for part in parts))
     return stages
@@ -117,7 +134,7 @@ def _run(own: list[Node], wanted: set[int], bars: Bars, made: Arrays) -> None:
         for part in node.parts:
             if part.index not in places:
                 # Fields and numbers are read again in each stage; what else is of an earlier one was made a column.
-                leaf = part.op in (Op.FIELD, Op.CONSTANT)
+                leaf = part.op in (Op.FIELD, Op.CONSTANT) and part.index not in made
                 width = 1 if part.kind is Kind.CONDITION else 8
                 places[part.index] = add_node(program, part, [], CATALOGUE) if leaf else program.column(f"#{part.index}", width)
         places[node.index] = add_node(program, node, [places[part.index] for part in node.parts], CATALOGUE)
@@ -131,7 +148,7 @@ def _run(own: list[Node], wanted: set[int], bars: Bars, made: Arrays) -> None:
             made[int(name[1:])] = columns[name]
         else:
             columns[name] = made[int(name[1:])] if name.startswith("#") else bars.array(name)
-    bits = {name: bits_for(len(bars.times)) for name, width in layout.widths.items() if width == 8}
+    bits = {name: bits_for(len(bars.times)) for name, width in layout.widths.items() if width == 8 and bars.marked}
     if not run_layout(layout, columns, bars, bits) and not bars.plausible:
         raise _Implausible
     bars.known.update((int(name[1:]), known) for name, known in bits.items())
@@ -277,7 +294,8 @@ def _result(name: str, node: Node, values: Arrays, bars: Bars, warm_up_bars: int
     return _series(node, values[node.index], bars).alias(name)
 
 
-def _check_columns(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:
+def check_columns(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -> None:
+    """Raises LabError where the frame lacks a column."""
     lacking = [name for name in BAR_COLUMNS if name not in frame.columns]
     if lacking:
         raise LabError(f"The bars have no column {', '.join(lacking)}.")
@@ -286,7 +304,8 @@ def _check_columns(outputs: tuple[tuple[str, Node], ...], frame: pl.DataFrame) -
         raise problem
 
 
-def _check_tickers(roots: list[Node], bars: Bars) -> None:
+def check_tickers(roots: list[Node], bars: Bars) -> None:
+    """Raises LabError where the bars lack a ticker that is read by `of`."""
     lacking = sorted({node.name for node in reachable(roots) if node.op is Op.OF} - set(bars.names))
     if lacking and bars.names:
         raise LabError(f"The strategy reads {', '.join(lacking)} by `of`, and the bars hold none of it. Load it too, or change the script.")

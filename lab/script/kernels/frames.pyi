@@ -19,6 +19,11 @@ def condition_column(
 ) -> Column:
     """Conditions: true where 1, never within the first `warm_up` bars of a ticker; `bits`, a byte for eight of them, is filled and kept."""
 
+def rows_held(
+    values: NDArray[np.uint8], firsts: NDArray[np.int64], lengths: NDArray[np.int64], warm_up: int, rows: NDArray[np.int64]
+) -> int:
+    """Fill in the rows at which a condition holds, after a ticker's warm-up, as far as there is room; returns how many there are."""
+
 def steps_back(times: NDArray[np.int64]) -> int:
     """How many bars do not start after the one before them."""
 

@@ -159,6 +159,25 @@ def condition_column(const unsigned char[::1] values, unsigned char[::1] bits, c
     return made
 
 
+def rows_held(const unsigned char[::1] values, const long long[::1] firsts, const long long[::1] lengths, Py_ssize_t warm_up,
+              long long[::1] rows):
+    """Fills in the rows at which a condition holds, as far as there is room, and returns how many there are."""
+    cdef Py_ssize_t k, i, until, found = 0, room = rows.shape[0]
+    with nogil:
+        for k in range(firsts.shape[0]):
+            i, until = firsts[k] + warm_up, firsts[k] + lengths[k]
+            while i < until:
+                if i + 8 <= until and ((<const unsigned long long*>&values[i])[0] & <unsigned long long>0x0101010101010101) == 0:
+                    i += 8
+                    continue
+                if values[i] == 1:
+                    if found < room:
+                        rows[found] = i
+                    found += 1
+                i += 1
+    return found
+
+
 def steps_back(const long long[::1] times):
     """How many bars do not start after the one before them."""
     cdef Py_ssize_t i

@@ -1,0 +1,173 @@
+"""Many strategies on the same bars, each reduced to what an account reads: the bars with signals, and prices at those alone.
+
+What does not differ between strategies is computed once and kept. Prices that follow from columns bar by bar (a stop at
+`close - 2 * atr(14)` from the close and the atr) are computed at the signals only; the bits are those of the whole columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lab.script.catalogue import CATALOGUE
+from lab.script.columns import Bars, read_bars
+from lab.script.entries import Scope
+from lab.script.evaluate import check_columns, check_tickers, compute
+from lab.script.kernels.frames import rows_held
+from lab.script.nodes import Kind, Node, Op, reachable
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from lab.script.columns import Floats, Integers
+    from lab.script.strategy import Strategy
+
+_AT_SIGNALS = (".stop", ".target", ".entry_price")
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What one strategy does, by direction ("long", "short")."""
+
+    rows: dict[str, Integers]
+    """Rows of the frame with a signal, ascending."""
+    prices: dict[str, Floats]
+    """"long.stop" and so on: the column's values at the rows of its direction, not-a-number where missing."""
+    scores: dict[str, Floats]
+    """The score at those rows."""
+    exits: dict[str, Integers]
+    """Rows at whose close the exit rule holds; without one, none."""
+
+
+class ManyStrategies:
+    """Bars on which strategies are evaluated together, pass after pass."""
+
+    def __init__(self, frame: pl.DataFrame, kept_bytes: int = 1_000_000_000) -> None:
+        """The bars, and how much memory what strategies have in common may take from one pass to the next.
+
+        Raises LabError if they are not sorted by ticker and time.
+        """
+        self._bars = read_bars(frame)
+        self._bars.marked = False
+        self._graph: dict[tuple[object, ...], Node] = {}
+        self._kept: dict[int, NDArray[Any]] = {}
+        self._room = kept_bytes
+
+    def evaluate(self, strategies: Sequence[Strategy]) -> list[Signals]:
+        """Each strategy's signals, the same as from the columns of its own `evaluate`.
+
+        Raises LabError where the bars lack a column or a ticker.
+        """
+        merged = []
+        for strategy in strategies:
+            check_columns(strategy.outputs, self._bars.frame)
+            outputs = {name: node for name, node in strategy.outputs if not name.startswith("scan.")}
+            check_tickers(list(outputs.values()), self._bars)
+            merged.append(dict(zip(outputs, self._merge(list(outputs.values())), strict=True)))
+        wanted: dict[int, Node] = {}
+        for outputs in merged:
+            for name, node in outputs.items():
+                found = _beneath(node) if name == "score" or name.endswith(_AT_SIGNALS) else [node]
+                wanted.update((one.index, one) for one in found if one.op is not Op.CONSTANT)
+        values = self._values(wanted, merged)
+        return [self._signals(strategy, outputs, values) for strategy, outputs in zip(strategies, merged, strict=True)]
+
+    def _merge(self, roots: list[Node]) -> list[Node]:
+        """The same expressions in the one graph all strategies share, in which each distinct one stands once."""
+        moved: dict[int, Node] = {}
+        for node in reachable(roots):
+            parts = tuple(moved[part.index] for part in node.parts)
+            key = (node.op, node.kind, node.name, repr(node.value), tuple(part.index for part in parts))
+            if key not in self._graph:
+                self._graph[key] = replace(node, index=len(self._graph), parts=parts)
+            moved[node.index] = self._graph[key]
+        return [moved[root.index] for root in roots]
+
+    def _values(self, wanted: dict[int, Node], merged: list[dict[str, Node]]) -> dict[int, NDArray[Any]]:
+        """The wanted columns; what all these strategies share is kept for those to come."""
+        missing = [node for index, node in wanted.items() if index not in self._kept]
+        if len(merged) > 1:
+            shared = self._shared(missing, merged)
+            made = compute(shared, self._bars, self._kept)
+            for node in shared:
+                size = made[node.index].nbytes
+                if size <= self._room:
+                    self._kept[node.index] = made[node.index]
+                    self._room -= size
+            found = compute(missing, self._bars, {**self._kept, **{node.index: made[node.index] for node in shared}})
+        else:
+            found = compute(missing, self._bars, self._kept)
+        return {**self._kept, **found}
+
+    def _shared(self, missing: list[Node], merged: list[dict[str, Node]]) -> list[Node]:
+        """The last nodes that all strategies have in common: those that are wanted themselves, or part of what differs."""
+        common = set.intersection(*({node.index for node in reachable(list(outputs.values()))} for outputs in merged))
+        nodes = reachable(missing, into_timeframes=False)
+        found = {node.index: node for node in missing if node.index in common}
+        for node in nodes:
+            if node.index not in common and node.op is not Op.ON:
+                found.update((part.index, part) for part in node.parts if part.index in common and part.op not in (Op.FIELD, Op.CONSTANT))
+        return [node for index, node in sorted(found.items()) if index not in self._kept]
+
+    def _signals(self, strategy: Strategy, outputs: dict[str, Node], values: dict[int, NDArray[Any]]) -> Signals:
+        rows = {side: self._rows(outputs[f"signal.{side}"], values, strategy.warm_up_bars) for side in strategy.directions}
+        prices: dict[str, Floats] = {}
+        for name, node in outputs.items():
+            if name.endswith(_AT_SIGNALS):
+                prices[name] = self._at(node, rows[name.partition(".")[0]], values)
+        scores = {side: np.nan_to_num(self._at(outputs["score"], at, values), nan=0.0) for side, at in rows.items()}
+        exits = {side: self._rows(outputs[f"{side}.exit"], values, 0) for side in strategy.directions if f"{side}.exit" in outputs}
+        none = np.empty(0, dtype=np.int64)
+        return Signals(rows, prices, scores, {side: exits.get(side, none) for side in strategy.directions})
+
+    def _rows(self, node: Node, values: dict[int, NDArray[Any]], warm_up_bars: int) -> Integers:
+        bars = self._bars
+        held = np.full(len(bars.times), np.uint8(1 if node.value else 2)) if node.op is Op.CONSTANT else values[node.index]
+        rows = np.empty(max(1024, len(held) // 32), dtype=np.int64)
+        count = rows_held(held, bars.firsts, bars.lengths, warm_up_bars, rows)
+        if count > len(rows):
+            rows = np.empty(count, dtype=np.int64)
+            rows_held(held, bars.firsts, bars.lengths, warm_up_bars, rows)
+        return rows[:count].copy()
+
+    def _at(self, node: Node, rows: Integers, values: dict[int, NDArray[Any]]) -> Floats:
+        """A node's values at some rows, from the columns beneath it."""
+        if node.op is Op.CONSTANT:
+            return np.full(len(rows), node.value, dtype=np.float64)
+        columns = {one.index: one for one in _beneath(node)}
+        given = {
+            index: (self._bars.array(one.name) if one.op is Op.FIELD else values[index])[rows]
+            for index, one in columns.items()
+            if one.op is not Op.CONSTANT
+        }
+        if node.index in given:
+            return given[node.index]
+        all_rows = np.zeros(1, dtype=np.int64), np.array([len(rows)], dtype=np.int64)
+        here = Bars(self._bars.frame, ("",), *all_rows, self._bars.times[rows], plausible=True, marked=False)
+        found: Floats = compute([node], here, given)[node.index]
+        return found
+
+
+def _beneath(node: Node) -> list[Node]:
+    """The nodes from which a node follows bar by bar, without a look at any other bar."""
+    found: dict[int, Node] = {}
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if _own_bar_only(one):
+            waiting.extend(one.parts)
+        else:
+            found[one.index] = one
+    return list(found.values())
+
+
+def _own_bar_only(node: Node) -> bool:
+    if node.op is Op.CALL:
+        # Functions without arguments read fields, which are not at hand for chosen rows.
+        function = CATALOGUE[node.name]
+        return function.scope is Scope.BAR and function.steps is not None and bool(function.arguments) and node.kind is Kind.NUMBER
+    return node.op not in (Op.FIELD, Op.CONSTANT, Op.ON, Op.OF)
