@@ -89,7 +89,8 @@ class PartWork:
                 )
         told: list[str] = []
         for ticker in whose:
-            told += apply_listed_splits(self._cache, ticker, [one.split for one in mine if one.ticker == ticker])
+            sentences = apply_listed_splits(self._cache, ticker, [one.split for one in mine if one.ticker == ticker])
+            told += sentences if part.ticker else [f"{ticker}: {sentence}" for sentence in sentences]
         return FetchedPart(len(mine), tuple(told))
 
     def _dividends(self, part: DataFetchPart, tell: Progress) -> FetchedPart:

@@ -180,6 +180,22 @@ def test_a_damaged_year_is_fetched_again(polygon: Polygon, cache: BarsCache) -> 
     assert same(cache, polygon, [(SPLIT, 10)])
 
 
+def test_a_damaged_year_between_others_is_fetched_with_a_few_days_beside_it(polygon: Polygon, cache: BarsCache) -> None:
+    first, split = date(2022, 11, 1), date(2024, 2, 5)
+    polygon.bars["NVDA"], polygon.splits["NVDA"] = (
+        split_bars(some_bars(first, date(2024, 3, 1), 1440, price=900.0), split, 10),
+        [(split, 10)],
+    )
+    fetch(polygon, cache, first, date(2024, 3, 1), "1d")
+    (path,) = (cache.folder / "1d" / "NVDA").glob("2023-*.parquet")
+    path.unlink()
+    assert cache.verify()
+    polygon.asked.clear()
+    fetch(polygon, cache, first, date(2024, 3, 1), "1d")
+    assert polygon.pages == ["/v2/aggs/ticker/NVDA/range/1/day/2022-12-25/2024-01-07"]
+    assert same(cache, polygon, [(split, 10)], "1d")
+
+
 SESSIONS = [date(2024, 6, day) for day in (3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 17, 18, 20, 21)]
 
 

@@ -30,6 +30,8 @@ from lab.market.writing import CacheBatch, check_ticker
 SETTLED_AFTER = timedelta(hours=4, minutes=30)
 """After its close a session's bars still change: trades after hours, late prints."""
 
+_BESIDE_A_YEAR = 7
+"""Days on each side of a damaged year that hold a session of its neighbours."""
 _SAME_PRICE = 0.02
 _PLAIN_RATIO = 1.2
 """A smaller split hides in a day's move: it is taken from the list without looking at the prices."""
@@ -91,7 +93,8 @@ def missing_spans(cache: BarsCache, ticker: str, timeframe: str, asked: Span, an
     first, last = session_span(before)
     if anew:
         return (Span(min(first, asked.first), max(last, asked.last)),)
-    spans = [Span(max(first, date(year, 1, 1)), min(last, date(year, 12, 31))) for year in before.damaged_years]
+    beside = timedelta(days=_BESIDE_A_YEAR)
+    spans = [Span(max(first, date(year, 1, 1) - beside), min(last, date(year, 12, 31) + beside)) for year in before.damaged_years]
     if asked.first < first:
         spans.append(Span(asked.first, first))
     if asked.last > last:
@@ -142,23 +145,23 @@ def store_bars(cache: BarsCache, ticker: str, timeframe: str, raw: pl.DataFrame,
 
 def apply_listed_splits(cache: BarsCache, ticker: str, listed: Sequence[Split]) -> tuple[str, ...]:
     """Adjust the cached series of the ticker for splits inside them that were listed only later; a sentence for each."""
+    late: set[Split] = set()
+    for row in cache.coverage():
+        if row.ticker == ticker and row.source == SOURCE:
+            first, last = session_span(row)
+            inside = [split for split in listed if first < split.session <= last and not _on_record(row.splits, split)]
+            if inside:
+                shown, _ = _shown(cache.read_undamaged(ticker, row.timeframe)[0], inside)
+                late |= set(shown)
+    if not late:
+        return ()
     told = []
     with cache.batch() as batch:
-        for row in cache.coverage():
-            if row.ticker != ticker or row.source != SOURCE:
-                continue
-            unknown = [split for split in listed if not _on_record(row.splits, split)]
-            first, last = session_span(row)
-            inside = [split for split in unknown if first < split.session <= last]
-            if not inside:
-                continue
-            bars, _ = cache.read_undamaged(ticker, row.timeframe)
-            shown, _ = _shown(bars, inside)
-            for split in shown:
-                changed = batch.apply_split(ticker, split.session, split.ratio)
-                if changed:
-                    told.append(f"{ticker}: the {', '.join(changed)} bars before {split.session} were adjusted for a {split.name} split.")
-    return tuple(dict.fromkeys(told))
+        for split in sorted(late, key=lambda one: one.session):
+            changed = batch.apply_split(ticker, split.session, split.ratio)
+            if changed:
+                told.append(f"The {', '.join(changed)} bars before {split.session} were adjusted for a {split.name} split.")
+    return tuple(told)
 
 
 def _one_share_count(
