@@ -29,10 +29,11 @@ def choose(folder: Path, timeframe: str, as_of: date, rule: UniverseRule) -> tup
     # Five sessions a week, and room for holidays.
     since = as_of - timedelta(days=rule.sessions * 7 // 5 + 21)
     found = []
-    for row in cache.coverage():
-        if row.timeframe != timeframe or row.ticker in VIX_NAMES or row.first_at.date() >= as_of:
+    rows = [row for row in cache.coverage() if row.ticker not in VIX_NAMES and row.first_at.date() < as_of]
+    for ticker in sorted({row.ticker for row in rows}):
+        if not cache.has(ticker, timeframe):
             continue
-        candidate = _measured(row.ticker, cache.read([row.ticker], timeframe, since, as_of - timedelta(days=1)), rule.sessions)
+        candidate = _measured(ticker, cache.read([ticker], timeframe, since, as_of - timedelta(days=1)), rule.sessions)
         if candidate is not None and _meets(candidate, rule):
             found.append(candidate)
     found.sort(key=lambda candidate: (-_rank(candidate, rule.by), candidate.ticker))

@@ -14,7 +14,7 @@ from lab.agents.news_files import SYNTHETIC, in_parts, joined
 from lab.store.models import NewsSpan, Universe
 
 if TYPE_CHECKING:
-    from lab.market import BarsCache
+    from lab.market import BarsCache, Coverage
 
 MARKET = "SPY"
 VIX_NAMES = ("VIX", "I:VIX", "^VIX")
@@ -88,10 +88,21 @@ class _Cached:
 
 def _cached(cache: BarsCache, names: Sequence[str], timeframe: str) -> _Cached | None:
     for ticker in names:
-        found = [covered for name in dict.fromkeys((timeframe, DAILY)) if (covered := cache.covered(ticker, name)) is not None]
+        found = [there for name in dict.fromkeys((timeframe, DAILY)) if (there := covered(cache, ticker, name)) is not None]
         if found:
             return _Cached(ticker, new_york_day(min(c.first_at for c in found)), new_york_day(max(c.last_at for c in found)))
     return None
+
+
+def covered(cache: BarsCache, ticker: str, timeframe: str) -> Coverage | None:
+    """What can be read of a ticker on a timeframe: what is cached so, or the longest of the shorter bars that it is made of."""
+    own = cache.covered(ticker, timeframe)
+    if own is not None or not cache.has(ticker, timeframe):
+        return own
+    from lab.market.timeframes import timeframe_minutes
+
+    shorter = [row for row in cache.coverage() if row.ticker == ticker and timeframe_minutes(row.timeframe) < timeframe_minutes(timeframe)]
+    return max(shorter, key=lambda row: timeframe_minutes(row.timeframe), default=None)
 
 
 def _usable(universe: Universe, found: _Cached | None) -> str | None:

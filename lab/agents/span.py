@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.agents.gaps import new_york_day, unknown_fields
+from lab.agents.gaps import covered, new_york_day, unknown_fields
 from lab.agents.jobs import AccountRules, BarsSlice
 from lab.agents.news_files import news_folder
 from lab.errors import LabError
@@ -105,12 +105,12 @@ def context_problems(strategy: Strategy, universe: Universe, bars: Path) -> tupl
 
 def _unreadable(ticker: str, span: BarsSlice, cache: BarsCache) -> str:
     """Why a ticker can't be looked at beside these bars; empty where it can."""
-    covered = cache.covered(ticker, span.timeframe)
-    if covered is None:
+    found = covered(cache, ticker, span.timeframe)
+    if found is None:
         others = sorted(row.timeframe for row in cache.coverage() if row.ticker == ticker)
         hint = f" (cached are {', '.join(others)})" if others else ""
         return f"No {span.timeframe} bars of {ticker} are cached{hint}: import or fetch them first."
-    first, last = new_york_day(covered.first_at), new_york_day(covered.last_at)
+    first, last = new_york_day(found.first_at), new_york_day(found.last_at)
     if first > span.last or last < span.first:
         return f"{ticker} is cached from {first} to {last} only, outside the learning span ({span.first} to {span.last})."
     return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import BadUniverse, NotThere
-from lab.agents.gaps import VIX_NAMES, find_gaps, gaps_of, new_york_day
+from lab.agents.gaps import VIX_NAMES, covered, find_gaps, gaps_of, new_york_day
 from lab.agents.queries import universe_view
 from lab.agents.views import UniverseView
 from lab.store.database import Store
@@ -315,8 +315,8 @@ def _checked_tickers(tickers: Sequence[str], cache: BarsCache, timeframe: str) -
 
 
 def _span(cache: BarsCache, tickers: Sequence[str], timeframe: str, first: date | None, last: date | None) -> tuple[date, date]:
-    covered = [found for ticker in tickers if (found := cache.covered(ticker, timeframe)) is not None]
-    begin, end = new_york_day(min(one.first_at for one in covered)), new_york_day(max(one.last_at for one in covered))
+    spans = [found for ticker in tickers if (found := covered(cache, ticker, timeframe)) is not None]
+    begin, end = new_york_day(min(one.first_at for one in spans)), new_york_day(max(one.last_at for one in spans))
     begin, end = max(begin, first or begin), min(end, last or end)
     if begin > end:
         raise BadUniverse("span", f"The bars of these tickers end on {end}, before {begin}.")

@@ -225,6 +225,8 @@ def _market_bars(cache: BarsCache, ticker: str, timeframe: str, first: date | No
     """The bars of a market ticker on the timeframe (empty where only daily ones are cached), and its close of each session."""
     sources = cache.source(ticker, timeframe), cache.source(ticker, DAILY)
     on_timeframe, daily = (source is not None for source in sources)
+    # Days made of the very bars that are read anyway would add nothing.
+    daily = daily and (not on_timeframe or cache.covered(ticker, DAILY) is not None)
     if on_timeframe and daily and (sources[0] == SYNTHETIC_SOURCE) != (sources[1] == SYNTHETIC_SOURCE):
         # A real market's history does not go on in an invented one.
         daily = False

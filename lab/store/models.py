@@ -131,8 +131,8 @@ class Universe(SQLModel, table=True):
     """What its tickers were chosen by: `lab.agents.universes.UniverseRule` as JSON; None where a person named them."""
     as_of: date | None = None
     """The rule saw only sessions before this one."""
-    context_gaps: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-    """What context is not there, a sentence each, as it was when bars or news last changed; None where nobody has looked yet."""
+    context_gaps: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What context is not there (`lab.agents.gaps.Gap`), as it was when bars or news last changed; None where nobody has looked yet."""
     has_news: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     """Whether news of its tickers covers a part of its learning span."""
 
