@@ -91,7 +91,7 @@ def test_the_planted_rules_are_worth_what_the_guide_says_of_each_strength() -> N
 
 @pytest.fixture(scope="module")
 def learning_bars() -> pl.DataFrame:
-    """The part of a clear market's learning span on which refinements are chosen; at medium strength chance has a say in what comes first."""
+    """The part of a clear market's learning span on which refinements are chosen; at medium strength chance has its say."""
     frame = make_market_frames(edges=EdgeStrength.STRONG).with_context()
     days = frame["session"].unique().sort()
     return frame.filter(pl.col("session") <= days[int(len(days) * SELECTION_SHARE) - 1])

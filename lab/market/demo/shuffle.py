@@ -22,7 +22,7 @@ def block_shuffled(frame: pl.DataFrame, seed: int, *, block_sessions: int = 1, b
     independently of the other parts of the day: a morning then goes with another day's noon, and rules within a session find
     nothing either, beyond the length of a block. Sessions shorter than the usual one (half days) stay where they are.
 
-    Every ticker goes from the price it began at to the price it ended at; prices stay positive. Tickers with the same sessions are shuffled alike;
+    Every ticker ends at the price it ended at; prices stay positive. Tickers with the same sessions are shuffled alike;
     one that has others is shuffled among its own. Columns, order and number of bars are those of `frame`; context must be
     computed anew from the result. Raises `MarketError` for blocks below 1.
     """
