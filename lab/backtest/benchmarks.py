@@ -37,10 +37,10 @@ def buy_and_hold_equity(frame: pl.DataFrame, tickers: Sequence[str], costs: Cost
     equity = np.zeros(sessions.len())
     part = starting_equity / max(len(known), 1)
     for _, bars in held.group_by("ticker", maintain_order=True):
-        shares = part / (float(bars["open"][0]) * (1 + costs.rate))
+        shares = part / (float(bars["open"][0]) * (1 + costs.rate) + costs.commission_per_share)
         closes = bars.group_by("session", maintain_order=True).agg(pl.col("close").last())
         marked = pl.DataFrame({"session": sessions}).join(closes, on="session", how="left", maintain_order="left")
         value = (marked["close"].forward_fill() * shares).fill_null(part).to_numpy().copy()
-        value[-1] -= shares * float(bars["close"][-1]) * costs.rate
+        value[-1] -= shares * (float(bars["close"][-1]) * costs.rate + costs.commission_per_share)
         equity += value
     return pl.DataFrame({"session": sessions, "equity": equity}, schema=EQUITY_SCHEMA)

@@ -7,35 +7,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from lab.backtest.reading import profits
+
 if TYPE_CHECKING:
     from lab.backtest.account import Account, Costs
-    from lab.backtest.bars import Bars, Floats, Ints
-    from lab.backtest.logs import TradeLog
+    from lab.backtest.bars import Floats
+    from lab.backtest.logs import Log
 
 EQUITY_SCHEMA: dict[str, pl.DataType] = {"session": pl.Date(), "equity": pl.Float64()}
 
 
-def daily_equity(bars: Bars, log: TradeLog, account: Account, costs: Costs) -> pl.DataFrame:
+def daily_equity(log: Log, account: Account, costs: Costs) -> pl.DataFrame:
     """Equity in dollars at the close of every session of the frame.
 
     An open position is worth its shares at its ticker's last close, less what its entry and the borrowing have cost so far.
     """
-    sessions = len(bars.sessions)
-    realised, open_profit = np.zeros(sessions), np.zeros(sessions)
-    last_row = _last_rows(bars, log)
-    rate = costs.borrow_bps_per_year / 10_000 / 365
-    entry_session = _sessions(bars, np.array([t.entry_row for t in log.trades], dtype=np.int64)).tolist()
-    exit_session = _sessions(bars, np.array([t.exit_row for t in log.trades], dtype=np.int64)).tolist()
-    for trade, first, last in zip(log.trades, entry_session, exit_session, strict=True):
-        end = sessions - 1 if trade.settles_at_end else last
-        realised[end] += trade.pnl
-        if end > first:
-            rows = last_row[int(bars.ticker[trade.entry_row])][first:end]
-            profit = trade.sign * trade.shares * (bars.close[rows] - trade.entry_price) - trade.entry_costs
-            if trade.sign < 0:
-                profit -= trade.shares * (bars.borrow_days_value[rows] - bars.borrow_days_value[trade.entry_row]) * rate
-            open_profit[first:end] += profit
-    equity = account.starting_equity + np.cumsum(realised) + open_profit
+    bars, sessions = log.bars, len(log.bars.sessions)
+    signal, ticker, *_, at_end = log.trade_rows
+    realised, unrealised = profits(
+        bars.close,
+        bars.borrow,
+        bars.segment_starts,
+        bars.segment_session,
+        bars.ticker_ends[ticker],
+        at_end.astype(np.uint8),
+        1 - 2 * log.signals.is_short[signal].astype(np.int8),
+        log.fill_rows,
+        log.fill_values,
+        sessions,
+        costs.borrow_bps_per_year / 10_000 / 365,
+    )
+    equity = account.starting_equity + np.cumsum(realised - log.interest) + unrealised
     return pl.DataFrame({"session": pl.Series(bars.sessions.astype(np.int32)).cast(pl.Date), "equity": equity}, schema=EQUITY_SCHEMA)
 
 
@@ -46,19 +48,3 @@ def daily_returns(equity: pl.DataFrame, starting_equity: float) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         returns: Floats = np.where(before > 0, values / before - 1, 0.0)
     return returns
-
-
-def _sessions(bars: Bars, rows: Ints) -> Ints:
-    return bars.segment_session[np.searchsorted(bars.segment_starts, rows, side="right") - 1]
-
-
-def _last_rows(bars: Bars, log: TradeLog) -> dict[int, Ints]:
-    """Per traded ticker and session, the row of its last close by then."""
-    ends = np.append(bars.segment_starts[1:], len(bars.at)) - 1
-    tickers = bars.ticker[bars.segment_starts] if len(bars.segment_starts) else bars.ticker
-    found: dict[int, Ints] = {}
-    for ticker in sorted({int(bars.ticker[t.entry_row]) for t in log.trades}):
-        own = np.flatnonzero(tickers == ticker)
-        at = np.searchsorted(bars.segment_session[own], np.arange(len(bars.sessions)), side="right") - 1
-        found[ticker] = ends[own][np.maximum(at, 0)]
-    return found

@@ -17,10 +17,19 @@ class Plan(Protocol):
         """Bars after the signal's in which a limit or stop entry may fill."""
 
     @property
-    def has_target(self) -> bool: ...
+    def fractions(self) -> tuple[float, ...]:
+        """The share of the position that leaves at each of its targets, 0 to 3 of them. Together at most 1."""
 
     @property
     def has_exit(self) -> bool: ...
+
+    @property
+    def has_trail(self) -> bool:
+        """Whether a distance per bar draws the stop after the best price."""
+
+    @property
+    def break_even_r(self) -> float | None:
+        """The profit, in multiples of the risk from fill to stop, that draws the stop to the fill's price."""
 
     @property
     def max_bars(self) -> int | None:
@@ -31,8 +40,16 @@ class Plan(Protocol):
         """New York minute of the day from which no position may be held."""
 
     @property
+    def cooldown_bars(self) -> int:
+        """Bars of the ticker that have to pass between leaving and getting in again."""
+
+    @property
+    def size_kind(self) -> str:
+        """ "risk": `risk_percent` is lost from fill to stop; "move": over the script's distance; "dollars": the script says them."""
+
+    @property
     def risk_percent(self) -> float:
-        """Percent of equity lost if the stop is hit at its price."""
+        """Percent of equity lost if the stop is hit at its price, or the price moves by the script's own distance."""
 
 
 class PlannedStrategy(Protocol):

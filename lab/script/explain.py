@@ -105,10 +105,20 @@ def _line_words(teller: _Teller, name: str, script: str, value: ast.expr, kind: 
             "entry": lambda: _entry(teller, value),
             "stop": lambda: f"The stop is at {teller.noun(value)}",
             "target": lambda: f"Take the profit at {teller.noun(value)}",
+            "target_2": lambda: f"The second target is at {teller.noun(value)}",
+            "target_3": lambda: f"The third target is at {teller.noun(value)}",
+            "fraction": lambda: f"At the target, {teller.noun(value)} of the position leaves",
+            "fraction_2": lambda: f"At the second target, {teller.noun(value)} of the position leaves",
+            "fraction_3": lambda: f"At the third target, {teller.noun(value)} of the position leaves",
+            "trail": lambda: f"The stop follows the best price since the entry at a distance of {teller.noun(value)}",
+            "break_even": lambda: f"Once the profit reaches {teller.noun(value)} times the risk, the stop moves to the entry price",
             "exit": lambda: f"Get out when {teller.clause(value)}",
             "max_bars": lambda: f"Hold for {teller.noun(value)} bars at most",
             "flat_by": lambda: f"Be out by {_text_of(value)} New York time",
+            "cooldown": lambda: f"After leaving a ticker, let {teller.noun(value)} bars pass before entering it again",
             "risk": lambda: f"Risk {teller.noun(value)} percent of the equity on a trade",
+            "risk_move": lambda: f"The risk is what is lost if the price moves by {teller.noun(value)}",
+            "size": lambda: f"A position is worth {teller.noun(value)} dollars",
         }
         if name in told:
             return told[name]()

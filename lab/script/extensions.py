@@ -16,7 +16,23 @@ from lab.script.fields import FIELDS, NAMESPACES
 from lab.script.nodes import Kind
 
 GROUP = "lab.functions"
-_TAKEN = {"param", "side", "news", "long", "short", "score", "entry", "stop", "target", "exit", "max_bars", "flat_by", "risk"}
+_TAKEN = {
+    *("param", "side", "news", "long", "short", "score", "entry", "stop", "target", "target_2", "target_3"),
+    *(
+        "fraction",
+        "fraction_2",
+        "fraction_3",
+        "trail",
+        "break_even",
+        "exit",
+        "max_bars",
+        "flat_by",
+        "cooldown",
+        "size",
+        "risk",
+        "risk_move",
+    ),
+}
 
 
 def add_extensions(known: dict[str, Function]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from lab.script.checker import Checker
 from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS, NAMESPACES
+from lab.script.lines import AMOUNTS, EXECUTION_RESULTS, FRACTIONS, TARGETS, check_amount, contradictions
 from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.parameters import Parameter, find_parameters
 from lab.script.place import Cascade, OwnFunction, Place
@@ -22,7 +23,6 @@ from lab.script.source import Source, error_at
 
 DIRECTIONS = ("long", "short")
 SCAN_RESULTS = ("long", "short", "score")
-EXECUTION_RESULTS = ("entry", "stop", "target", "exit", "max_bars", "flat_by", "risk")
 MAX_PARAMETERS = 30
 _RESERVED = {*FIELDS, *NAMESPACES, *CATALOGUE, "param", "side", "news"}
 _LONG_EXAMPLE = "long = close > vwap() and volume > 2 * sma(volume, 20)"
@@ -228,7 +228,7 @@ def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> N
             "Let it depend on prices or volume",
             _LONG_EXAMPLE if name != "exit" else "exit = crosses_below(close, ema(close, 20))",
         )
-    elif name in ("stop", "target") and source.script == "execution" and node.kind is not Kind.NUMBER:
+    elif name in ("stop", *TARGETS) and source.script == "execution" and node.kind is not Kind.NUMBER:
         example = f"{name} = close {'-' if name == 'stop' else '+'} side * 2 * atr(14)"
         raise source.error(
             value, f"`{name}` must be a price per bar, not {node.kind.value}", "Measure it from the close or the low", example
@@ -244,6 +244,14 @@ def _check_line(checker: Checker, place: Place, name: str, value: ast.expr) -> N
         _fixed_between(source, value, node, "max_bars", 1, 5000, whole=True, example="max_bars = 60")
     elif name == "risk":
         _fixed_between(source, value, node, "risk", 0.01, 5, whole=False, example="risk = 0.5")
+    elif name == "break_even":
+        _fixed_between(source, value, node, "break_even", 0.1, 20, whole=False, example="break_even = 1.0")
+    elif name == "cooldown":
+        _fixed_between(source, value, node, "cooldown", 1, 5000, whole=True, example="cooldown = 10")
+    elif name in FRACTIONS:
+        _fixed_between(source, value, node, name, 0.01, 1, whole=False, example=f"{name} = 0.5")
+    elif name in AMOUNTS and source.script == "execution":
+        check_amount(source, value, node, name)
     return node
 
 
@@ -327,6 +335,7 @@ def _check_execution(
                     error_at("execution", source.text, last, 1, f"the execution script lacks its `{name}` line", "Add it", example)
                 )
         pair.execution[direction] = {name: node for name, node in lines.items() if node is not None}
+        pair.errors += contradictions(source, lines)
         order = pair.execution[direction].get("entry")
         if order is not None:
             pair.order = order.name

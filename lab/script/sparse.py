@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lab.script.columns import Floats, Integers
     from lab.script.strategy import Strategy
 
-_AT_SIGNALS = (".stop", ".target", ".entry_price")
+_AT_SIGNALS = (".stop", ".target", ".target_2", ".target_3", ".entry_price", ".size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Signals:
     """The score at those rows."""
     exits: dict[str, Integers]
     """Rows at whose close the exit rule holds; without one, none."""
+    trails: dict[str, Floats]
+    """The trailing stop's distance on every bar, for strategies that have one."""
 
 
 class ManyStrategies:
@@ -121,8 +123,16 @@ class ManyStrategies:
                 prices[name] = self._at(node, rows[name.partition(".")[0]], values)
         scores = {side: np.nan_to_num(self._at(outputs["score"], at, values), nan=0.0) for side, at in rows.items()}
         exits = {side: self._rows(outputs[f"{side}.exit"], values, 0) for side in strategy.directions if f"{side}.exit" in outputs}
+        trails = {side: self._column(outputs[f"{side}.trail"], values) for side in strategy.directions if f"{side}.trail" in outputs}
         none = np.empty(0, dtype=np.int64)
-        return Signals(rows, prices, scores, {side: exits.get(side, none) for side in strategy.directions})
+        return Signals(rows, prices, scores, {side: exits.get(side, none) for side in strategy.directions}, trails)
+
+    def _column(self, node: Node, values: dict[int, NDArray[Any]]) -> Floats:
+        """A node's values on all bars."""
+        if node.op is Op.CONSTANT:
+            return np.full(len(self._bars.times), node.value, dtype=np.float64)
+        found: Floats = values[node.index]
+        return found
 
     def _rows(self, node: Node, values: dict[int, NDArray[Any]], warm_up_bars: int) -> Integers:
         bars = self._bars

@@ -14,6 +14,7 @@ from lab.script.catalogue import CATALOGUE, nearest
 from lab.script.entries import Scope, number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS
+from lab.script.lines import FRACTIONS, TARGETS
 from lab.script.nodes import Node, Op, canonical, reachable
 from lab.script.parameters import Parameter
 from lab.script.scripts import CheckedPair, check_pair
@@ -34,14 +35,46 @@ class ExecutionPlan:
     """"at_open", "limit" or "stop_entry"."""
     expiry_bars: int
     """For how many bars the entry order lives; 1 for at_open."""
-    has_target: bool
+    fractions: tuple[float, ...]
+    """Which part of the position leaves at each target; 1 where it is to leave whole at a last one."""
     has_exit: bool
     max_bars: int | None
     """Longest holding time in bars, or None."""
     flat_by_minute: int | None
     """New York minutes since midnight by which to be out, or None."""
     risk_percent: float
-    """Percent of equity lost if the stop is hit."""
+    """Percent of equity lost if the stop is hit, or the price moves by `risk_move`."""
+    has_trail: bool = False
+    break_even_r: float | None = None
+    """The profit, in multiples of the risk, that draws the stop to the entry; or None."""
+    cooldown_bars: int = 0
+    size_kind: str = "risk"
+    """"risk": `risk_percent` is lost at the stop; "move": over `risk_move`; "dollars": `size` is the position's value."""
+
+    @property
+    def has_target(self) -> bool:
+        return bool(self.fractions)
+
+    def text(self) -> str:
+        """What a script's hash covers of its plan. What a script does not use is not named, so that a word added to the language
+        leaves the hashes of stored strategies as they are."""
+        whole = self.fractions == (1.0,)
+        more = "".join(
+            f", {name}={value!r}"
+            for name, value, usual in (
+                ("fractions", self.fractions, self.fractions if whole or not self.fractions else None),
+                ("has_trail", self.has_trail, False),
+                ("break_even_r", self.break_even_r, None),
+                ("cooldown_bars", self.cooldown_bars, 0),
+                ("size_kind", self.size_kind, "risk"),
+            )
+            if value != usual
+        )
+        return (
+            f"ExecutionPlan(entry_kind={self.entry_kind!r}, expiry_bars={self.expiry_bars!r}, has_target={bool(self.fractions)!r}, "
+            f"has_exit={self.has_exit!r}, max_bars={self.max_bars!r}, flat_by_minute={self.flat_by_minute!r}, "
+            f"risk_percent={self.risk_percent!r}{more})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +209,7 @@ def _compiled(scan: str, execution: str, params: tuple[tuple[str, float], ...]) 
     nodes = reachable([node for _, node in outputs])
     signals = [node for name, node in outputs if name.startswith("signal.")]
     fields = {node.name for node in nodes if node.op is Op.FIELD}
-    text = f"{canonical(dict(outputs))}\n{plan}"
+    text = f"{canonical(dict(outputs))}\n{plan.text()}"
     return Strategy(
         scan_text=scan,
         execution_text=execution,
@@ -199,15 +232,23 @@ def _plan(pair: CheckedPair) -> ExecutionPlan:
     def fixed(name: str) -> float | None:
         return lines[name].value if name in lines else None
 
-    max_bars, flat_by, risk = fixed("max_bars"), fixed("flat_by"), fixed("risk")
+    max_bars, flat_by, risk, cooldown = fixed("max_bars"), fixed("flat_by"), fixed("risk"), fixed("cooldown")
+    fractions = [fixed(fraction) for target, fraction in zip(TARGETS, FRACTIONS, strict=True) if target in lines]
+    known = [fraction for fraction in fractions if fraction is not None]
+    if len(known) < len(fractions):
+        known.append(1.0 - sum(known))
     return ExecutionPlan(
         entry_kind=pair.order,
         expiry_bars=pair.order_bars,
-        has_target="target" in lines,
+        fractions=tuple(known),
         has_exit="exit" in lines,
         max_bars=None if max_bars is None else int(max_bars),
         flat_by_minute=None if flat_by is None else int(flat_by),
         risk_percent=DEFAULT_RISK_PERCENT if risk is None else risk,
+        has_trail="trail" in lines,
+        break_even_r=fixed("break_even"),
+        cooldown_bars=0 if cooldown is None else int(cooldown),
+        size_kind="dollars" if "size" in lines else "move" if "risk_move" in lines else "risk",
     )
 
 
@@ -218,7 +259,9 @@ def _outputs(pair: CheckedPair, plan: ExecutionPlan) -> tuple[tuple[str, Node], 
         lines = pair.execution[direction]
         if plan.entry_kind != "at_open":
             outputs.append((f"{direction}.entry_price", lines["entry"].parts[0]))
-        outputs += [(f"{direction}.{name}", lines[name]) for name in ("stop", "target", "exit") if name in lines]
+        outputs += [(f"{direction}.{name}", lines[name]) for name in ("stop", *TARGETS, "exit", "trail") if name in lines]
+        if plan.size_kind != "risk":
+            outputs.append((f"{direction}.size", lines["size" if plan.size_kind == "dollars" else "risk_move"]))
     outputs += [(f"scan.{name}", node) for name, node in pair.scan.items() if name not in (*pair.directions, "score")]
     return tuple(outputs)
 

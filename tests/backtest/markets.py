@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,15 @@ class TestPlan:
 
     entry_kind: str = "at_open"
     expiry_bars: int = 1
-    has_target: bool = False
+    fractions: tuple[float, ...] = ()
     has_exit: bool = False
     max_bars: int | None = None
     flat_by_minute: int | None = None
     risk_percent: float = 1.0
+    has_trail: bool = False
+    break_even_r: float | None = None
+    cooldown_bars: int = 0
+    size_kind: str = "risk"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def hand_written(
     long_exit: tuple[int, ...] = (),
     short_exit: tuple[int, ...] = (),
     score: float = 0.0,
+    trail: float | None = None,
+    size: float | None = None,
 ) -> pl.DataFrame:
     """A frame of (open, high, low, close) bars, a minute apart, with signals at the named rows (row -> stop, target, entry_price).
 
@@ -76,7 +83,9 @@ def hand_written(
     for direction, signals, exits in (("long", long or {}, long_exit), ("short", short or {}, short_exit)):
         columns[f"signal.{direction}"] = [i in signals for i in range(n)]
         columns[f"{direction}.exit"] = [i in exits for i in range(n)]
-        for name in ("stop", "target", "entry_price"):
+        columns[f"{direction}.trail"] = pl.Series([trail] * n, dtype=pl.Float64)
+        columns[f"{direction}.size"] = pl.Series([size] * n, dtype=pl.Float64)
+        for name in ("stop", "target", "target_2", "target_3", "entry_price"):
             columns[f"{direction}.{name}"] = pl.Series([signals.get(i, {}).get(name) for i in range(n)], dtype=pl.Float64)
     return pl.DataFrame(columns).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
 
@@ -141,8 +150,38 @@ def _random_ticker(rng: np.random.Generator, shape: Shape, ticker: str, grid: li
         columns[f"{direction}.exit"] = pl.Series(rng.random(n) < 0.1, dtype=pl.Boolean)
         columns[f"{direction}.stop"] = _spoiled(rng, close - sign * tick * rng.integers(-1, 9, n), shape.bad)
         columns[f"{direction}.target"] = _spoiled(rng, close + sign * tick * rng.integers(-1, 9, n), 3 * shape.bad)
+        columns[f"{direction}.target_2"] = _spoiled(rng, close + sign * tick * rng.integers(1, 14, n), 3 * shape.bad)
+        columns[f"{direction}.target_3"] = _spoiled(rng, close + sign * tick * rng.integers(1, 20, n), 3 * shape.bad)
+        columns[f"{direction}.trail"] = _spoiled(rng, tick * rng.integers(1, 12, n), shape.bad)
+        columns[f"{direction}.size"] = _spoiled(rng, np.exp(rng.uniform(-2, 10, n)), shape.bad)
         columns[f"{direction}.entry_price"] = _spoiled(rng, close + tick * rng.integers(-4, 5, n), shape.bad)
     return pl.DataFrame(columns)
+
+
+FINER_MINUTES = 30
+"""Length of the bars of a random market."""
+
+
+def finer_of(market: pl.DataFrame, seed: int, missing: float = 0.03) -> pl.DataFrame:
+    """Five-minute bars that lie within those of a random market and show their highs and lows in any order, some of them missing."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for bar in market.iter_rows(named=True):
+        prices = [bar[name] for name in ("open", "high", "low", "close")]
+        if any(price is None or not np.isfinite(price) for price in prices):
+            continue
+        o, h, low, c = prices
+        inner = [h, low, *(low + (h - low) * rng.integers(0, 5, int(rng.integers(0, 4))) / 4)]
+        path = [o, *rng.permutation(inner).tolist(), c]
+        for i, (start, end) in enumerate(pairwise(path)):
+            start = low + (h - low) * int(rng.integers(0, 5)) / 4 if i and rng.random() < 0.2 else start
+            if rng.random() > missing:
+                minute = bar["minute"] + 5 * i
+                at = bar_time(bar["session"], minute)
+                span = {"open": start, "high": max(start, end), "low": min(start, end), "close": end}
+                rows.append({"ticker": bar["ticker"], "timestamp": at, **span, "volume": 1.0, "session": bar["session"], "minute": minute})
+    schema = {name: market.schema[name] for name in ("ticker", "timestamp", "open", "high", "low", "close", "volume", "session", "minute")}
+    return pl.DataFrame(rows, schema=schema)
 
 
 def _spoiled(rng: np.random.Generator, values: Any, share: float) -> pl.Series:

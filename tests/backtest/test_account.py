@@ -46,8 +46,8 @@ def test_a_waiting_order_holds_its_ticker_and_a_slot() -> None:
     assert said == [
         ("AAA", 0, "no fill"),
         ("AAA", 1, "order pending"),
-        ("BBB", 2, "no slot"),
         ("AAA", 3, "no fill"),
+        ("BBB", 2, "no slot"),
         ("BBB", 3, "no slot"),
     ]
 
@@ -76,6 +76,53 @@ def test_shares_are_whole_unless_fractions_are_allowed() -> None:
 
 def test_less_than_a_share_is_too_small() -> None:
     assert run_backtest(PLAN, quiet("AAA"), Account(starting_equity=50.0), FREE).skips["reason"].to_list() == ["too small"]
+
+
+def test_what_is_left_of_a_full_account_is_not_worth_a_trade() -> None:
+    frame = pl.concat([quiet(t) for t in ("AAA", "BBB")])
+    almost_all = Account(max_position=0.995)
+    result = run_backtest(Planned(TestPlan(risk_percent=50)), frame, almost_all, FREE)
+    assert result.trades["ticker"].to_list() == ["AAA"]
+    assert result.skips.select("ticker", "reason").rows() == [("BBB", "too small")]
+    all_the_same = run_backtest(Planned(TestPlan(risk_percent=50)), frame, Account(max_position=0.995, min_position=0.0), FREE)
+    assert all_the_same.trades["shares"].to_list() == [9_950.0, 50.0]
+
+
+def test_a_size_in_dollars_and_one_by_a_move_of_the_price() -> None:
+    frame = hand_written([QUIET] * 6, long={0: SIGNAL}, size=5_000.0)
+    assert run_backtest(Planned(TestPlan(size_kind="dollars")), frame, Account(), FREE).trades["shares"].to_list() == [500.0]
+    moves = frame.with_columns(pl.lit(2.0).alias("long.size"))
+    by_move = Planned(TestPlan(size_kind="move", risk_percent=0.5))
+    assert run_backtest(by_move, moves, Account(), FREE).trades["shares"].to_list() == [250.0]  # 500 dollars over a move of 2
+    without = frame.with_columns(pl.lit(None, dtype=pl.Float64).alias("long.size"))
+    assert run_backtest(by_move, without, Account(), FREE).skips["reason"].to_list() == ["no size"]
+
+
+def test_costs_by_the_share_and_by_the_range_before_the_fill() -> None:
+    costs = Costs(0.0, 0.0, None, 0.0, commission_per_share=0.01, slippage_atr=0.1)
+    trade = run_backtest(PLAN, quiet("AAA"), Account(), costs).trades.row(0, named=True)
+    # 1,000 shares, in and out, 1 cent each and a tenth of a true range of 1 dollar
+    assert trade["costs"] == pytest.approx(2 * 1_000 * (0.01 + 0.1))
+
+
+def test_borrowed_money_costs_interest_for_every_night() -> None:
+    frame = hand_written([QUIET] * 4, sessions=[0, 0, 1, 4], long={0: SIGNAL})
+    account = Account(max_position=2.0, max_exposure=2.0, buying_power=2.0)
+    costs = Costs(0.0, 0.0, None, 0.0, margin_bps_per_year=365.0)
+    result = run_backtest(Planned(TestPlan(risk_percent=50)), frame, account, costs)
+    assert result.trades["shares"].to_list() == [20_000.0]
+    first, then = 100_000 * 0.0001, 100_010 * 3 * 0.0001  # the interest itself is owed from then on
+    assert result.interest_paid == pytest.approx(first + then)
+    assert result.equity["equity"].to_list() == pytest.approx([100_000, 100_000 - first, 100_000 - first - then])
+
+
+def test_a_ticker_rests_after_it_was_left() -> None:
+    frame = quiet("AAA", bars=12, signals=tuple(range(12)))
+    result = run_backtest(Planned(TestPlan(max_bars=2, cooldown_bars=2)), frame, Account(), FREE)
+    # in at 1, out at 3; the signals of 3 and 4 rest, that of 5 is in at 6
+    entered = [(at.minute - 30) for at in result.trades["entry_at"]]
+    assert entered == [1, 6, 11]
+    assert result.funnel["cooldown"] == 4
 
 
 def test_an_entry_takes_its_share_of_the_bars_volume() -> None:
@@ -180,5 +227,9 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(make: object, words: str) 
 
 
 def test_costs_are_told_in_words() -> None:
-    assert Costs().in_words() == ("commission 0.5 bps and slippage 1 bps a side, at most 5 % of a bar's volume, borrowing 50 bps a year")
+    assert Costs().in_words() == (
+        "commission 0.5 bps and slippage 1 bps a side, at most 5 % of a bar's volume, borrowing 50 bps and margin 600 bps a year"
+    )
+    dear = Costs(commission_bps=0.0, commission_per_share=0.005, slippage_atr=0.1)
+    assert dear.in_words().startswith("commission 0.5 cents a share and slippage 1 bps plus 10 % of the ATR a side")
     assert "no volume cap" in Costs(participation_cap=None).in_words()

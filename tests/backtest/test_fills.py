@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from lab.backtest import Account, BacktestResult, Costs, run_backtest
+from lab.backtest.finer import FinerBars
 from tests.backtest.markets import Planned, TestPlan, hand_written
 
 FREE = Costs(commission_bps=0.0, slippage_bps=0.0, participation_cap=None, borrow_bps_per_year=0.0)
@@ -38,9 +39,9 @@ def outcome(result: BacktestResult, upside_down: bool) -> tuple[str, float, floa
     return trade["exit_reason"], entry, exit_, trade["bars_held"]
 
 
-AT_OPEN = TestPlan(has_target=True)
-LIMIT = TestPlan(entry_kind="limit", expiry_bars=2, has_target=True)
-STOP_ENTRY = TestPlan(entry_kind="stop_entry", expiry_bars=2, has_target=True)
+AT_OPEN = TestPlan(fractions=(1.0,))
+LIMIT = TestPlan(entry_kind="limit", expiry_bars=2, fractions=(1.0,))
+STOP_ENTRY = TestPlan(entry_kind="stop_entry", expiry_bars=2, fractions=(1.0,))
 PRICES: dict[str, float | None] = {"stop": 8.0, "target": 12.0, "entry_price": 9.0}
 ABOVE: dict[str, float | None] = {"stop": 8.0, "target": 12.0, "entry_price": 11.0}
 
@@ -176,3 +177,64 @@ def test_excursions_are_told_in_multiples_of_the_risk() -> None:
     bars = [QUIET, (10, 11, 9.5, 10), (10, 12, 9, 10), (10, 10, 7, 9)]
     trade = run(bars, TestPlan(), PRICES).trades.row(0, named=True)
     assert (trade["mae_r"], trade["mfe_r"], trade["r_multiple"]) == (-1.0, 1.0, -1.0)
+
+
+def parts(result: BacktestResult) -> list[tuple[str, float, float]]:
+    """The exits of the only trade: reason, price, shares."""
+    return result.fills.filter(pl.col("reason") != "entry").select("reason", "price", "shares").rows()
+
+
+HALF_AND_HALF = TestPlan(fractions=(0.5, 0.5))
+
+
+def test_half_leaves_at_the_first_target_and_the_stop_covers_the_rest() -> None:
+    bars = [QUIET, QUIET, (10, 12.5, 10, 12), (12, 12, 7, 8)]
+    frame = hand_written(bars, long={0: {"stop": 8.0, "target": 12.0, "target_2": 14.0}})
+    result = run_backtest(Planned(HALF_AND_HALF), frame, Account(), FREE)
+    assert parts(result) == [("target", 12.0, 250.0), ("stop", 8.0, 250.0)]
+    trade = result.trades.row(0, named=True)
+    assert (trade["shares"], trade["pnl"], trade["exits"], trade["exit_price"]) == (500.0, 0.0, 2, 10.0)
+    assert (trade["r_multiple"], trade["mfe_r"], trade["mae_r"], trade["bars_held"]) == (0.0, 1.25, -1.0, 3)
+    dear = run_backtest(Planned(HALF_AND_HALF), frame, Account(), Costs(10.0, 0.0, None)).fills["costs"]
+    assert dear.to_list() == pytest.approx([5.0, 3.0, 2.0])  # each part pays its own
+
+
+def test_a_part_that_left_frees_its_money_at_that_bars_close() -> None:
+    bars = [QUIET, QUIET, (10, 12.5, 10, 12), *[(12.0, 12.0, 12.0, 12.0)] * 3]
+    far: dict[str, float | None] = {**PRICES, "target_2": 99.0}
+    first = hand_written(bars, ticker="AAA", long={0: far})
+    other = hand_written([QUIET] * 6, ticker="BBB", long={1: far, 2: far})
+    account = Account(max_position=1.0)
+    result = run_backtest(Planned(TestPlan(fractions=(0.5, 0.5), risk_percent=50)), pl.concat([first, other]), account, FREE)
+    assert result.trades.select("ticker", "shares").rows() == [("AAA", 10_000.0), ("BBB", 6_000.0)]  # of equity of 120,000, half is out
+    assert result.skips.select("ticker", "reason").rows() == [("BBB", "no cash")]
+
+
+def test_the_trailing_stop_follows_the_best_price_from_the_next_bar_on() -> None:
+    bars = [QUIET, QUIET, (10, 13, 10, 11), (11, 11.5, 10.75, 11), (11, 11, 9, 9)]
+    frame = hand_written(bars, long={0: PRICES}, trail=2.5)
+    result = run_backtest(Planned(TestPlan(has_trail=True)), frame, Account(), FREE)
+    assert outcome(result, False) == ("trailing stop", 10, 10.5, 4)  # 13 - 2.5, though the bar of the 13 traded below it
+    wide = run_backtest(Planned(TestPlan(has_trail=True)), frame.with_columns(pl.lit(9.0).alias("long.trail")), Account(), FREE)
+    assert wide.trades["exit_reason"].to_list() == ["end of data"]
+
+
+def test_break_even_moves_the_stop_to_the_entry_once_the_profit_was_there() -> None:
+    bars = [QUIET, QUIET, (10, 12, 9.5, 11), (11, 11, 9, 9.5), QUIET]
+    result = run(bars, TestPlan(break_even_r=1.0), {"stop": 8.0})
+    assert outcome(result, False) == ("break even", 10, 10.0, 3)
+    assert run(bars, TestPlan(break_even_r=1.5), {"stop": 8.0}).trades["exit_reason"].to_list() == ["end of data"]
+    assert outcome(run(bars, TestPlan(break_even_r=1.0), {"stop": 8.0}, upside_down=True), True) == ("break even", 10, 10.0, 3)
+
+
+def test_a_trade_decided_by_an_unknown_order_of_prices_is_marked_and_finer_bars_decide_it() -> None:
+    bars = [QUIET, QUIET, (10, 13, 7, 12)]
+    frame = hand_written(bars, minutes=[570, 600, 630], long={0: PRICES})
+    hung = run_backtest(Planned(AT_OPEN), frame, Account(), FREE)
+    assert (hung.trades["exit_reason"].item(), hung.hung_on_order) == ("stop", 1.0)
+    up_first = [(10, 11, 10, 11), (11, 13, 11, 12.5), (12.5, 12.5, 7, 12)]
+    finer = hand_written(up_first, minutes=[630, 640, 650])
+    settled = run_backtest(Planned(AT_OPEN), frame, Account(), FREE, finer=FinerBars(finer, 30))
+    assert (settled.trades["exit_reason"].item(), settled.trades["exit_price"].item(), settled.hung_on_order) == ("target", 12.0, 0.0)
+    partly = run_backtest(Planned(AT_OPEN), frame, Account(), FREE, finer=FinerBars(finer.head(2), 30))
+    assert (partly.trades["exit_reason"].item(), partly.hung_on_order) == ("stop", 1.0)

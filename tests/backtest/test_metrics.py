@@ -144,7 +144,7 @@ def test_an_interval_of_the_annual_return_holds_the_truth_as_often_as_it_says() 
 
 
 def test_the_metrics_of_a_real_run_agree_with_each_other() -> None:
-    result = run_backtest(Planned(TestPlan(has_target=True)), random_market(7, Shape()), Account(), Costs())
+    result = run_backtest(Planned(TestPlan(fractions=(1.0,))), random_market(7, Shape()), Account(), Costs())
     found = result.metrics
     assert found.trades == result.trades.height > 0
     assert found.mae_r is not None

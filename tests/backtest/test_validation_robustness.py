@@ -18,7 +18,7 @@ from lab.backtest.validation.robustness import (
 )
 from tests.backtest.markets import Planned, Shape, TestPlan, hand_written, random_market
 
-PLAN = Planned(TestPlan(has_target=True, max_bars=10))
+PLAN = Planned(TestPlan(fractions=(1.0,), max_bars=10))
 BAR = (10.0, 10.5, 9.5, 10.0)
 
 
@@ -45,7 +45,7 @@ def test_costs_scale_and_the_place_where_the_edge_dies_is_found() -> None:
 
 
 def test_without_its_best_trades_a_result_loses_just_their_profit() -> None:
-    result = run_backtest(PLAN, random_market(3, Shape()), Account(), Costs())
+    result = run_backtest(PLAN, random_market(3, Shape(sessions=6)), Account(), Costs())
     assert result.trades.height > BEST_TRADES
     found = without_best(result)
     best = result.trades["pnl"].sort(descending=True).head(BEST_TRADES).sum()

@@ -32,7 +32,7 @@ def test_the_design_example_compiles_and_runs() -> None:
     strategy = compile_strategy(SCAN, EXECUTION_SCRIPT)
     plan = strategy.plan
     assert (plan.entry_kind, plan.expiry_bars, plan.max_bars, plan.flat_by_minute, plan.risk_percent) == ("at_open", 1, 60, 955, 0.5)
-    assert plan.has_target
+    assert plan.fractions == (1.0,)
     assert plan.has_exit
     assert strategy.directions == ("long",)
     assert strategy.required_context == {"market"}

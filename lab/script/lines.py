@@ -1,0 +1,106 @@
+"""The lines of an execution script that mean something: their names, what they hold, and what they say against each other."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from itertools import pairwise
+
+from lab.script.catalogue import nearest
+from lab.script.entries import number_text
+from lab.script.errors import ScriptError
+from lab.script.nodes import Kind, Node
+from lab.script.source import Source
+
+TARGETS = ("target", "target_2", "target_3")
+FRACTIONS = ("fraction", "fraction_2", "fraction_3")
+"""Which part of the position leaves at each target."""
+EXECUTION_RESULTS = (
+    *("entry", "stop", *TARGETS, *FRACTIONS, "trail", "break_even", "exit", "max_bars", "flat_by", "cooldown"),
+    *("size", "risk", "risk_move"),
+)
+
+AMOUNTS: dict[str, tuple[str, str, str]] = {
+    "trail": ("a distance in price", "Measure it in average true ranges, or in dollars", "trail = 2 * atr(14)"),
+    "risk_move": ("a move of the price", "Measure it in average true ranges, or in dollars", "risk_move = 2 * atr(20)"),
+    "size": ("an amount of dollars", "Write how many dollars a position is worth", "size = 10000"),
+}
+"""Line -> what it holds, in words, what to do about anything else, and an example."""
+
+
+def check_amount(source: Source, place: ast.expr, node: Node, name: str) -> None:
+    """Raises ScriptError unless the line holds a number, and one above 0."""
+    words, suggestion, example = AMOUNTS[name]
+    if node.kind not in (Kind.NUMBER, Kind.CONSTANT):
+        raise source.error(place, f"`{name}` must be {words}, not {node.kind.value}", suggestion, example)
+    if node.value is not None and not 0 < node.value <= 1e9:
+        raise source.error(place, f"`{name}` must be above 0 and at most 1,000,000,000, not {number_text(node.value)}", suggestion, example)
+
+
+_OTHER_NAMES = {
+    "trailing_stop": "trail", "trail_stop": "trail", "trailing": "trail", "trailing_distance": "trail", "trail_distance": "trail",
+    "breakeven": "break_even", "break_even_at": "break_even", "breakeven_r": "break_even", "break_even_r": "break_even",
+    "take_profit": "target", "takeprofit": "target", "tp": "target", "profit_target": "target", "target1": "target", "target_1": "target",
+    "take_profit_2": "target_2", "target2": "target_2", "tp2": "target_2", "target3": "target_3", "tp3": "target_3",
+    "partial": "fraction", "scale_out": "fraction", "fraction_1": "fraction", "position_size": "size", "dollars": "size", "shares": "size",
+    "cool_down": "cooldown", "time_stop": "max_bars", "max_hold": "max_bars", "bars_max": "max_bars", "risk_percent": "risk",
+}  # fmt: skip
+"""What other languages and people call a line of the execution script."""
+
+
+_EXAMPLES = {
+    **{name: f"{name} = close + side * 2 * atr(14)" for name in TARGETS},
+    **{name: f"{name} = 0.5" for name in FRACTIONS},
+    **{name: example for name, (_, _, example) in AMOUNTS.items()},
+    "break_even": "break_even = 1.0",
+    "cooldown": "cooldown = 10",
+    "max_bars": "max_bars = 60",
+    "risk": "risk = 0.5",
+    "entry": "entry = at_open()",
+    "stop": "stop = close - side * 1.5 * atr(14)",
+    "flat_by": 'flat_by = "15:55"',
+    "exit": "exit = crosses_below(close, ema(close, 20))",
+}
+
+
+def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:
+    """What execution lines, each right by itself, say against each other. Lines that are themselves wrong are left out."""
+    places = {
+        statement.targets[0].id: statement
+        for statement in source.tree.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+    found: list[ScriptError] = []
+
+    def wrong(name: str, message: str, suggestion: str, example: str) -> None:
+        if name in places:
+            found.append(source.error(places[name], message, suggestion, example))
+
+    read = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for name in places:
+        meant = _OTHER_NAMES.get(name) or nearest(name, list(EXECUTION_RESULTS))
+        if name not in EXECUTION_RESULTS and name not in read and meant and meant not in lines:
+            wrong(name, f"`{name}` is used nowhere and has no effect", f"Did you mean `{meant}`?", _EXAMPLES.get(meant, f"{meant} = close"))
+    given = [name for name in TARGETS if name in lines]
+    for before, name in pairwise(TARGETS):
+        if name in lines and before not in lines:
+            wrong(name, f"`{name}` needs a `{before}`", "Number the targets from the first on", f"{before} = close + side * 2 * atr(14)")
+    for target, fraction in zip(TARGETS, FRACTIONS, strict=True):
+        if fraction in lines and target not in lines:
+            message = f"`{fraction}` is the part that leaves at `{target}`, and there is none"
+            wrong(fraction, message, "Add that target, or take the line out", f"{target} = close + side * 2 * atr(14)")
+        elif target in given[:-1] and fraction not in lines:
+            message = f"`{target}` needs its `{fraction}`: which part of the position leaves there"
+            wrong(target, message, f"Without it, nothing would be left for `{given[-1]}`", f"{fraction} = 0.5")
+    parts = [node.value for name in FRACTIONS if (node := lines.get(name)) is not None and node.value is not None]
+    last = next((name for name in reversed(FRACTIONS) if name in lines), "")
+    whole = len(parts) == len(given) or len(parts) < len([name for name in FRACTIONS if name in lines])
+    if sum(parts) > 1 + 1e-9:
+        wrong(last, f"the fractions come to {number_text(round(sum(parts), 6))}", "Together they are 1 at most", f"{last} = 0.25")
+    elif not whole and len(parts) == len(given) - 1 and sum(parts) > 1 - 1e-9:
+        wrong(given[-1], f"nothing is left for `{given[-1]}`", "Let less than 1 leave at the targets before it", f"{last} = 0.5")
+    for name in ("risk", "risk_move"):
+        if "size" in lines and name in lines:
+            message = f"`size` and `{name}` both say how large a position is"
+            wrong(name, message, "Keep the one you mean", "size = 10000" if name == "risk" else "risk_move = 2 * atr(20)")
+    return found
