@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import care, demo, fetching, listing, proof, run, scripts, sweep, usage
+from lab.cli import calibrate, care, demo, fetching, listing, proof, run, scripts, sweep, usage
 from lab.cli.program import open_program
 from lab.settings import Settings
 from lab.work.claude import claude_settings
@@ -41,6 +41,7 @@ app.add_typer(scripts.app, name="script")
 app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
 app.command("study", epilog="Example: lab study 12 walk-forward")(proof.study_command)
 app.command("report", epilog="Example: lab report 12 --html sheet.html")(proof.report_command)
+app.command("calibrate", epilog="Example: lab calibrate --short")(calibrate.calibrate_command)
 app.command("graduate", epilog='Example: lab graduate "VWAP Guardian" --open-vault')(proof.graduate_command)
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
 app.add_typer(usage.app, name="usage")

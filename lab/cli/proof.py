@@ -68,7 +68,7 @@ def report_command(
         if html is not None:
             from lab.agents.proof.html import tear_sheet_html
 
-            _write(html, tear_sheet_html(sheet))
+            write_file(html, tear_sheet_html(sheet))
             print(f"Wrote {html}.")
         elif as_json:
             print_json(sheet)
@@ -277,7 +277,8 @@ def _rule(text: str) -> tuple[str, float]:
         raise typer.BadParameter(f"{text!r} must be RULE=NUMBER, such as least_trades=60") from None
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Write so that a reader sees the whole file or the one before. Raises LabError where it can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -28,7 +28,7 @@ from lab.store.proof_models import ProofKind, ProofRun, ProofState
 
 HOSTILE = '<script>alert("x")</script>&amp;'
 DAY = date(2024, 8, 9)
-VOID = {"meta", "line", "rect", "polyline", "br"}
+VOID = {"meta", "br"}
 
 
 class Page(HTMLParser):
