@@ -148,8 +148,8 @@ class _Run:
 
     def run(self) -> int:
         """1 where the fetch came to an end, 0 where it was stopped before."""
-        self._set({"state": FetchState.RUNNING, "started_at": utc_now(), "sentence": ""}, UNDER_WAY)
         try:
+            self._set({"state": FetchState.RUNNING, "started_at": utc_now(), "sentence": ""}, only_from=UNDER_WAY)
             line = self.wire.line(self.workspace, self.fetch.calls_per_minute)
             self.work = PartWork(self.workspace, self.store, line, self.folder)
             self.gauge.start()
@@ -242,26 +242,29 @@ class _Run:
                 return
             self.told_at = time.monotonic()
             figures = {**self.gauge.figures(), "calls": self.calls_before + line.calls}
-        self._set(figures)
+        self._set(figures, part, {"progress": share, "rows": part.rows, "state": FetchState.RUNNING})
 
     def _part_ended(self, part: DataFetchPart, state: FetchState, done: FetchedPart, line: PolygonLine) -> None:
         with self.gauge.lock:
             self.gauge.shares[part.number] = 1.0 if state is FetchState.FINISHED else 0.0
             figures = {**self.gauge.figures(), "calls": self.calls_before + line.calls}
-        part.state, part.rows = state, done.rows
-        with self.store.write() as session:
-            session.execute(
-                update(DataFetchPart)
-                .where(col(DataFetchPart.id) == part.id)
-                .values(
-                    state=state, rows=done.rows, progress=1.0 if state is FetchState.FINISHED else 0.0, sentence="\n".join(done.sentences)
-                )
-            )
-        part.sentence = "\n".join(done.sentences)
-        self._set(figures)
+        part.state, part.rows, part.sentence = state, done.rows, "\n".join(done.sentences)
+        share = self.gauge.shares[part.number]
+        self._set(figures, part, {"state": state, "rows": done.rows, "progress": share, "sentence": part.sentence}, also_stopped=True)
 
-    def _set(self, values: Mapping[str, object], only_from: Sequence[FetchState] = (FetchState.RUNNING,)) -> None:
-        """Change the fetch while it is this process's to change; raises _Stopped where it is not any more."""
+    def _set(
+        self,
+        values: Mapping[str, object],
+        part: DataFetchPart | None = None,
+        of_part: Mapping[str, object] | None = None,
+        *,
+        only_from: Sequence[FetchState] = (FetchState.RUNNING,),
+        also_stopped: bool = False,
+    ) -> None:
+        """Change the fetch, and a part of it, while it is this process's to change; raises _Stopped where it is not any more.
+
+        With `also_stopped` the part is changed all the same: what it got is in the cache.
+        """
         with self.store.write() as session:
             changed = session.execute(
                 update(DataFetch)
@@ -269,6 +272,8 @@ class _Run:
                 .values(updated_at=utc_now(), **values)
                 .returning(col(DataFetch.id))
             ).one_or_none()
+            if part is not None and (changed is not None or also_stopped):
+                session.execute(update(DataFetchPart).where(col(DataFetchPart.id) == part.id).values(**(of_part or {})))
         if changed is None:
             raise _Stopped
 
@@ -317,8 +322,10 @@ class _Run:
 
     def _left(self) -> int:
         """Leave a fetch that was stopped: what has come stays for the next time, unless a person cancelled it."""
-        with self.store.read() as session:
+        with self.store.write() as session:
             state = session.exec(select(DataFetch.state).where(col(DataFetch.id) == self.id)).first()
+            going = update(DataFetchPart).where(col(DataFetchPart.fetch_id) == self.id, col(DataFetchPart.state) == FetchState.RUNNING)
+            session.execute(going.values(state=FetchState.QUEUED))
         if state in (None, FetchState.CANCELLED):
             shutil.rmtree(self.folder, ignore_errors=True)
             return 1

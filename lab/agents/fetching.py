@@ -176,10 +176,10 @@ class Fetches:
         with self._store.read() as session:
             return self._view(session, _get(session, fetch_id), self.fetcher_alive())
 
-    def all(self) -> tuple[FetchView, ...]:
-        """Every fetch of the workspace, newest first."""
+    def all(self, most: int = 50) -> tuple[FetchView, ...]:
+        """The fetches of the workspace, newest first, at most `most`."""
         with self._store.read() as session:
-            rows = session.exec(select(DataFetch).order_by(col(DataFetch.id).desc())).all()
+            rows = session.exec(select(DataFetch).order_by(col(DataFetch.id).desc()).limit(most)).all()
             alive = any(row.state in UNDER_WAY for row in rows) and self.fetcher_alive()
             return tuple(self._view(session, row, alive) for row in rows)
 
