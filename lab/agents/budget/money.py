@@ -145,16 +145,23 @@ class Till:
             )
             return left.rowcount
 
-    def bought(self, iteration_id: int, request_hash: str) -> str | None:
-        """The reply to the very same request of this iteration, where one was paid for already."""
+    def bought(self, iteration_id: int, request_hash: str) -> tuple[int, str] | None:
+        """The call and its reply to the very same request of this iteration, where one was paid for already and is of use."""
         with self._store.read() as session:
-            return session.exec(
-                select(ModelCall.reply).where(
+            found = session.exec(
+                select(ModelCall.id, ModelCall.reply).where(
                     ModelCall.iteration_id == iteration_id,
                     ModelCall.request_hash == request_hash,
                     ModelCall.state == CallState.SETTLED,
+                    ModelCall.error == "",
                 )
             ).first()
+        return None if found is None or found[0] is None else (found[0], found[1])
+
+    def reject(self, call_id: int, error: str) -> None:
+        """Say why a paid reply is of no use: asked again, the lab does not take it for an answer."""
+        with self._store.write() as session:
+            session.exec(update(ModelCall).where(col(ModelCall.id) == call_id).values(error=error))
 
     def show(self, call_id: int, text: str) -> None:
         """Let screens see how far a reply has come."""

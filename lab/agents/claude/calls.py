@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -77,17 +77,16 @@ class Caller:
                     return answer
                 case "max_tokens" if max_tokens < LARGEST_MAX_TOKENS:
                     max_tokens = min(LARGEST_MAX_TOKENS, 2 * max_tokens)
-                case "max_tokens":
-                    raise StrategistFailed(f"The model wrote more than {LARGEST_MAX_TOKENS:,} tokens without coming to an end.")
                 case "pause_turn":
                     messages = [*messages, {"role": "assistant", "content": list(answer.content)}]
-                case "refusal":
-                    raise StrategistFailed(f"The model refused this request{_why_refused(answer)}. Change the agent's words and try again.")
-                case "model_context_window_exceeded":
-                    raise StrategistFailed("The conversation has become longer than the model can read.")
-                case other:
-                    raise StrategistFailed(f"The model stopped for a reason this lab does not know: {other[:60]!r}.")
-        raise StrategistFailed("The model paused again and again without coming to an end.")
+                case reason:
+                    raise await self.rejected(answer, _ended_by(reason, answer))
+        raise await self.rejected(answer, "The model paused again and again without coming to an end.")
+
+    async def rejected(self, answer: Answer, sentence: str) -> StrategistFailed:
+        """The error for a reply that is of no use. It stays paid and stored, but is not taken for an answer again."""
+        await asyncio.to_thread(self._till.reject, answer.call_id, sentence)
+        return StrategistFailed(sentence)
 
     def _body(self, request: Request, messages: Sequence[Mapping[str, Any]], max_tokens: int) -> dict[str, Any]:
         output: dict[str, Any] = {"format": {"type": "json_schema", "schema": request.schema}}
@@ -110,7 +109,7 @@ class Caller:
         request_hash = sha256(sent.encode()).hexdigest()
         bought = await asyncio.to_thread(self._till.bought, self._iteration_id, request_hash)
         if bought is not None:
-            return answer_from(bought)
+            return answer_from(bought[1], bought[0])
         price = self._prices.of(self._model, budget_day(utc_now()))
         start = CallStart(self._agent_id, self._iteration_id, request.purpose, self._model, sent, request.prompt_version, request_hash)
         for attempt in range(1, ATTEMPTS + 1):
@@ -133,7 +132,7 @@ class Caller:
             else:
                 end = CallEnd(answer.tokens, answer.raw, answer.stop_reason, answer.latency_ms)
                 await self._stored(self._till.settle, call_id, price, end)
-                return answer
+                return replace(answer, call_id=call_id)
         raise AssertionError("the last attempt returns or raises")
 
     async def _stored(self, store: Callable[..., Any], *values: Any) -> None:
@@ -160,6 +159,18 @@ def _shown(till: Till, call_id: int, watch: Callable[[str], str] | None) -> Watc
             await asyncio.to_thread(till.show, call_id, watch(text))
 
     return show
+
+
+def _ended_by(reason: str, answer: Answer) -> str:
+    match reason:
+        case "max_tokens":
+            return f"The model wrote more than {LARGEST_MAX_TOKENS:,} tokens without coming to an end."
+        case "refusal":
+            return f"The model refused this request{_why_refused(answer)}. Change the agent's words and try again."
+        case "model_context_window_exceeded":
+            return "The conversation has become longer than the model can read."
+        case other:
+            return f"The model stopped for a reason this lab does not know: {other[:60]!r}."
 
 
 def _why_refused(answer: Answer) -> str:

@@ -38,6 +38,8 @@ class Answer:
     latency_ms: int
     raw: str
     """All of it as JSON, to be stored."""
+    call_id: int = 0
+    """The row of the call that brought it."""
 
 
 @dataclass(slots=True)
@@ -173,11 +175,11 @@ class ModelLine:
         return Answer(tuple(assembly.content), str(assembly.stop.get("stop_reason", "")), _tokens(assembly), latency_ms, assembly.raw())
 
 
-def answer_from(raw: str) -> Answer:
+def answer_from(raw: str, call_id: int) -> Answer:
     """The answer that was stored as `Answer.raw`."""
     message = json.loads(raw)
     assembly = _Assembly(usage=message.get("usage") or {})
-    return Answer(tuple(message["content"]), str(message.get("stop_reason", "")), _tokens(assembly), 0, raw)
+    return Answer(tuple(message["content"]), str(message.get("stop_reason", "")), _tokens(assembly), 0, raw, call_id)
 
 
 def _take_line(assembly: _Assembly, data: str) -> None:

@@ -14,7 +14,7 @@ from lab.agents.claude.blind import Veil
 from lab.agents.claude.calls import Caller, Request
 from lab.agents.claude.line import Answer
 from lab.agents.claude.prompts import Prompt, prompt
-from lab.agents.claude.schemas import AnalysisReply, InsightReply, ProposalReply, Reply, StrategyReply, growing_text, read, schema_of
+from lab.agents.claude.schemas import AnalysisReply, InsightReply, ProposalReply, R, Reply, StrategyReply, growing_text, read, schema_of
 from lab.agents.claude.tools import Toolbox, TradeBars, definitions
 from lab.agents.errors import StrategistFailed
 from lab.agents.evidence import EvidencePack
@@ -75,7 +75,7 @@ class ClaudeStrategist:
         messages = [_user(text)]
         for _ in range(1 + CORRECTIONS):
             answer = await self._ask("strategy", asked, brief.system_prompt, messages, StrategyReply, _STRATEGY_TOKENS)
-            reply = read(StrategyReply, answer)
+            reply = await self._read(StrategyReply, answer)
             scan, execution = veil.reveal_script(reply.scan), veil.reveal_script(reply.execution)
             problems = check(scan, execution)
             if not problems:
@@ -88,8 +88,8 @@ class ClaudeStrategist:
                 )
             told = prompt("mistake").fill(problems=" ".join(_problem(error, veil) for error in problems[:5]))
             messages = [*messages, _assistant(answer), _user(told)]
-        raise StrategistFailed(
-            f"The model wrote no script that compiles, though told its mistakes {CORRECTIONS} times. The last: {problems[0]}"
+        raise await self._caller.rejected(
+            answer, f"The model wrote no script that compiles, though told its mistakes {CORRECTIONS} times. The last: {problems[0]}"
         )
 
     # --- the analysis
@@ -110,7 +110,7 @@ class ClaudeStrategist:
         messages, reply, wrong = [_user(text)], None, []
         for last in (False, True):
             answer = await self._ask("analysis", asked, request.system_prompt, messages, AnalysisReply, _ANALYSIS_TOKENS, watched=True)
-            reply = read(AnalysisReply, answer)
+            reply = await self._read(AnalysisReply, answer)
             wrong = figures.unsound(reply.text, request.evidence, scripts)
             if not wrong or last:
                 break
@@ -149,7 +149,7 @@ class ClaudeStrategist:
                 "refinement", asked, request.system_prompt, messages, ProposalReply, _PROPOSAL_TOKENS, tools=definitions()
             )
             if answer.stop_reason != "tool_use":
-                return self._decided(request, read(ProposalReply, answer), box.results)
+                return self._decided(request, await self._read(ProposalReply, answer), box.results)
             results = [await _used(box, block) for block in answer.content if block.get("type") == "tool_use"]
             if turn >= TURNS - 1:
                 results.append({"type": "text", "text": "No turns are left for tools: reply with your choice now."})
@@ -183,6 +183,12 @@ class ClaudeStrategist:
         )
 
     # --- asking
+
+    async def _read(self, form: type[R], answer: Answer) -> R:
+        try:
+            return read(form, answer)
+        except StrategistFailed as error:
+            raise await self._caller.rejected(answer, str(error)) from error
 
     async def _ask(
         self,

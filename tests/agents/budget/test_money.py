@@ -118,7 +118,12 @@ def test_a_paid_reply_is_found_again_by_its_iteration_and_request(store: Store) 
     till = Till(store, Daily(10_000, 50_000))
     till.settle(till.reserve(start(request_hash="a"), PRICE, 900, NOON), PRICE, END)
     till.doubt(till.reserve(start(request_hash="b"), PRICE, 900, NOON), "cut", "half")
-    assert till.bought(1, "a") == END.reply
+    found = till.bought(1, "a")
+    assert found is not None
+    assert found[1] == END.reply
+    till.reject(found[0], "It is no JSON.")
+    assert till.bought(1, "a") is None, "what was of no use is asked for anew"
+    assert spent(store, 1) == COST + 900
     assert till.bought(1, "b") is None
     assert till.bought(2, "a") is None
 
