@@ -138,8 +138,7 @@ def _news_gap(session: Session, universe: Universe) -> Gap | None:
     count, total = len(in_learning), len(universe.tickers)
     if count < total:
         return Gap(f"News is kept of {count} of the {total} tickers only: news.* is unknown for the others.")
-    # The last hours of a span may be the future when it is asked for.
-    whole = [ticker for ticker, own_spans in spans.items() if _covers(joined(own_spans), start, end)]
+    whole = [ticker for ticker, own_spans in spans.items() if _covers(joined(own_spans), start, _close_of(universe.last_session))]
     if len(whole) < total:
         first = max(min(since for since, _ in own_spans) for own_spans in spans.values())
         last = min(max(until for _, until in own_spans) for own_spans in spans.values())
@@ -148,7 +147,11 @@ def _news_gap(session: Session, universe: Universe) -> Gap | None:
 
 
 def _covers(spans: Sequence[tuple[datetime, datetime]], start: datetime, end: datetime) -> bool:
-    return any(since.date() <= start.date() and until.date() >= end.date() for since, until in spans)
+    return any(since.date() <= start.date() and until >= end for since, until in spans)
+
+
+def _close_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 16, tzinfo=_NEW_YORK).astimezone(UTC)
 
 
 def _end_of(day: date) -> datetime:

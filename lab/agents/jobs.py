@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
-from lab.agents.loading import beside_bars, evaluated_bars, market_bars
+from lab.agents.loading import beside_bars, evaluated_bars, market_bars, others_fingerprint
 from lab.agents.outputs import BENCHMARKS, EQUITY, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
@@ -99,6 +99,8 @@ class BacktestReport:
     """Per day, not annualised: what the trial ledger keeps."""
     returns: tuple[float, ...] = ()
     """Daily, flat days included."""
+    others_fingerprint: str = ""
+    """Of the bars of tickers that were only looked at; empty without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,11 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     totals = {str(name): float(curve["equity"][-1]) - 1.0 for (name,), curve in held.group_by("benchmark", maintain_order=True)}
     summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
     return BacktestReport(
-        summary=summary, fingerprint=result.fingerprint, engine_version=ENGINE_VERSION, sharpe_daily=daily_sharpe(result.equity),
+        others_fingerprint=others_fingerprint(bars, strategy),
+        summary=summary,
+        fingerprint=result.fingerprint,
+        engine_version=ENGINE_VERSION,
+        sharpe_daily=daily_sharpe(result.equity),
         returns=tuple(returns.to_list()),
     )
 

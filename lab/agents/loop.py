@@ -215,7 +215,13 @@ class _Run:
             record_trial(session, row, row.script_hash, VERSION, done, summary.trades, sharpe, report.returns)
 
         note = f"{summary.trades:,} trades, {summary.signals - summary.trades:,} skipped"
-        output = {"note": note, "fingerprint": report.fingerprint, "rules": to_json(iteration.rules), "against_parent": against_parent}
+        output = {
+            "note": note,
+            "fingerprint": report.fingerprint,
+            "others_fingerprint": report.others_fingerprint,
+            "rules": to_json(iteration.rules),
+            "against_parent": against_parent,
+        }
         return Outcome(output, effect)
 
     async def _analyse(self, iteration: Iteration) -> Outcome:

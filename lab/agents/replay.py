@@ -47,6 +47,7 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
             raise CannotIterate("That iteration has no finished backtest to replay.")
         universe = session.get_one(Universe, row.universe_id)
         stored = str(step.output["fingerprint"])
+        others = str(step.output.get("others_fingerprint", ""))
         rules = from_json(jobs.AccountRules, step.output["rules"])
     bars = learning_slice(universe, workspace.bars)
     changed = []
@@ -57,4 +58,6 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
     scripts = jobs.Scripts(row.scan_script, row.execution_script)
     with tempfile.TemporaryDirectory(prefix="lab-replay-") as folder:
         report = jobs.backtest_job(bars, scripts, rules, jobs.TrialsSoFar(1, None), row.seed, str(Path(folder)))
+    if report.others_fingerprint != others:
+        changed.append("The bars of tickers that the scripts only look at are not those the iteration ran on: imported anew or adjusted.")
     return Replay(same=report.fingerprint == stored, changed=tuple(changed), fingerprint=report.fingerprint, stored_fingerprint=stored)

@@ -18,6 +18,7 @@ from lab.agents import sweep_jobs
 from lab.agents.errors import BadRange, NotThere
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts
 from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, remember_returns, trials_so_far
+from lab.agents.loading import others_fingerprint
 from lab.agents.personality import RISKS, risk_config
 from lab.agents.proof.rules import MIN_TRADES
 from lab.agents.span import account_rules, learning_slice, refuse_missing_context
@@ -182,7 +183,7 @@ def run_sweep(
             raise NotThere("That universe no longer exists.")
         refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
-    folder = workspace.results / f"sweep-{_key(bars, subject, names, points)}"
+    folder = workspace.results / f"sweep-{_key(bars, others_fingerprint(bars, strategy), subject, names, points)}"
     run = _Run(store, executor, subject, bars, names, folder, progress)
     run.measure(points)
     with store.write() as session:
@@ -327,13 +328,13 @@ class _Run:
         self._progress(done / self._total, f"{done} of {self._total} points")
 
 
-def _key(bars: BarsSlice, subject: Subject, names: tuple[str, ...], points: tuple[tuple[float, ...], ...]) -> str:
+def _key(bars: BarsSlice, others: str, subject: Subject, names: tuple[str, ...], points: tuple[tuple[float, ...], ...]) -> str:
     """Of everything the stored figures depend on, so that none of them is ever taken for another."""
     from lab.agents.jobs import account_of
     from lab.backtest import ENGINE_VERSION
 
     account, costs = account_of(subject.rules)
-    parts = [bars.fingerprint, subject.scan, subject.execution, names, points, asdict(account), asdict(costs), ENGINE_VERSION]
+    parts = [bars.fingerprint, others, subject.scan, subject.execution, names, points, asdict(account), asdict(costs), ENGINE_VERSION]
     return sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
