@@ -70,6 +70,8 @@ def _start(workspace: Workspace) -> int:
             stdout=log,
             stderr=log,
             cwd=workspace.home,
+            # Iterations fetch no bars: the key for that is no business of theirs.
+            env={name: value for name, value in os.environ.items() if name != "POLYGON_API_KEY"},
             start_new_session=True,
         )
     except OSError as error:

@@ -39,7 +39,8 @@ def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> None:
 
 
 @pytest.mark.usefixtures("ended")
-def test_many_asking_at_once_start_one_worker_of_its_own_session(home: Path) -> None:
+def test_many_asking_at_once_start_one_worker_of_its_own_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", "aSecretKey")
     with ThreadPoolExecutor(6) as several:
         pids = set(several.map(lambda _: ensure_worker(home), range(6)))
     assert len(pids) == 1
@@ -47,6 +48,8 @@ def test_many_asking_at_once_start_one_worker_of_its_own_session(home: Path) -> 
     assert pid == worker_pid(home)
     assert os.getsid(pid) == pid
     assert ensure_worker(home) == pid
+    environment = Path(f"/proc/{pid}/environ")
+    assert not environment.exists() or b"aSecretKey" not in environment.read_bytes(), "it fetches nothing"
     assert {path.stat().st_mode & 0o777 for path in home.rglob("*") if path.is_file()} == {0o600}
 
 
