@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 import statsmodels.api as sm
+from arch.bootstrap import StationaryBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.backtest import Account, BacktestError, Costs, break_down, curve_intervals, market_model, run_backtest, sharpe_interval
 from lab.backtest.metrics import Metrics, measure
+from lab.backtest.statistics import _resampled
 from tests.backtest.markets import Planned, Shape, TestPlan, random_market
 
 START = 100.0
@@ -130,6 +132,20 @@ def test_all_intervals_of_a_curve_come_from_the_same_resampling_and_hold_what_wa
     wealth = np.cumprod(1 + returns)
     assert found.max_drawdown[0] < float((1 - wealth / np.maximum.accumulate(wealth)).max()) < found.max_drawdown[1]
     assert curve_intervals(returns[:29], 3) is None
+
+
+@pytest.mark.parametrize("block", [1.0, 4.0, 12.5])
+def test_resampling_is_that_of_arch(block: float) -> None:
+    """Mean, spread and autocorrelation of the resampled means, against `arch` with its own random numbers."""
+    values = np.convolve(np.random.default_rng(5).normal(0, 0.01, 163), np.ones(4), "valid")
+    ours = _resampled(values, block, 1, 4_000)
+    bootstrap = StationaryBootstrap(block, values, seed=np.random.default_rng(2))
+    theirs = np.stack([positional[0] for positional, _ in bootstrap.bootstrap(4_000)])
+    assert set(ours.ravel()) <= set(values)
+    for statistic in (lambda x: x.mean(axis=1), lambda x: x.std(axis=1), lambda x: (x[:, 1:] * x[:, :-1]).mean(axis=1)):
+        found, expected = statistic(ours), statistic(theirs)
+        assert found.mean() == pytest.approx(expected.mean(), abs=5 * expected.std() / math.sqrt(4_000))
+        assert found.std() == pytest.approx(expected.std(), rel=0.08)
 
 
 def test_an_interval_of_the_annual_return_holds_the_truth_as_often_as_it_says() -> None:
