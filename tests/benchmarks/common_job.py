@@ -31,7 +31,7 @@ COSTS = Costs(commission_bps=1.0, slippage_bps=1.0, participation_cap=None)
 
 def account(tickers: int) -> Account:
     """Room for a position in every ticker at once, as the peer's separate accounts have."""
-    return Account(1e6 * tickers, max_positions=tickers, max_exposure=1.0, max_position=0.05 / tickers, buying_power=2.0)
+    return Account(1e6 * tickers, max_positions=tickers, max_exposure=1.0, max_position=0.05 / tickers, buying_power=2.0, min_position=0.0)
 
 
 @lru_cache(maxsize=1)

@@ -50,7 +50,7 @@ scan, execution, folder, tickers = sys.argv[1:]
 names = [f"T{number:03d}" for number in range(int(tickers))]
 bars = BarsCache(Path(folder)).read(names, "1m")
 strategy = compile_strategy(scan, execution)
-account = Account(1e6 * len(names), max_positions=len(names), max_exposure=1.0, max_position=0.05 / len(names), buying_power=2.0)
+account = Account(1e6 * len(names), max_positions=len(names), max_exposure=1.0, max_position=0.05 / len(names), buying_power=2.0, min_position=0.0)
 found = run_backtest(strategy, strategy.evaluate(bars), account, Costs(1.0, 1.0, None))
 heavy = [name for name in ("scipy", "arch", "pandas", "statsmodels", "exchange_calendars", "anthropic", "textual") if name in sys.modules]
 print(json.dumps({"trades": found.metrics.trades, "heavy": len(heavy)}))
