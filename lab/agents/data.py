@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import col, delete, select
 
+from lab.agents import errors
 from lab.agents.errors import BadAgent
 from lab.agents.gaps import VIX_NAMES
 from lab.agents.news_files import SYNTHETIC
 from lab.agents.queries import universe_view
 from lab.agents.span import bars_folder
 from lab.agents.universes import LEARNING_SHARE, refresh_context
-from lab.agents.views import CoverageRow, ImportPreview, ImportReport, UniverseView
+from lab.agents.views import CoverageRow, FileGuess, ImportPreview, ImportReport, UniverseView
 from lab.errors import LabError
 from lab.store.database import Store
 from lab.store.models import NewsEvent, NewsMention, NewsSpan, Universe
@@ -81,11 +82,15 @@ def preview_import(
 ) -> ImportPreview:
     """What an import of this file would do, with the person's corrections; of `columns` those that need one are enough.
 
-    Raises LabError where the file holds no bars.
+    Raises LabError where the file holds no bars, UnknownColumns where it isn't known which of its columns is which.
     """
-    from lab.market import inspect_file
+    from lab.market import UnknownColumns, file_head, inspect_file
 
-    plan = inspect_file(Path(path).expanduser(), columns, time_zone, timeframe)
+    file = Path(path).expanduser()
+    try:
+        plan = inspect_file(file, columns, time_zone, timeframe)
+    except UnknownColumns as error:
+        raise errors.UnknownColumns(str(error), error.missing, error.recognised, *file_head(file)) from None
     return ImportPreview(
         path=str(plan.path),
         columns=dict(plan.columns),
@@ -97,6 +102,7 @@ def preview_import(
         rows=plan.rows,
         sample=tuple(plan.sample),
         assumptions=plan.assumptions,
+        guesses=tuple(FileGuess(guess.what, guess.sentence, guess.confidence, guess.sure) for guess in plan.guesses),
     )
 
 
@@ -147,6 +153,8 @@ def coverage(workspace: Workspace) -> list[CoverageRow]:
             first_at=row.first_at,
             last_at=row.last_at,
             problems=tuple(row.problems),
+            synthetic=synthetic,
+            damaged_years=row.damaged_years,
         )
         for synthetic in (True, False)
         for row in BarsCache(bars_folder(workspace.bars, synthetic)).coverage()

@@ -41,6 +41,27 @@ class BadUniverse(LabError):
         self.field = field
 
 
+class UnknownColumns(LabError):
+    """Columns of a file to import are not recognised; what is needed to choose them comes with it."""
+
+    def __init__(
+        self,
+        sentence: str,
+        missing: tuple[str, ...],
+        recognised: dict[str, str],
+        file_columns: tuple[str, ...],
+        sample: tuple[tuple[str, ...], ...],
+    ) -> None:
+        super().__init__(sentence)
+        self.missing = missing
+        """Our names that have no column of the file."""
+        self.recognised = recognised
+        """Our name -> the file's column, as far as known."""
+        self.file_columns = file_columns
+        self.sample = sample
+        """First rows as text, in the order of `file_columns`."""
+
+
 class KeyNotKept(LabError):
     """A key could not be written to its file."""
 

@@ -354,6 +354,22 @@ class CoverageRow:
     first_at: datetime
     last_at: datetime
     problems: tuple[str, ...]
+    synthetic: bool = False
+    damaged_years: tuple[int, ...] = ()
+    """Years whose file was found damaged: their bars are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileGuess:
+    """Something read into a file."""
+
+    what: str
+    """Such as "Time zone"."""
+    sentence: str
+    confidence: float
+    """From 0 to 1; 1 for what the file says or the person chose."""
+    sure: bool
+    """High enough to be relied on without a look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +389,8 @@ class ImportPreview:
     """First rows as text, in the order of `file_columns`."""
     assumptions: tuple[str, ...] = ()
     """What is taken for granted about the bars, a sentence each."""
+    guesses: tuple[FileGuess, ...] = ()
+    """The same with how sure each is."""
 
 
 @dataclass(frozen=True, slots=True)

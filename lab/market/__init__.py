@@ -6,8 +6,8 @@ from lab.market.cache import BarsCache, Coverage
 from lab.market.calendar import trading_sessions
 from lab.market.context import CONTEXT_SCHEMA, load_market
 from lab.market.demo import DEMO_EDGES, DemoOutcome, EdgeStrength, MarketFrames, block_shuffled, make_demo_market, make_market_frames
-from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars, UnreadableFile
-from lab.market.files import FilePlan, inspect_file
+from lab.market.errors import CacheUnwritable, DamagedBars, MarketError, MissingBars, MixedBars, UnknownColumns, UnreadableFile
+from lab.market.files import FilePlan, file_head, inspect_file
 from lab.market.importing import ImportOutcome, import_file
 from lab.market.problems import Problem, ProblemKind
 
@@ -28,8 +28,10 @@ __all__ = [
     "MixedBars",
     "Problem",
     "ProblemKind",
+    "UnknownColumns",
     "UnreadableFile",
     "block_shuffled",
+    "file_head",
     "import_file",
     "inspect_file",
     "load_market",

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from lab.market.bars import PRICES
-from lab.market.errors import UnreadableFile
+from lab.market.errors import UnknownColumns, UnreadableFile
 
 ROLES = ("timestamp", "time", "ticker", *PRICES, "volume")
 """Our names of columns; "time" is the clock where date and time stand apart."""
@@ -77,13 +77,17 @@ def _named(file: str, theirs: str, names: Sequence[str]) -> str:
 
 def _check(file: str, mapping: Mapping[str, str], names: Sequence[str]) -> None:
     found = f"its columns are {_listed(names)}"
-    missing = [name for name in PRICES if name not in mapping]
-    if len(missing) == len(PRICES):
-        raise UnreadableFile(f"{file} has no column with prices; {found}. {HOW} {_say('close')}")
-    if "timestamp" not in mapping:
-        raise UnreadableFile(f"{file} has no column with the time of the bars; {found}. {HOW} {_say('timestamp')}")
-    if missing:
-        raise UnreadableFile(f"{file} has no column for {' and '.join(missing)}; {found}. {HOW} {_say(missing[0])}")
+    prices = [name for name in PRICES if name not in mapping]
+    missing = tuple(name for name in ("timestamp", *PRICES) if name not in mapping)
+    if len(prices) == len(PRICES):
+        what, example = "no column with prices", "close"
+    elif "timestamp" in missing:
+        what, example = "no column with the time of the bars", "timestamp"
+    elif missing:
+        what, example = f"no column for {' and '.join(missing)}", missing[0]
+    else:
+        return
+    raise UnknownColumns(f"{file} has {what}; {found}. {HOW} {_say(example)}", missing, dict(mapping))
 
 
 def _say(ours: str) -> str:

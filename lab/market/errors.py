@@ -27,3 +27,14 @@ class MixedBars(MarketError):
 
 class UnreadableFile(MarketError):
     """A file to import can't be understood."""
+
+
+class UnknownColumns(UnreadableFile):
+    """A file to import may hold bars, but it isn't known which of its columns is which."""
+
+    def __init__(self, sentence: str, missing: tuple[str, ...], recognised: dict[str, str]) -> None:
+        super().__init__(sentence)
+        self.missing = missing
+        """Our names that have no column of the file."""
+        self.recognised = recognised
+        """Our name -> the file's column, as far as known."""

@@ -37,8 +37,13 @@ class Guess:
     confidence: float
     """From 0 to 1; 1 for what the file says or the person chose."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether it can be relied on without a look."""
+        return self.confidence >= _SURE
+
     def __str__(self) -> str:
-        doubt = "" if self.confidence >= _SURE else " Check this: it is not sure."
+        doubt = "" if self.sure else " Check this: it is not sure."
         return f"{self.what}: {self.sentence}.{doubt}"
 
 
@@ -136,6 +141,12 @@ def inspect_file(
         comma_is_point=comma_is_point,
         guesses=guesses,
     )
+
+
+def file_head(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The columns of a file and its first rows as text, whatever they hold. Raises `UnreadableFile` where it is no table."""
+    first = find_tables(Path(path).expanduser())[0]
+    return first.names, _sample(first)
 
 
 def bar_pieces(plan: FilePlan) -> Iterator[pl.DataFrame]:
