@@ -23,7 +23,12 @@ from enum import StrEnum
 
 
 class EdgeStrength(StrEnum):
-    """How strongly edges are planted."""
+    """How strongly edges are planted.
+
+    Trading exactly by a rule of `planted` over 200 sessions of 12 stocks gave these annual Sharpe ratios after costs (VWAP bounce, gap
+    continuation, reversal at a level; means of seeds 1 to 3, a single market scatters by one or two around them): none -2.8, -0.4,
+    -2.9; weak 0.8, 1.2, 1.7; medium 3.0, 2.2, 3.6; strong 6.9, 4.0, 9.7.
+    """
 
     NONE = "none"
     WEAK = "weak"
