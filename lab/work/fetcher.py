@@ -33,7 +33,8 @@ _LONGEST_KEY = 1000
 _RESTARTS = 2
 _GONE_SECONDS = 1.0
 """A fetcher that has just been started, or ends well, holds no lock for a moment."""
-_SETTINGS = ("LAB_HOME", "LAB_CONFIG", "LAB_POLYGON_URL", "LAB_POLYGON_CALLS_PER_MINUTE")
+_SETTINGS = ("LAB_HOME", "LAB_CONFIG", "LAB_POLYGON_URL", "LAB_POLYGON_CALLS_PER_MINUTE", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+"""What of the person's environment it needs to find the key that is kept and the vendor; none of them holds a secret."""
 
 
 def fetcher_pid(home: Path) -> int | None:
