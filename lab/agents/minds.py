@@ -67,7 +67,7 @@ async def thinking(
     await asyncio.to_thread(till.doubt_left_open, iteration.id)
     async with ModelLine(key, claude.base_url, claude.silence_seconds) as line:
         caller = Caller(line, till, prices, claude.model, claude.effort, iteration.agent_id, iteration.id)
-        around = await asyncio.to_thread(_surroundings, journal.store, claude, iteration, executor)
+        around = _surroundings(journal.store, claude, iteration, executor)
         yield ClaudeStrategist(caller, around)
 
 
@@ -102,16 +102,21 @@ def _surroundings(store: Store, claude: ClaudeSettings, iteration: Iteration, ex
         span = TradeSpan(trade.ticker, trade.signal_at, trade.exit_at, trade.entry_price)
         return await asyncio.wrap_future(executor.submit(trade_bars_job, iteration.bars, span))
 
+    async def history() -> str:
+        return await asyncio.to_thread(_versions, store, iteration.agent_id, veil)
+
+    return Surroundings(veil, trade_bars, history)
+
+
+def _versions(store: Store, agent_id: int, veil: Veil) -> str:
     with store.read() as session:
-        versions = session.exec(
-            select(AgentStrategy).where(AgentStrategy.agent_id == iteration.agent_id).order_by(col(AgentStrategy.id))
-        ).all()
+        versions = session.exec(select(AgentStrategy).where(AgentStrategy.agent_id == agent_id).order_by(col(AgentStrategy.id))).all()
     lines = [
-        f"version {each.version}{' (current)' if each.is_current_version else ''}: {veil.hide_script(each.changes_from_parent) or 'first'};"
+        f"version {each.version}{' (current)' if each.is_current_version else ''}: {veil.hide(each.changes_from_parent) or 'first'};"
         f" Sharpe {'not measured' if each.backtest_sharpe is None else f'{each.backtest_sharpe:.2f}'}"
         for each in versions[-12:]
     ]
-    return Surroundings(veil, trade_bars, "\n".join(lines))
+    return "\n".join(lines)
 
 
 __all__ = ["AUTO", "BUILT_IN", "CHOICES", "CLAUDE", "Mind", "mind_of", "thinking", "veil_of"]

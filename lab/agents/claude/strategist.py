@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class Surroundings:
 
     veil: Veil
     trade_bars: TradeBars
-    history: str
+    history: Callable[[], Awaitable[str]]
     """The agent's versions, a line each."""
 
 

@@ -64,7 +64,7 @@ def evidence(pack: EvidencePack, veil: Veil, *, trades: bool = True) -> str:
     )[:MOST_BUCKETS]
     chosen = {bucket.id for bucket in told}
     tickers = sorted((bucket for bucket in pack.buckets if bucket.column == "ticker"), key=lambda b: -abs(b.total_r))[:4]
-    lines = [figure(each) for each in (*pack.figures, *pack.funnel)]
+    lines = [figure(each, veil) for each in (*pack.figures, *pack.funnel)]
     lines += [bucket(each, veil) for each in pack.buckets if each.id in chosen]
     lines += [bucket(each, veil) for each in tickers]
     if trades:
@@ -74,14 +74,16 @@ def evidence(pack: EvidencePack, veil: Veil, *, trades: bool = True) -> str:
     return "\n".join(lines)
 
 
-def figure(each: Figure) -> str:
+def figure(each: Figure, veil: Veil) -> str:
     spread = "" if each.interval is None else f" ({_number(each.interval.low, each.unit)} to {_number(each.interval.high, each.unit)})"
-    return f"[{each.id}] {each.name}: {_number(each.value, each.unit)}{spread}"
+    return f"[{each.id}] {veil.hide(each.name)}: {_number(each.value, each.unit)}{spread}"
 
 
 def bucket(each: Bucket, veil: Veil) -> str:
     name = veil.ticker(each.name) if each.column == "ticker" else each.name
-    parts = [f"[{each.id}] {each.dimension} {name}: {each.trades} trades, {each.win_rate:.0%} won, mean {each.mean_r:+.2f}R"]
+    parts = [
+        f"[{each.id}] {veil.hide(f'{each.dimension} {name}')}: {each.trades} trades, {each.win_rate:.0%} won, mean {each.mean_r:+.2f}R"
+    ]
     if each.r_lift is not None:
         parts.append(f"{each.r_lift:+.2f}R against the rest")
     if each.corrected_p is not None and each.column not in OUTCOME_COLUMNS:

@@ -60,7 +60,7 @@ class Toolbox:
     bench: TestBench
     veil: Veil
     trade_bars: TradeBars
-    history: str
+    history: Callable[[], Awaitable[str]]
     """The agent's versions, a line each."""
     results: list[VariantResult] = field(default_factory=list)
     """Of the variants tested, in the order of their numbers, from 1."""
@@ -79,7 +79,9 @@ class Toolbox:
                 case "trade_bars":
                     answer = await self._bars(texts.get("id", ""))
                 case "own_history":
-                    answer = "\n".join(part for part in (self.history, telling.knowledge(self.request.knowledge, self.veil)) if part)
+                    answer = "\n".join(
+                        part for part in (await self.history(), telling.knowledge(self.request.knowledge, self.veil)) if part
+                    )
                 case _:
                     return f"There is no tool {name[:40]!r}.", True
         except LabError as error:

@@ -58,7 +58,7 @@ def ran(demo_home: Path, threads: Executor, tmp_path_factory: pytest.TempPathFac
         universe = lab.state().universes[0]
         first, second = universe.tickers[:2]
         words = (
-            f"A conservative VWAP scalper, best on {first} and {second.lower()}, as in March 2024 and on {universe.first_session.isoformat()}."
+            f"A conservative VWAP scalper, best on {first} and {second.lower()}, as in March 2024, on {universe.first_session.isoformat()}."
             " Think of how Tesla's shares and NVDA traded since 2020."
         )
         agent_id = lab.create_agent("The Apple Trader", words, lab.detect(words).personality, universe.id)
