@@ -90,6 +90,7 @@ def compare_exits(workspace: Workspace, store: Store, executor: Executor, subjec
             raise NotThere("That universe no longer exists.")
         refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
+        subject = subject.on(universe)
     plans = [ExitPlan(OWN, "The exits the strategy has now.", subject.execution)]
     untested = []
     for plan in exit_plans(universe.timeframe, strategy.plan.risk_percent, subject.execution):

@@ -5,23 +5,24 @@ They touch no database: bars come from the cache folder, tables go to the iterat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
-from lab.agents.loading import beside_bars, evaluated_bars, market_bars, others_fingerprint
+from lab.agents.loading import beside_bars, evaluated_bars, finer_bars, finer_fingerprint, market_bars, others_fingerprint
 from lab.agents.outputs import BENCHMARKS, EQUITY, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
+from lab.backtest.account import Costs
 from lab.errors import LabError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from lab.backtest import Account, BacktestResult, Costs, MarketModel
+    from lab.backtest import Account, BacktestResult, MarketModel
     from lab.script import Strategy
 
 SELECTION_SHARE = 0.6
@@ -80,6 +81,8 @@ class AccountRules:
     """Of all positions together, as a multiple of equity."""
     max_position: float
     """Of one position, as a share of equity."""
+    costs: Costs = field(default_factory=Costs)
+    """Of the universe it trades."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class BacktestReport:
     """Daily, flat days included."""
     others_fingerprint: str = ""
     """Of the bars of tickers that were only looked at; empty without any."""
+    finer_fingerprint: str = ""
+    """Of the shorter bars that could settle what came first within a bar; empty without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,7 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
 
     strategy, evaluated = _evaluated(bars, scripts)
     account, costs = account_of(rules)
-    result = _run(strategy, evaluated, account, costs)
+    result = _run(bars, strategy, evaluated, account, costs)
     out = Path(folder)
     write_output(out, TRADES, result.trades)
     write_output(out, SKIPS, result.skips)
@@ -215,6 +220,7 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
     return BacktestReport(
         others_fingerprint=others_fingerprint(bars, strategy),
+        finer_fingerprint=finer_fingerprint(bars),
         summary=summary,
         fingerprint=result.fingerprint,
         engine_version=ENGINE_VERSION,
@@ -245,7 +251,7 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
     """Test a changed strategy against the stored result of the version it changes, on the same days."""
     strategy, evaluated = _evaluated(bars, scripts, remember=False)
     account, costs = account_of(rules)
-    result = _run(strategy, evaluated, account, costs)
+    result = _run(bars, strategy, evaluated, account, costs)
     parent = read_output(Path(parent_folder), EQUITY)
     split = selection_until(parent)
     return VariantReport(
@@ -363,20 +369,25 @@ def daily_sharpe(equity: pl.DataFrame) -> float | None:
     return None if annual is None else annual / 252**0.5
 
 
-def _run(strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> BacktestResult:
+def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> BacktestResult:
     import polars as pl
 
     from lab.backtest import run_backtest
 
     result = run_backtest(strategy, evaluated, account, costs)
+    if result.hung_on_order:
+        # Only then could shorter bars change anything, and only then are they read.
+        finer = finer_bars(bars)
+        result = result if finer is None else run_backtest(strategy, evaluated, account, costs, finer=finer)
     starting = result.equity.with_columns(pl.lit(account.starting_equity).alias("starting_equity"))
     return replace(result, equity=starting)
 
 
 def account_of(rules: AccountRules) -> tuple[Account, Costs]:
-    from lab.backtest import Account, Costs
+    from lab.backtest import Account
 
-    return Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure, max_position=rules.max_position), Costs()
+    account = Account(max_positions=rules.max_positions, max_exposure=rules.max_exposure, max_position=rules.max_position)
+    return account, rules.costs
 
 
 def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tuple[Strategy, pl.DataFrame]:

@@ -166,7 +166,7 @@ class Journal:
             agent=agent,
             universe=universe,
             bars=learning_slice(universe, self.workspace.bars),
-            rules=account_rules(agent.risk_config),
+            rules=account_rules(agent.risk_config, universe),
             folder=str(folder_of(self.workspace.results, iteration_id)),
             insights=insights,
             outputs=outputs,

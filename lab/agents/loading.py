@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lab.agents.jobs import BarsSlice
+    from lab.backtest.finer import FinerBars
     from lab.script import Strategy
 
 
@@ -56,10 +57,48 @@ def others_fingerprint(bars: BarsSlice, *strategies: Strategy) -> str:
     return sha256(f"{others} {found}".encode()).hexdigest()
 
 
+@lru_cache(maxsize=1)
+def finer_bars(bars: BarsSlice) -> FinerBars | None:
+    """The shortest bars cached of the slice's tickers on its sessions, which settle what came first within its own; None without any."""
+    from lab.backtest.finer import FinerBars
+    from lab.market import BarsCache
+    from lab.market.timeframes import timeframe_minutes
+
+    timeframe, tickers = _finer(bars)
+    if not tickers:
+        return None
+    return FinerBars(BarsCache(Path(bars.folder)).read(tickers, timeframe, bars.first, bars.last), timeframe_minutes(bars.timeframe))
+
+
+def finer_fingerprint(bars: BarsSlice) -> str:
+    """SHA-256 of the bars of `finer_bars`; empty without any."""
+    from lab.market import BarsCache
+
+    timeframe, tickers = _finer(bars)
+    return BarsCache(Path(bars.folder)).fingerprint(tickers, timeframe, bars.first, bars.last) if tickers else ""
+
+
+def _finer(bars: BarsSlice) -> tuple[str, list[str]]:
+    """The timeframe below the slice's own on which most of its tickers are cached, the shorter of equals, and those tickers."""
+    from lab.market import BarsCache
+    from lab.market.timeframes import timeframe_minutes
+
+    cache, own = BarsCache(Path(bars.folder)), timeframe_minutes(bars.timeframe)
+    found: dict[str, list[str]] = {}
+    for ticker in bars.tickers:
+        for timeframe, is_cached in cache.readable(ticker).items():
+            if is_cached and timeframe_minutes(timeframe) < own:
+                found.setdefault(timeframe, []).append(ticker)
+    if not found:
+        return "", []
+    return min(found.items(), key=lambda one: (-len(one[1]), timeframe_minutes(one[0])))
+
+
 def forget_bars() -> None:
     """Let go of what is kept in memory."""
     _usual.cache_clear()
     context_columns.cache_clear()
+    finer_bars.cache_clear()
 
 
 @lru_cache(maxsize=1)

@@ -219,6 +219,7 @@ class _Run:
             "note": note,
             "fingerprint": report.fingerprint,
             "others_fingerprint": report.others_fingerprint,
+            "finer_fingerprint": report.finer_fingerprint,
             "rules": to_json(iteration.rules),
             "against_parent": against_parent,
         }

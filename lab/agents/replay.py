@@ -48,6 +48,7 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
         universe = session.get_one(Universe, row.universe_id)
         stored = str(step.output["fingerprint"])
         others = str(step.output.get("others_fingerprint", ""))
+        finer = str(step.output.get("finer_fingerprint", ""))
         rules = from_json(jobs.AccountRules, step.output["rules"])
     bars = learning_slice(universe, workspace.bars)
     changed = []
@@ -60,4 +61,6 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
         report = jobs.backtest_job(bars, scripts, rules, jobs.TrialsSoFar(1, None), row.seed, str(Path(folder)))
     if report.others_fingerprint != others:
         changed.append("The bars of tickers that the scripts only look at are not those the iteration ran on: imported anew or adjusted.")
+    if report.finer_fingerprint != finer:
+        changed.append("The shorter bars that settle what came first within a bar are not those the iteration ran on.")
     return Replay(same=report.fingerprint == stored, changed=tuple(changed), fingerprint=report.fingerprint, stored_fingerprint=stored)

@@ -8,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.agents.costs import costs_of
 from lab.agents.gaps import covered, new_york_day, unknown_fields
 from lab.agents.jobs import AccountRules, BarsSlice
 from lab.agents.news_files import news_folder
+from lab.backtest.account import Costs
 from lab.errors import LabError
 from lab.store.models import Universe
 
@@ -66,11 +68,13 @@ def vault_slice(universe: Universe, bars: Path, opening_id: int) -> BarsSlice:
     return replace(learning_span(universe, bars), last=universe.last_session, opening_id=opening_id)
 
 
-def account_rules(risk_config: Mapping[str, float]) -> AccountRules:
+def account_rules(risk_config: Mapping[str, float], universe: Universe | None = None) -> AccountRules:
+    """The limits of an agent's risk settings, and the costs of what it trades: the default ones unless a universe is given."""
     return AccountRules(
         max_positions=int(risk_config["max_positions"]),
         max_exposure=float(risk_config["max_exposure"]),
         max_position=float(risk_config["max_position"]),
+        costs=Costs() if universe is None else costs_of(universe),
     )
 
 

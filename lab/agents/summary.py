@@ -50,7 +50,7 @@ def summarise(
         expectancy_r=metrics.expectancy_r,
         average_win=metrics.average_win,
         average_loss=metrics.average_loss,
-        costs_paid=metrics.costs_paid,
+        costs_paid=metrics.costs_paid + result.interest_paid,
         median_risk=_median_risk(result.trades, account.starting_equity),
         starting_equity=account.starting_equity,
         final_equity=days[-1][1] if days else account.starting_equity,
@@ -60,12 +60,17 @@ def summarise(
         costs=costs.in_words(),
         verdict=verdict.word.value,
         verdict_reason=verdict.reason,
-        figures=_figures(metrics, spread, market, deflated, effective),
+        figures=_figures(metrics, spread, market, deflated, effective, result.hung_on_order),
     )
 
 
 def _figures(
-    metrics: Metrics, spread: CurveIntervals | None, market: MarketModel | None, deflated: float | None, effective: float
+    metrics: Metrics,
+    spread: CurveIntervals | None,
+    market: MarketModel | None,
+    deflated: float | None,
+    effective: float,
+    hung_on_order: float | None,
 ) -> tuple[NamedFigure, ...]:
     annual, deepest = (None, None) if spread is None else (Interval(*spread.annual_return), Interval(*spread.max_drawdown))
     found = [
@@ -80,6 +85,7 @@ def _figures(
         NamedFigure("time under water", metrics.time_under_water, "fraction"),
         NamedFigure("exposure", metrics.exposure, "fraction"),
         NamedFigure("turnover", metrics.turnover, "times a year"),
+        NamedFigure("trades hung on the order of prices within a bar", hung_on_order, "fraction"),
         NamedFigure("mean worst excursion", metrics.mae_r, "R"),
         NamedFigure("mean best excursion", metrics.mfe_r, "R"),
         NamedFigure("longest row of wins", float(metrics.longest_win_streak), "count"),

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sqlmodel import select
 
 from lab.agents import sweep_jobs
+from lab.agents.costs import costs_of
 from lab.agents.errors import BadRange, NotThere
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts
 from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, remember_returns, trials_so_far
@@ -49,6 +50,10 @@ class Subject:
     rules: AccountRules
     agent_id: int = NOBODY
     version: str = ""
+
+    def on(self, universe: Universe) -> Subject:
+        """The same, paying what trading this universe costs."""
+        return replace(self, rules=replace(self.rules, costs=costs_of(universe)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,7 @@ def run_sweep(
             raise NotThere("That universe no longer exists.")
         refuse_missing_context(strategy, universe, workspace.bars)
         bars = learning_slice(universe, workspace.bars)
+        subject = subject.on(universe)
     folder = workspace.results / f"sweep-{_key(bars, others_fingerprint(bars, strategy), subject, names, points)}"
     run = _Run(store, executor, subject, bars, names, folder, progress)
     run.measure(points)

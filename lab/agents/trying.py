@@ -53,7 +53,7 @@ def try_scripts(
         bars = learning_slice(universe, workspace.bars)
         before = trials_so_far(session, bars, set()).count
         trials = trials_so_far(session, bars, {strategy.script_hash})
-    rules = account_rules(risk_config(Personality(risk, "", (), ())))
+    rules = account_rules(risk_config(Personality(risk, "", (), ())), universe)
     with tempfile.TemporaryDirectory(prefix="lab-run-") as folder:
         job = executor.submit(jobs.backtest_job, bars, jobs.Scripts(scan, execution), rules, trials, seed, folder)
         try:

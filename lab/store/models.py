@@ -135,6 +135,8 @@ class Universe(SQLModel, table=True):
     """What context is not there (`lab.agents.gaps.Gap`), as it was when bars or news last changed; None where nobody has looked yet."""
     has_news: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     """Whether news of its tickers covers a part of its learning span."""
+    costs: dict[str, float | None] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """What trading it costs, where that differs from the defaults of `lab.backtest.Costs`, by their names; None for those."""
 
 
 class TradingAgent(SQLModel, table=True):

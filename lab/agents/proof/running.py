@@ -202,7 +202,7 @@ def _load(store: Store, run_id: int) -> _Case:
         ).one_or_none()
         if step is None:
             raise CannotIterate("That iteration has no finished backtest to study.")
-        rules = from_json(AccountRules, step.output["rules"]) if "rules" in step.output else account_rules(agent.risk_config)
+        rules = from_json(AccountRules, step.output["rules"]) if "rules" in step.output else account_rules(agent.risk_config, universe)
         session.expunge_all()
     scripts = Scripts(iteration.scan_script, iteration.execution_script)
     return _Case(run_id, ProofKind(row.kind), iteration, agent, universe, rules, scripts, row.opening_id)
