@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         wilson_interval,
     )
     from lab.backtest.sweep import Axis, Method, Point, Range, axes_of, design, result_table
-    from lab.backtest.together import backtest_together, evaluate_together
+    from lab.backtest.together import Together, backtest_together
     from lab.backtest.validation.overfitting import (
         Overfitting,
         SuperiorAbility,
@@ -69,6 +69,7 @@ __all__ = [
     "Range",
     "SkipReason",
     "SuperiorAbility",
+    "Together",
     "axes_of",
     "backtest_overfitting",
     "backtest_together",
@@ -83,7 +84,6 @@ __all__ = [
     "design",
     "different_ideas",
     "effective_trials",
-    "evaluate_together",
     "expected_maximum_sharpe",
     "market_model",
     "probabilistic_sharpe",
@@ -128,7 +128,7 @@ _MODULES = {
     ),
     "sweep": ("Axis", "Method", "Point", "Range", "axes_of", "design", "result_table"),
     "validation.overfitting": ("Overfitting", "SuperiorAbility", "backtest_overfitting", "different_ideas", "superior_ability"),
-    "together": ("backtest_together", "evaluate_together"),
+    "together": ("Together", "backtest_together"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from lab.backtest.errors import BacktestError
 from lab.backtest.reading import count_unusable, segments, wilder_atr
+from lab.script.columns import ticker_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,14 +119,11 @@ def _read(frame: pl.DataFrame) -> ReadBars:
 
 def _tickers(column: pl.Series) -> tuple[list[str], Ints]:
     """The tickers and one past the last row of each; raises _NotInOrder where they are not in order."""
-    if not len(column):
-        return [], np.empty(0, dtype=np.int64)
-    firsts = np.concatenate(([0], (column != column.shift()).arg_true().to_numpy().astype(np.int64)))
-    names = column.gather(firsts).to_list()
+    names, firsts = ticker_runs(column)
     for place, (before, name) in enumerate(pairwise(names), start=1):
         if before >= name:
             raise _NotInOrder(int(firsts[place]))
-    return names, np.append(firsts[1:], len(column))
+    return names, np.append(firsts[1:], len(column)) if names else firsts
 
 
 def _usable(frame: pl.DataFrame) -> Bools:

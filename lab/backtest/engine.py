@@ -41,7 +41,7 @@ from lab.backtest.errors import BacktestError
 from lab.backtest.logs import Log
 from lab.backtest.loop import VERSION, Loop, Market
 from lab.backtest.metrics import measure
-from lab.backtest.result import BacktestResult, fingerprint
+from lab.backtest.result import BacktestResult
 from lab.backtest.signals import prepare
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from lab.backtest.bars import ReadBars
     from lab.backtest.finer import FinerBars
     from lab.backtest.plan import Plan, PlannedStrategy
+    from lab.backtest.signals import Prepared
 
 ENGINE_VERSION = VERSION
 """Goes up when the same inputs could give another trade; stored with every result."""
@@ -73,9 +74,15 @@ def run_backtest(
     no sense; a frame without bars or without signals is no error. `read` spares reading the same bars again for each of several
     strategies (see `lab.backtest.together`); `finer` are shorter bars of the same tickers (see `lab.backtest.finer`).
     """
-    plan = strategy.plan
+    _check(strategy.plan)
+    return run_prepared(strategy.plan, prepare(evaluated, strategy.plan, read), account, costs, evaluated.height, finer)
+
+
+def run_prepared(
+    plan: Plan, prepared: Prepared, account: Account, costs: Costs, bar_count: int, finer: FinerBars | None = None
+) -> BacktestResult:
+    """As `run_backtest`, from what it reads of an evaluated frame of `bar_count` bars."""
     _check(plan)
-    prepared = prepare(evaluated, plan, read)
     bars, signals = prepared.bars, prepared.signals
     atr = bars.atr if costs.slippage_atr else None
     within = None if finer is None else finer.within(bars)
@@ -89,8 +96,7 @@ def run_backtest(
         skips=skips,
         equity=equity,
         funnel=log.funnel(prepared.without_price.height),
-        metrics=measure(trades, equity, account.starting_equity, evaluated.height),
-        fingerprint=fingerprint(trades, fills, skips, equity),
+        metrics=measure(trades, equity, account.starting_equity, bar_count),
         engine_version=ENGINE_VERSION,
         interest_paid=float(log.interest.sum()),
     )

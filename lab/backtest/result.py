@@ -38,11 +38,14 @@ class BacktestResult:
     funnel: dict[str, int]
     """"signals", "trades", then each skip reason that occurred; signals = trades + skips."""
     metrics: Metrics
-    fingerprint: str
-    """SHA-256 over trades, fills, skips and equity: another value means another result."""
     engine_version: str
     interest_paid: float = 0.0
     """Dollars, on what the account owed; not part of any trade's costs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over trades, fills, skips and equity: another value means another result."""
+        return fingerprint(self.trades, self.fills, self.skips, self.equity.select("session", "equity"))
 
     @property
     def hung_on_order(self) -> float | None:
@@ -63,8 +66,12 @@ def fingerprint(*frames: pl.DataFrame) -> str:
             if column.dtype.is_numeric() or column.dtype.is_temporal():
                 values = column.to_physical()
                 kind = "<f8" if values.dtype.is_float() else "<i8"
-                digest.update(values.is_null().to_numpy().tobytes())
-                digest.update(values.fill_null(0).to_numpy().astype(np.dtype(kind)).tobytes())
+                if values.null_count():
+                    digest.update(values.is_null().to_numpy().tobytes())
+                    values = values.fill_null(0)
+                else:
+                    digest.update(bytes(len(values)))
+                digest.update(values.to_numpy().astype(np.dtype(kind), copy=False).tobytes())
             elif column.dtype == pl.Boolean:
                 digest.update(column.to_numpy().tobytes())
             else:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lab.backtest.bars import Bools, Floats, Ints
     from lab.backtest.plan import Plan
 
-_TARGETS = ("target", "target_2", "target_3")
+TARGETS = ("target", "target_2", "target_3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def prepare(evaluated: pl.DataFrame, plan: Plan, read: ReadBars | None = None) -
     directions = [direction for direction in Direction if f"signal.{direction}" in evaluated.columns]
     if not directions:
         raise BacktestError("The evaluated bars have neither a signal.long nor a signal.short column: the scan must assign long or short.")
-    said = ["stop", *_TARGETS[: len(plan.fractions)]]
+    said = ["stop", *TARGETS[: len(plan.fractions)]]
     said += ["exit"] if plan.has_exit else []
     said += ["trail"] if plan.has_trail else []
     said += ["entry_price"] if plan.entry_kind != "at_open" else []
@@ -124,7 +124,7 @@ def _signals(frame: pl.DataFrame, bars: Bars, plan: Plan, directions: list[Direc
         ends=np.searchsorted(row, bars.ticker_ends),
         score=np.where(np.isnan(score), -np.inf, score),
         stop=said("stop"),
-        target=np.array([said(name) for name in _TARGETS[: len(plan.fractions)]]).reshape(len(plan.fractions), len(row)),
+        target=np.array([said(name) for name in TARGETS[: len(plan.fractions)]]).reshape(len(plan.fractions), len(row)),
         entry=said("entry_price") if plan.entry_kind != "at_open" else None,
         size=said("size") if plan.size_kind != "risk" else None,
         long_exit=per_bar(Direction.LONG, "exit", plan.has_exit, _flags),

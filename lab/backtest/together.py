@@ -3,93 +3,123 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from lab.backtest.bars import read_bars
-from lab.backtest.engine import run_backtest
+from lab.backtest.engine import run_prepared
 from lab.backtest.errors import BacktestError
-from lab.script.nodes import Node, reachable
+from lab.backtest.reading import merged
+from lab.backtest.reasons import Direction
+from lab.backtest.signals import TARGETS, Prepared, Signals
+from lab.script.sparse import ManyStrategies
 from lab.script.strategy import traded_bars
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lab.backtest.account import Account, Costs
-    from lab.backtest.bars import Ints
+    from lab.backtest.bars import Bools, Floats, Ints
+    from lab.backtest.finer import FinerBars
+    from lab.backtest.plan import Plan
     from lab.backtest.result import BacktestResult
     from lab.script import Strategy
+    from lab.script.sparse import Signals as Found
 
 
-def backtest_together(strategies: Sequence[Strategy], frame: pl.DataFrame, account: Account, costs: Costs) -> Iterator[BacktestResult]:
+def backtest_together(
+    strategies: Sequence[Strategy], frame: pl.DataFrame, account: Account, costs: Costs, finer: FinerBars | None = None
+) -> Iterator[BacktestResult]:
     """For each strategy in order, the result `run_backtest` gives for it alone, each with an account of its own.
 
-    Raises what `evaluate_together` and `run_backtest` raise.
+    Raises what `Together` and its `run` raise.
     """
-    read = read_bars(traded_bars(frame))
-    for strategy, evaluated in zip(strategies, evaluate_together(strategies, frame), strict=True):
-        yield run_backtest(strategy, evaluated, account, costs, read)
+    yield from Together(frame).run(strategies, account, costs, finer)
 
 
-def evaluate_together(strategies: Sequence[Strategy], frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """For each strategy in order, the bars with the columns a backtest reads: the same values as from its own `evaluate`.
+class Together:
+    """Bars on which strategies are tested, pass after pass; what a pass had in common is there for the next."""
 
-    What the strategies have in common, from an average to a whole scan, is computed once; the named lines of the scan are left
-    out. All distinct columns are held in memory at once: 8 bytes a bar for a price, an eighth of one for a condition.
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """Raises BacktestError for bars that are not sorted by ticker and time."""
+        own = traded_bars(frame)
+        self._read = read_bars(own)
+        self._many = ManyStrategies(frame)
+        self._frame = frame
+        self._bar_count = own.height
+        self._traded: Bools | None = frame["traded"].to_numpy() if "traded" in frame.columns else None
+        self._kept = self._traded
+        if self._read.usable is not None:
+            self._kept = np.ones(frame.height, dtype=np.bool_) if self._traded is None else self._traded.copy()
+            self._kept[self._kept] = self._read.usable
+        self._place: Ints | None = None if self._kept is None else np.cumsum(self._kept) - 1
 
-    Raises what `Strategy.evaluate` raises, and BacktestError without strategies.
-    """
-    if not strategies:
-        raise BacktestError("There is no strategy to evaluate.")
-    merged = _Merged()
-    wanted: list[list[tuple[str, str]]] = []
-    for strategy in strategies:
-        outputs = [(name, node) for name, node in strategy.outputs if not name.startswith("scan.")]
-        columns = merged.columns([node for _, node in outputs])
-        wanted.append([(name, column) for (name, _), column in zip(outputs, columns, strict=True)])
-    # No name of its own for a signal or a score: their warm-up and their blanks are each strategy's, and follow below.
-    pass_over = replace(strategies[0], outputs=tuple(merged.outputs.items()), warm_up_bars=0)
-    computed = traded_bars(pass_over.evaluate(frame))
-    frame = traded_bars(frame)
-    bar_number = _bar_numbers(frame)
-    for strategy, names in zip(strategies, wanted, strict=True):
-        warm = pl.Series(bar_number >= strategy.warm_up_bars)
-        yield frame.with_columns(_finished(name, computed[column], warm) for name, column in names)
+    def run(
+        self, strategies: Sequence[Strategy], account: Account, costs: Costs, finer: FinerBars | None = None
+    ) -> Iterator[BacktestResult]:
+        """The result of each strategy in order, each with an account of its own.
 
+        Until the last is through, a byte a bar is held for each condition that differs between them, and 8 for each number that can't
+        be computed at the signals alone.
 
-def _finished(name: str, values: pl.Series, warm: pl.Series) -> pl.Series:
-    if name.startswith("signal."):
-        values = values & warm
-    elif name == "score":
-        values = values.fill_null(0.0)
-    return values.alias(name)
+        Raises what `Strategy.evaluate` and `run_backtest` raise, and BacktestError without strategies.
+        """
+        if not strategies:
+            raise BacktestError("There is no strategy to evaluate.")
+        for strategy, found in zip(strategies, self._many.evaluate(strategies), strict=True):
+            prepared = Prepared(self._read.bars, self._signals(found, strategy.plan), self._without_price(found))
+            yield run_prepared(strategy.plan, prepared, account, costs, self._bar_count, finer)
 
+    def _signals(self, found: Found, plan: Plan) -> Signals:
+        """The signals on bars that can be traded at, as the account meets them."""
+        kept = {side: np.ones(len(at), dtype=np.bool_) if self._kept is None else self._kept[at] for side, at in found.rows.items()}
+        rows = {side: (at if self._place is None else self._place[at])[kept[side]] for side, at in found.rows.items()}
+        none = np.empty(0, dtype=np.int64)
+        row, is_short, conflicting = merged(rows.get(Direction.LONG, none), rows.get(Direction.SHORT, none))
+        places = {Direction.LONG: np.flatnonzero(is_short == 0), Direction.SHORT: np.flatnonzero(is_short)}
 
-def _bar_numbers(frame: pl.DataFrame) -> Ints:
-    """Per row, how many bars of its ticker came before; the frame is sorted by ticker."""
-    lengths = frame["ticker"].rle().struct.field("len").to_numpy().astype(np.int64)
-    numbers: Ints = np.arange(frame.height, dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return numbers
+        def said(values: dict[str, Floats], name: str) -> Floats:
+            every = np.full(len(row), np.nan)
+            for side in rows:
+                every[places[Direction(side)]] = values[f"{side}{name}"][kept[side]]
+            return every
 
+        def per_bar(side: Direction, name: str, wanted: bool, kind: Any) -> NDArray[Any] | None:
+            if not wanted:
+                return None
+            values = found.per_bar.get(f"{side}.{name}")
+            if values is None or not len(values):
+                # A direction without signals is never asked; an empty array could not even be pointed at.
+                return np.zeros(1, dtype=kind)
+            return values if self._kept is None else values[self._kept]
 
-class _Merged:
-    """The expressions of several strategies in one graph, each distinct one once."""
+        targets = TARGETS[: len(plan.fractions)]
+        return Signals(
+            row=row,
+            is_short=is_short,
+            conflicting=conflicting,
+            ends=np.searchsorted(row, self._read.bars.ticker_ends),
+            score=said(found.scores, ""),
+            stop=said(found.prices, ".stop"),
+            target=np.array([said(found.prices, f".{name}") for name in targets]).reshape(len(targets), len(row)),
+            entry=said(found.prices, ".entry_price") if plan.entry_kind != "at_open" else None,
+            size=said(found.prices, ".size") if plan.size_kind != "risk" else None,
+            long_exit=per_bar(Direction.LONG, "exit", plan.has_exit, np.uint8),
+            short_exit=per_bar(Direction.SHORT, "exit", plan.has_exit, np.uint8),
+            long_trail=per_bar(Direction.LONG, "trail", plan.has_trail, np.float64),
+            short_trail=per_bar(Direction.SHORT, "trail", plan.has_trail, np.float64),
+        )
 
-    def __init__(self) -> None:
-        self.outputs: dict[str, Node] = {}
-        """Column name -> its node; "=" stands in no name of a script or a frame."""
-        self._known: dict[tuple[object, ...], Node] = {}
-
-    def columns(self, roots: list[Node]) -> list[str]:
-        """The columns that will hold these nodes of one strategy."""
-        moved: dict[int, Node] = {}
-        for node in reachable(roots):
-            parts = tuple(moved[part.index] for part in node.parts)
-            key = (node.op, node.kind, node.name, repr(node.value), tuple(part.index for part in parts))
-            if key not in self._known:
-                self._known[key] = replace(node, index=len(self._known), parts=parts)
-            moved[node.index] = self._known[key]
-        found = [moved[root.index] for root in roots]
-        self.outputs.update((f"={node.index}", node) for node in found)
-        return [f"={node.index}" for node in found]
+    def _without_price(self, found: Found) -> pl.DataFrame:
+        """Signals on bars without usable prices."""
+        schema: dict[str, Any] = {"ticker": pl.String, "direction": pl.String, "signal_at": self._frame.schema["timestamp"]}
+        if self._read.usable is None or self._kept is None:
+            return pl.DataFrame(schema=schema)
+        parts = []
+        for side, at in found.rows.items():
+            lost = at[~self._kept[at] if self._traded is None else self._traded[at] & ~self._kept[at]]
+            part = self._frame.select("ticker", "timestamp")[lost]
+            parts.append(part.select("ticker", pl.lit(str(side)).alias("direction"), pl.col("timestamp").alias("signal_at")))
+        return pl.concat(parts)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from lab.script.columns import Floats, Integers
     from lab.script.strategy import Strategy
 
-_AT_SIGNALS = (".stop", ".target", ".target_2", ".target_3", ".entry_price", ".size")
+_AT_SIGNALS = ("stop", "target", "target_2", "target_3", "entry_price", "size")
+_PER_BAR = ("exit", "trail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,8 @@ class Signals:
     """"long.stop" and so on: the column's values at the rows of its direction, not-a-number where missing."""
     scores: dict[str, Floats]
     """The score at those rows."""
-    exits: dict[str, Integers]
-    """Rows at whose close the exit rule holds; without one, none."""
-    trails: dict[str, Floats]
-    """The trailing stop's distance on every bar, for strategies that have one."""
+    per_bar: dict[str, NDArray[Any]]
+    """"long.exit": a byte a row, 1 where the exit rule is known to hold; "long.trail": a number a row, not-a-number where missing."""
 
 
 class ManyStrategies:
@@ -73,7 +72,7 @@ class ManyStrategies:
         wanted: dict[int, Node] = {}
         for outputs in merged:
             for name, node in outputs.items():
-                found = _beneath(node) if name == "score" or name.endswith(_AT_SIGNALS) else [node]
+                found = _beneath(node) if name == "score" or name.partition(".")[2] in _AT_SIGNALS else [node]
                 wanted.update((one.index, one) for one in found if one.op is not Op.CONSTANT)
         values = self._values(wanted, merged)
         return [self._signals(strategy, outputs, values) for strategy, outputs in zip(strategies, merged, strict=True)]
@@ -118,25 +117,28 @@ class ManyStrategies:
     def _signals(self, strategy: Strategy, outputs: dict[str, Node], values: dict[int, NDArray[Any]]) -> Signals:
         rows = {side: self._rows(outputs[f"signal.{side}"], values, strategy.warm_up_bars) for side in strategy.directions}
         prices: dict[str, Floats] = {}
+        per_bar: dict[str, NDArray[Any]] = {}
         for name, node in outputs.items():
-            if name.endswith(_AT_SIGNALS):
-                prices[name] = self._at(node, rows[name.partition(".")[0]], values)
+            side, _, what = name.partition(".")
+            if what in _AT_SIGNALS:
+                prices[name] = self._at(node, rows[side], values)
+            elif what in _PER_BAR:
+                whole = self._whole(node, values)
+                per_bar[name] = whole if node.kind is not Kind.CONDITION else whole & 1
         scores = {side: np.nan_to_num(self._at(outputs["score"], at, values), nan=0.0) for side, at in rows.items()}
-        exits = {side: self._rows(outputs[f"{side}.exit"], values, 0) for side in strategy.directions if f"{side}.exit" in outputs}
-        trails = {side: self._column(outputs[f"{side}.trail"], values) for side in strategy.directions if f"{side}.trail" in outputs}
-        none = np.empty(0, dtype=np.int64)
-        return Signals(rows, prices, scores, {side: exits.get(side, none) for side in strategy.directions}, trails)
+        return Signals(rows, prices, scores, per_bar)
 
-    def _column(self, node: Node, values: dict[int, NDArray[Any]]) -> Floats:
-        """A node's values on all bars."""
-        if node.op is Op.CONSTANT:
-            return np.full(len(self._bars.times), node.value, dtype=np.float64)
-        found: Floats = values[node.index]
-        return found
+    def _whole(self, node: Node, values: dict[int, NDArray[Any]]) -> NDArray[Any]:
+        if node.op is Op.FIELD:
+            return self._bars.array(node.name)
+        if node.op is not Op.CONSTANT:
+            return values[node.index]
+        condition = node.kind is Kind.CONDITION
+        return np.full(len(self._bars.times), np.uint8(1 if node.value else 2)) if condition else np.full(len(self._bars.times), node.value)
 
     def _rows(self, node: Node, values: dict[int, NDArray[Any]], warm_up_bars: int) -> Integers:
         bars = self._bars
-        held = np.full(len(bars.times), np.uint8(1 if node.value else 2)) if node.op is Op.CONSTANT else values[node.index]
+        held = self._whole(node, values)
         rows = np.empty(max(1024, len(held) // 32), dtype=np.int64)
         count = rows_held(held, bars.firsts, bars.lengths, warm_up_bars, rows)
         if count > len(rows):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from lab.backtest import Account, BacktestError, Costs, run_backtest
 from lab.backtest.sweep import METRICS, result_table
-from lab.backtest.together import backtest_together, evaluate_together
+from lab.backtest.together import Together, backtest_together
 from lab.errors import LabError
-from lab.script import Strategy, compile_strategy
+from lab.script import Strategy, compile_strategy, traded_bars
 from tests.script.bars import make_bars
 
 SCAN = """near = low <= vwap() * (1 + param(0.1, low=0, high=1) / 100) and close > vwap()
@@ -40,22 +41,30 @@ def test_together_is_the_same_as_alone_to_the_bit(damaged: bool) -> None:
     many = strategies()
     assert len({strategy.warm_up_bars for strategy in many}) > 2, "each has a warm-up of its own"
     results = backtest_together(many, frame, Account(), Costs())
-    for strategy, together, result in zip(many, evaluate_together(many, frame), results, strict=True):
-        alone = strategy.evaluate(frame)
-        assert together.columns == [name for name in alone.columns if not name.startswith("scan.")]
-        assert together.equals(alone.select(together.columns))
-        accounts = [run_backtest(strategy, evaluated, Account(), Costs()) for evaluated in (alone, together)]
-        assert accounts[0].funnel["signals"] > 0
-        assert accounts[0].fingerprint == accounts[1].fingerprint == result.fingerprint
-        assert (accounts[0].funnel, accounts[0].metrics) == (result.funnel, result.metrics)
+    passes = Together(frame)
+    again = [result for start in range(0, len(many), 3) for result in passes.run(many[start : start + 3], Account(), Costs())]
+    for strategy, result, one in zip(many, results, again, strict=True):
+        alone = run_backtest(strategy, strategy.evaluate(frame), Account(), Costs())
+        assert alone.funnel["signals"] > 0
+        assert alone.fingerprint == result.fingerprint == one.fingerprint
+        assert (alone.funnel, alone.metrics) == (result.funnel, result.metrics) == (one.funnel, one.metrics)
+
+
+def test_tickers_that_are_only_looked_at_are_not_traded() -> None:
+    frame = make_bars(tickers=3, damaged=True)
+    looked_at = frame.with_columns(traded=pl.col("ticker") != "T01")
+    for strategy, result in zip(strategies(), backtest_together(strategies(), looked_at, Account(), Costs()), strict=True):
+        alone = run_backtest(strategy, traded_bars(strategy.evaluate(looked_at)), Account(), Costs())
+        assert alone.fingerprint == result.fingerprint
+        assert "T01" not in result.trades["ticker"]
 
 
 def test_what_one_of_them_lacks_is_said() -> None:
     wants = compile_strategy("long = close > prev_day.high", "entry = at_open()\nstop = low\n")
     with pytest.raises(LabError, match=r"prev_day\.high"):
-        list(evaluate_together([compile_strategy(SIMPLE, FIXED), wants], make_bars().drop("prev_day.high")))
+        list(backtest_together([compile_strategy(SIMPLE, FIXED), wants], make_bars().drop("prev_day.high"), Account(), Costs()))
     with pytest.raises(BacktestError):
-        list(evaluate_together([], make_bars()))
+        list(backtest_together([], make_bars(), Account(), Costs()))
     with pytest.raises(BacktestError, match="not sorted"):
         list(backtest_together(strategies(), make_bars().reverse(), Account(), Costs()))
 

@@ -46,8 +46,8 @@ def test_signals_and_prices_are_those_of_the_columns(damaged: bool, chunk: int) 
             rows = columns[f"signal.{side}"].arg_true().to_numpy()
             assert signals.rows[side].tolist() == rows.tolist()
             np.testing.assert_array_equal(signals.scores[side], columns["score"].to_numpy()[rows])
-            exits = columns[f"{side}.exit"].arg_true().to_list() if strategy.plan.has_exit else []
-            assert signals.exits[side].tolist() == exits
+            if strategy.plan.has_exit:
+                np.testing.assert_array_equal(signals.per_bar[f"{side}.exit"], columns[f"{side}.exit"].to_numpy())
             for name in ("stop", "target", "entry_price"):
                 if f"{side}.{name}" in columns.columns:
                     np.testing.assert_array_equal(signals.prices[f"{side}.{name}"], columns[f"{side}.{name}"].to_numpy()[rows])
