@@ -92,7 +92,7 @@ def _sound(match: re.Match[str], values: Iterable[tuple[float, str]], plain: set
     number, decimals = float(digits), len(digits.partition(".")[2])
     unit = match["unit"].strip()
     half = 0.5 * 10**-decimals * (1 + 1e-9)
-    if not unit and not match["dollar"].endswith("$") and number in plain:
+    if unit in ("", "x", "times") and not match["dollar"].endswith("$") and number in plain:
         return True
     if re.search(rf"(?<![\d.]){re.escape(digits)}(?![\d.])", bounds):
         return True
