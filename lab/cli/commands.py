@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import calibrate, care, demo, fetching, listing, proof, run, scripts, sweep, usage
+from lab.cli import calibrate, care, demo, fetching, listing, proof, run, scripts, sweep, universes, usage
 from lab.cli.program import open_program
 from lab.settings import Settings
 from lab.work.claude import claude_settings
@@ -37,7 +37,9 @@ data = typer.Typer(help="Import or fetch bars and see what is cached.", no_args_
 app.add_typer(data, name="data")
 fetching.register(data)
 care.register(data)
+universes.register(data)
 app.add_typer(scripts.app, name="script")
+app.add_typer(universes.app, name="universes")
 app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method grid --points 30')(sweep.sweep_command)
 app.command("study", epilog="Example: lab study 12 walk-forward")(proof.study_command)
 app.command("report", epilog="Example: lab report 12 --html sheet.html")(proof.report_command)

@@ -88,6 +88,8 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
     if result is not None:
         print()
         print_result(result)
+    for sentence in view.universe.missing_context:
+        print(f"Not known here: {sentence}")
     if view.analysis:
         print(f"\n{view.analysis}")
         cited = [row for row in view.evidence if f"[{row.id}]" in view.analysis]
