@@ -13,6 +13,7 @@ import polars as pl
 from lab.backtest.errors import BacktestError
 from lab.backtest.reading import count_unusable, segments, wilder_atr
 from lab.script.columns import ticker_runs
+from lab.script.threads import both
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,12 +107,18 @@ class _NotInOrder(Exception):
 
 def _read(frame: pl.DataFrame) -> ReadBars:
     """Raises _NotInOrder for the first row that is not after the one before it."""
-    names, ends = _tickers(frame["ticker"])
     at, day = _times(frame), frame["session"].to_physical().to_numpy()
-    starts, disorder = segments(at, day, ends)
-    if disorder >= 0:
-        raise _NotInOrder(disorder)
-    if not count_unusable(*(floats(frame, name) for name in ("open", "high", "low", "close"))):
+    prices = [floats(frame, name) for name in ("open", "high", "low", "close")]
+
+    def in_order() -> tuple[list[str], Ints, Ints]:
+        names, ends = _tickers(frame["ticker"])
+        starts, disorder = segments(at, day, ends)
+        if disorder >= 0:
+            raise _NotInOrder(disorder)
+        return names, ends, starts
+
+    (names, ends, starts), unusable = both(in_order, lambda: count_unusable(*prices))
+    if not unusable:
         return ReadBars(_bars(frame, names, ends, at, day, starts), None)
     usable = _usable(frame)
     return ReadBars(_read(frame.filter(pl.Series(usable)).rechunk()).bars, usable)
