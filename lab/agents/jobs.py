@@ -105,7 +105,7 @@ class BacktestReport:
     others_fingerprint: str = ""
     """Of the bars of tickers that were only looked at; empty without any."""
     finer_fingerprint: str = ""
-    """Of the shorter bars that could settle what came first within a bar; empty without any."""
+    """Of the shorter bars that were asked what came first within a bar; empty where none were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
 
     strategy, evaluated = _evaluated(bars, scripts)
     account, costs = account_of(rules)
-    result = _run(bars, strategy, evaluated, account, costs)
+    result, asked_finer = _run(bars, strategy, evaluated, account, costs)
     out = Path(folder)
     write_output(out, TRADES, result.trades)
     write_output(out, SKIPS, result.skips)
@@ -220,7 +220,7 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
     return BacktestReport(
         others_fingerprint=others_fingerprint(bars, strategy),
-        finer_fingerprint=finer_fingerprint(bars),
+        finer_fingerprint=finer_fingerprint(bars) if asked_finer else "",
         summary=summary,
         fingerprint=result.fingerprint,
         engine_version=ENGINE_VERSION,
@@ -251,7 +251,7 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
     """Test a changed strategy against the stored result of the version it changes, on the same days."""
     strategy, evaluated = _evaluated(bars, scripts, remember=False)
     account, costs = account_of(rules)
-    result = _run(bars, strategy, evaluated, account, costs)
+    result, _ = _run(bars, strategy, evaluated, account, costs)
     parent = read_output(Path(parent_folder), EQUITY)
     split = selection_until(parent)
     return VariantReport(
@@ -369,18 +369,19 @@ def daily_sharpe(equity: pl.DataFrame) -> float | None:
     return None if annual is None else annual / 252**0.5
 
 
-def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> BacktestResult:
+def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> tuple[BacktestResult, bool]:
+    """The result, and whether shorter bars were asked what came first."""
     import polars as pl
 
     from lab.backtest import run_backtest
 
     result = run_backtest(strategy, evaluated, account, costs)
-    if result.hung_on_order:
-        # Only then could shorter bars change anything, and only then are they read.
-        finer = finer_bars(bars)
-        result = result if finer is None else run_backtest(strategy, evaluated, account, costs, finer=finer)
+    # Only where a trade hung on it could shorter bars change anything, and only then are they read.
+    finer = finer_bars(bars) if result.hung_on_order else None
+    if finer is not None:
+        result = run_backtest(strategy, evaluated, account, costs, finer=finer)
     starting = result.equity.with_columns(pl.lit(account.starting_equity).alias("starting_equity"))
-    return replace(result, equity=starting)
+    return replace(result, equity=starting), finer is not None
 
 
 def account_of(rules: AccountRules) -> tuple[Account, Costs]:

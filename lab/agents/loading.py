@@ -83,12 +83,11 @@ def _finer(bars: BarsSlice) -> tuple[str, list[str]]:
     from lab.market import BarsCache
     from lab.market.timeframes import timeframe_minutes
 
-    cache, own = BarsCache(Path(bars.folder)), timeframe_minutes(bars.timeframe)
+    own, wanted = timeframe_minutes(bars.timeframe), set(bars.tickers)
     found: dict[str, list[str]] = {}
-    for ticker in bars.tickers:
-        for timeframe, is_cached in cache.readable(ticker).items():
-            if is_cached and timeframe_minutes(timeframe) < own:
-                found.setdefault(timeframe, []).append(ticker)
+    for series in BarsCache(Path(bars.folder)).coverage():
+        if series.ticker in wanted and timeframe_minutes(series.timeframe) < own:
+            found.setdefault(series.timeframe, []).append(series.ticker)
     if not found:
         return "", []
     return min(found.items(), key=lambda one: (-len(one[1]), timeframe_minutes(one[0])))

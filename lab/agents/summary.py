@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from lab.agents.proof.rules import MIN_TRADES, Word, deflate, learning_verdict
-from lab.agents.views import Interval, NamedFigure, ResultSummary
+from lab.agents.views import HUNG_ON_ORDER, Interval, NamedFigure, ResultSummary
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +85,7 @@ def _figures(
         NamedFigure("time under water", metrics.time_under_water, "fraction"),
         NamedFigure("exposure", metrics.exposure, "fraction"),
         NamedFigure("turnover", metrics.turnover, "times a year"),
-        NamedFigure("trades hung on the order of prices within a bar", hung_on_order, "fraction"),
+        NamedFigure(HUNG_ON_ORDER, hung_on_order, "fraction"),
         NamedFigure("mean worst excursion", metrics.mae_r, "R"),
         NamedFigure("mean best excursion", metrics.mfe_r, "R"),
         NamedFigure("longest row of wins", float(metrics.longest_win_streak), "count"),

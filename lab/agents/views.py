@@ -55,6 +55,10 @@ class DetectedPersonality:
     """Words of the instructions that speak of trading but changed nothing."""
 
 
+HUNG_ON_ORDER = "trades hung on the order of prices within a bar"
+"""The figure that says how many: where neither the bar nor shorter ones show what came first, the worse is assumed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
     """The measured result of one strategy version on one learning span, after costs."""

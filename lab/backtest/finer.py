@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,9 +35,16 @@ class FinerBars:
     frame: pl.DataFrame
     minutes: int
     """Length of the run's own bars: those of the same session that start within so many minutes of a bar's start lie in it."""
+    _found: list[tuple[Bars, Within]] = field(default_factory=list, repr=False, compare=False)
+    """For the bars asked last: runs on the same ones follow each other."""
 
     def within(self, bars: Bars) -> Within:
         """Which of them lie in each bar. Raises BacktestError where they are not sorted or a bar stands twice."""
+        if not self._found or self._found[0][0] is not bars:
+            self._found[:] = [(bars, self._within(bars))]
+        return self._found[0][1]
+
+    def _within(self, bars: Bars) -> Within:
         read = read_bars(self.frame).bars
         keys = _keys(read)
         own = _keys(bars)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from lab.agents.views import Change, ResultSummary
+from lab.agents.views import HUNG_ON_ORDER, Change, ResultSummary
 from lab.tui.text import (
     TONE_STYLES,
     Tone,
@@ -67,6 +67,8 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
             _line("Signals", f"{result.signals:,}", ("no trades, so there is nothing to measure", muted)),
             _line("Costs", "none", (clean(result.costs), muted)),
         ]
+    hung = next((figure.value for figure in result.figures if figure.name == HUNG_ON_ORDER), None)
+    unsettled = [_line("Unsettled", percent(hung), ("of the trades: stop or target first? the worse was taken", muted))] if hung else []
     taken = [] if result.median_risk is None else [_line("Risk taken", percent(result.median_risk, 2), ("median a trade", muted))]
     return [
         (verdict, _LABEL),
@@ -77,6 +79,7 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
         _line("Drawdown", percent(result.max_drawdown), ("the deepest fall from a high", muted)),
         _line("Expectancy", f"{number(result.expectancy_r)} R", (f"a trade; profit factor {number(result.profit_factor)}", muted)),
         *taken,
+        *unsettled,
         _line("Costs", dollars(result.costs_paid), (clean(result.costs), muted)),
     ]
 
