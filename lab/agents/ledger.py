@@ -27,6 +27,8 @@ NULL_ARM = "null arm"
 """A random variant beside an agent's: recorded, but no try at a strategy, for its scripts are never kept or shown."""
 MOST_RETURNS = 1_000
 """So many variants are compared for likeness; further ones count as ideas of their own."""
+BESIDE = -1
+"""The iteration's id of a trial of the null arm: apart, so that the same scripts still become a trial when somebody tries them."""
 NOBODY = 0
 """The agent's id of a trial by a person without one, and the iteration's id of a trial outside iterations: real ids begin at 1."""
 
@@ -78,7 +80,7 @@ def record_own_trial(
         session,
         Trial(
             agent_id=agent_id,
-            iteration_id=NOBODY,
+            iteration_id=BESIDE if purpose == NULL_ARM else NOBODY,
             universe_id=universe_id,
             script_hash=script_hash,
             data_fingerprint=data_fingerprint,

@@ -113,7 +113,7 @@ def shuffled(raw: pl.DataFrame, daily: pl.DataFrame | None, bars: BarsSlice, see
     from lab.market.timeframes import timeframe_minutes
 
     minutes = None if bars.timeframe == DAILY else _BLOCK_BARS * timeframe_minutes(bars.timeframe)
-    mixed = block_shuffled(raw.select(BARS_SCHEMA), seed, block_minutes=minutes)
+    mixed = block_shuffled(raw.select(list(BARS_SCHEMA)), seed, block_minutes=minutes)
     days = mixed.group_by("ticker", "session", maintain_order=True).agg(
         pl.col("timestamp").first(),
         pl.col("open").first(),
@@ -127,7 +127,8 @@ def shuffled(raw: pl.DataFrame, daily: pl.DataFrame | None, bars: BarsSlice, see
     made = days.select(pl.col(name).cast(kind) for name, kind in BARS_SCHEMA.items())
     if daily is not None:
         # what lies before the span, and the VIX, stay as they were
-        made = pl.concat([made, daily.select(BARS_SCHEMA).join(made, on=["ticker", "session"], how="anti")]).sort("ticker", "timestamp")
+        rest = daily.select(list(BARS_SCHEMA)).join(made, on=["ticker", "session"], how="anti")
+        made = pl.concat([made, rest]).sort("ticker", "timestamp")
     known = set(made["ticker"].unique())
     market, vix = (ticker if ticker in known else None for ticker in (bars.market_ticker, bars.vix_ticker))
     return with_context(mixed, made, bars.tickers, bars.timeframe, market, vix, USUAL_CONTEXT)

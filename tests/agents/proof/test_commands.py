@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from lab.agents.service import Lab
-from lab.agents.views import IterationView
 from lab.cli.commands import app
 from lab.work import worker
 
@@ -21,10 +19,9 @@ def command(lab: Lab, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_a_study_is_done_by_a_worker_and_read_in_the_report(
-    lab: Lab, agent_id: int, learn: Callable[..., IterationView], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    iteration_id = learn(lab, agent_id).row.id
+def test_a_study_is_done_by_a_worker_and_read_in_the_report(learned: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, agent_id = learned, 1
+    iteration_id = lab.iteration(1).row.id
     lab.proof.ask("robustness", iteration_id)
     lab.proof.open_vault(agent_id)
     asyncio.run(worker.run(lab.workspace.home, drain=True, processes=1))
@@ -49,10 +46,8 @@ def test_a_study_is_done_by_a_worker_and_read_in_the_report(
     assert "can't be written" in str(refused.exception)
 
 
-def test_graduating_shows_the_checklist_and_keeps_the_vault_shut_unless_told(
-    lab: Lab, agent_id: int, learn: Callable[..., IterationView], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    learn(lab, agent_id)
+def test_graduating_shows_the_checklist_and_keeps_the_vault_shut_unless_told(learned: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = learned
     listed = command(lab, monkeypatch, "graduate", "vwap guardian", "--set", "least_trades=40")
     assert listed.exit_code == 0, listed.output
     assert "least_trades" in listed.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -11,10 +10,9 @@ from sqlalchemy import exc, text
 from sqlmodel import select
 
 from lab.agents.jobs import TrialsSoFar
-from lab.agents.ledger import NOBODY, Place, record_own_trial, trials_so_far, trials_within
+from lab.agents.ledger import NOBODY, NULL_ARM, Place, record_own_trial, trials_so_far, trials_within
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice, learning_span
-from lab.agents.views import IterationView
 from lab.store.models import Trial, TrialOutcome, Universe
 
 
@@ -49,8 +47,8 @@ def count(lab: Lab, universe_id: int, fingerprint: str = "") -> TrialsSoFar:
         return trials_so_far(session, replace(span, fingerprint=fingerprint), set())
 
 
-def test_what_an_agent_tried_counts_for_all_after_it_is_deleted(lab: Lab, agent_id: int, learn: Callable[..., IterationView]) -> None:
-    learn(lab, agent_id)
+def test_what_an_agent_tried_counts_for_all_after_it_is_deleted(learned: Lab) -> None:
+    lab, agent_id = learned, 1
     with lab.store.read() as session:
         bars = learning_slice(session.get_one(Universe, 1), lab.workspace.bars)
         before = trials_so_far(session, bars, set())
@@ -112,3 +110,11 @@ def test_a_run_by_nobody_is_one_trial_however_often(lab: Lab) -> None:
     with lab.store.read() as session:
         (row,) = session.exec(select(Trial)).all()
     assert row.agent_id == NOBODY
+
+
+def test_a_script_of_the_null_arm_becomes_a_trial_when_somebody_tries_it(lab: Lab) -> None:
+    with lab.store.write() as session:
+        record_own_trial(session, 1, "f", "a", TrialOutcome.COMPLETED, 40, 0.1, purpose=NULL_ARM, agent_id=1)
+    assert count(lab, 1, "f").count == 0
+    tried(lab, 1, "f", "a")
+    assert count(lab, 1, "f").count == 1

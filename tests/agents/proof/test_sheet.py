@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from html.parser import HTMLParser
 
@@ -23,7 +22,7 @@ from lab.agents.proof.views import (
 )
 from lab.agents.results import to_json
 from lab.agents.service import Lab
-from lab.agents.views import Interval, IterationView
+from lab.agents.views import Interval
 from lab.store.proof_models import ProofKind, ProofRun, ProofState
 
 HOSTILE = '<script>alert("x")</script>&amp;'
@@ -73,9 +72,10 @@ def reports() -> dict[ProofKind, object]:
     }
 
 
-def test_the_page_is_whole_loads_nothing_and_runs_nothing(lab: Lab, agent_id: int, learn: Callable[..., IterationView]) -> None:
+def test_the_page_is_whole_loads_nothing_and_runs_nothing(learned: Lab) -> None:
+    lab, agent_id = learned, 1
     lab.update_agent(agent_id, name=HOSTILE)
-    iteration_id = learn(lab, agent_id).row.id
+    iteration_id = lab.iteration(1).row.id
     bare = Page(tear_sheet_html(lab.proof.tear_sheet(iteration_id)))
     assert "Not studied." in bare.words
     with lab.store.write() as session:

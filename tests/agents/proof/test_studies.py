@@ -14,7 +14,7 @@ from sqlmodel import select
 
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
 from lab.agents.jobs import VaultClosed
-from lab.agents.ledger import STUDY
+from lab.agents.ledger import NULL_ARM, STUDY
 from lab.agents.proof import running
 from lab.agents.proof.rules import Word
 from lab.agents.service import Lab
@@ -69,8 +69,9 @@ def test_a_walk_forward_is_kept_and_everything_it_tried_counts(lab: Lab, agent_i
     assert lab.proof.trials(agent_id)[STUDY] == report.variants
 
 
-def test_robustness_names_what_the_result_hangs_on(lab: Lab, agent_id: int, learn: Learn, threads: Executor) -> None:
-    view = learn(lab, agent_id)
+def test_robustness_names_what_the_result_hangs_on(learned: Lab, threads: Executor) -> None:
+    lab = learned
+    view = lab.iteration(1)
     lab.proof.ask("robustness", view.row.id)
     done(lab, threads)
     report = lab.proof.robustness(view.row.id)
@@ -87,8 +88,9 @@ def test_robustness_names_what_the_result_hangs_on(lab: Lab, agent_id: int, lear
     assert own.sharpe == report.base_sharpe
 
 
-def test_a_study_that_was_ended_says_why_and_may_be_asked_for_again(lab: Lab, agent_id: int, learn: Learn) -> None:
-    iteration_id = learn(lab, agent_id).row.id
+def test_a_study_that_was_ended_says_why_and_may_be_asked_for_again(learned: Lab) -> None:
+    lab = learned
+    iteration_id = lab.iteration(1).row.id
     first = lab.proof.ask("robustness", iteration_id)
     done(lab, Killed())
     failed = lab.proof.run(first)
@@ -109,8 +111,9 @@ def test_what_cannot_be_studied_is_refused_in_a_sentence(lab: Lab, agent_id: int
         lab.proof.open_vault(agent_id)
 
 
-def test_a_dead_workers_study_is_taken_by_the_next_and_a_living_ones_is_not(lab: Lab, agent_id: int, learn: Learn) -> None:
-    run_id = lab.proof.ask("robustness", learn(lab, agent_id).row.id)
+def test_a_dead_workers_study_is_taken_by_the_next_and_a_living_ones_is_not(learned: Lab) -> None:
+    lab = learned
+    run_id = lab.proof.ask("robustness", lab.iteration(1).row.id)
     assert running.claim(lab.store, "first", lambda owner: True) == run_id
     assert running.claim(lab.store, "second", lambda owner: True) is None
     assert running.waiting(lab.store, lambda owner: True) == 0
@@ -124,8 +127,8 @@ def test_a_dead_workers_study_is_taken_by_the_next_and_a_living_ones_is_not(lab:
 
 
 class TestVault:
-    def test_an_opening_is_counted_before_a_bar_is_read_and_for_ever(self, lab: Lab, agent_id: int, learn: Learn) -> None:
-        learn(lab, agent_id)
+    def test_an_opening_is_counted_before_a_bar_is_read_and_for_ever(self, learned: Lab) -> None:
+        lab, agent_id = learned, 1
         assert lab.proof.vault(1).openings == 0
         lab.proof.open_vault(agent_id)
         assert lab.proof.vault(1).openings == 1, "written down before it happens"
@@ -136,10 +139,9 @@ class TestVault:
             with pytest.raises(exc.IntegrityError, match="only ever added to"), lab.store.write() as session:
                 session.execute(text(statement))
 
-    def test_it_is_traded_on_sessions_that_were_never_learned_on_and_gives_the_verdict(
-        self, lab: Lab, agent_id: int, learn: Learn, threads: Executor
-    ) -> None:
-        view = learn(lab, agent_id)
+    def test_it_is_traded_on_sessions_that_were_never_learned_on_and_gives_the_verdict(self, learned: Lab, threads: Executor) -> None:
+        lab, agent_id = learned, 1
+        view = lab.iteration(1)
         run_id = lab.proof.open_vault(agent_id)
         done(lab, threads)
         assert lab.proof.run(run_id).state == "done"
@@ -156,10 +158,8 @@ class TestVault:
         with pytest.raises(CannotIterate, match="a second look would add nothing"):
             lab.proof.open_vault(agent_id)
 
-    def test_without_an_opening_that_was_written_down_nothing_is_read(
-        self, lab: Lab, agent_id: int, learn: Learn, threads: Executor
-    ) -> None:
-        learn(lab, agent_id)
+    def test_without_an_opening_that_was_written_down_nothing_is_read(self, learned: Lab, threads: Executor) -> None:
+        lab, agent_id = learned, 1
         run_id = lab.proof.open_vault(agent_id)
         with lab.store.write() as session:
             session.execute(text(f"UPDATE proof_runs SET opening_id = NULL WHERE id = {run_id}"))
@@ -218,10 +218,10 @@ class TestGraduation:
         with pytest.raises(exc.IntegrityError, match="only ever added to"), lab.store.write() as session:
             session.execute(text("DELETE FROM graduations"))
 
-    def test_its_bounds_are_the_persons(self, lab: Lab, agent_id: int, learn: Learn) -> None:
+    def test_its_bounds_are_the_persons(self, learned: Lab) -> None:
+        lab, agent_id = learned, 1
         assert lab.proof.rules(agent_id)["least_trades"] == 100
         lab.proof.set_rules(agent_id, {"least_trades": 40, "least_regimes": 0})
-        learn(lab, agent_id)
         rows = {row.rule: row for row in lab.proof.checklist(agent_id).rows}
         assert rows["least_trades"].asked == 40
         assert rows["least_trades"].passed == ((rows["least_trades"].found or 0) >= 40)
@@ -231,17 +231,36 @@ class TestGraduation:
                 lab.proof.set_rules(agent_id, wrong)
 
 
-def test_breakdowns_of_an_iteration_have_its_regimes(lab: Lab, agent_id: int, learn: Learn) -> None:
-    view = learn(lab, agent_id)
+def test_breakdowns_of_an_iteration_have_its_regimes(learned: Lab) -> None:
+    lab = learned
+    view = lab.iteration(1)
     found = {breakdown.by: breakdown.parts for breakdown in lab.proof.breakdowns(view.row.id)}
     assert {"ticker", "hour", "market trend"} <= found.keys()
     assert sum(part.trades for part in found["ticker"]) == view.row.trades
     assert lab.proof.breakdowns(999) == ()
 
 
-def test_opening_the_vault_by_hand_is_no_way_in(lab: Lab, agent_id: int, learn: Learn) -> None:
-    learn(lab, agent_id)
+def test_opening_the_vault_by_hand_is_no_way_in(learned: Lab) -> None:
+    lab = learned
     with lab.store.read() as session:
         assert session.exec(select(VaultOpening)).all() == []
     with pytest.raises((VaultClosed, NotThere)):
         lab.proof.ask("vault", 1)
+
+
+def test_the_null_arm_says_by_how_much_two_kinds_of_luck_are_beaten(learned: Lab, threads: Executor) -> None:
+    lab = learned
+    iteration_id = lab.proof.ask("null arm", 1)
+    before = lab.proof.tear_sheet(1).tried_in_all
+    done(lab, threads)
+    assert lab.proof.run(iteration_id).failure == ""
+    report = lab.proof.null_arm(1)
+    assert report is not None
+    assert report.own_sharpe == lab.iteration(1).row.sharpe
+    assert report.budget == sum(lab.proof.trials(1).values())
+    assert report.shuffled_runs == 3
+    if report.beats_random_by is not None:
+        assert report.beats_random_by == pytest.approx((report.own_sharpe or 0) - (report.random_best or 0))
+    assert lab.proof.tear_sheet(1).tried_in_all == before, "nothing of it can be chosen, so it is no try at a strategy"
+    with lab.store.read() as session:
+        assert len(session.exec(select(Trial).where(Trial.purpose == NULL_ARM)).all()) == report.budget, "but it is written down"
