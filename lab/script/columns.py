@@ -86,6 +86,8 @@ def read_bars(frame: pl.DataFrame) -> Bars:
 
 def ticker_runs(tickers: pl.Series) -> tuple[list[str], Integers]:
     """Each run of equal tickers: its ticker and its first row."""
+    if tickers.dtype == pl.String and tickers.flags["SORTED_ASC"] and not tickers.null_count():
+        return _sorted_runs(tickers)
     rows = text_runs(tickers.__arrow_c_stream__(), _MOST_RUNS) if tickers.dtype == pl.String else None
     if rows is None:
         runs = tickers.cast(pl.String).rle().struct.unnest()
@@ -98,6 +100,26 @@ def ticker_runs(tickers: pl.Series) -> tuple[list[str], Integers]:
         if not names or name != names[-1]:
             names.append(name)
             firsts.append(row)
+    return names, np.array(firsts, dtype=np.int64)
+
+
+def _sorted_runs(tickers: pl.Series) -> tuple[list[str], Integers]:
+    """The runs of a column that Polars knows to be sorted: a few looks at it instead of a pass over it."""
+    names: list[str] = []
+    firsts: list[int] = []
+    row, size = 0, len(tickers)
+    while row < size:
+        name = tickers[row]
+        names.append(name)
+        firsts.append(row)
+        step = 1
+        while row + step < size and tickers[row + step] == name:
+            step *= 2
+        low, high = row + step // 2, min(row + step, size)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if tickers[middle] == name else (low, middle)
+        row = high
     return names, np.array(firsts, dtype=np.int64)
 
 

@@ -96,15 +96,20 @@ def mark_known(const double[::1] values, unsigned char[::1] known, Py_ssize_t fi
     """The bits of a stretch of rows. Those of a byte that other stretches have bits in too are left to `number_column`."""
     cdef Py_ssize_t i, j, start = (first + 7) // 8, end = (first + length) // 8
     cdef const double* x
+    cdef double summed
     cdef uint8_t byte
     if not 0 <= first <= first + length <= values.shape[0] or known.shape[0] != (values.shape[0] + 7) // 8:
         raise ValueError("one bit for each value")
     with nogil:
         for i in range(start, end):
             x = &values[8 * i]
-            byte = 0
-            for j in range(8):
-                byte |= (x[j] == x[j]) << j
+            summed = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
+            # Computed numbers are far from overflow, so a sum is not-a-number where one of them is.
+            byte = 255
+            if summed != summed:
+                byte = 0
+                for j in range(8):
+                    byte |= (x[j] == x[j]) << j
             known[i] = byte
 
 
