@@ -13,6 +13,7 @@ from lab.agents.views import ScriptProblem, StepView, VersionRow
 from lab.tui.widgets.charts import drawdowns, equity_chart
 from lab.tui.widgets.diff import diff_lines, script_diff, script_diffs
 from lab.tui.widgets.flow import Line, hang
+from lab.tui.widgets.result import unknown
 from lab.tui.widgets.script_editor import problem_list
 from lab.tui.widgets.steps import steps_in_full, steps_in_short
 from lab.tui.widgets.version_tree import Marks, tree_rows
@@ -179,3 +180,9 @@ def test_a_failed_iteration_shows_where_it_stopped() -> None:
 def test_finished_steps_are_summed_up() -> None:
     assert steps_in_short([StepView("generate", "done", 1.5, ""), StepView("scan", "done", 2.0, "")]) == "2 steps in 3.5 s"
     assert steps_in_short([StepView("generate", "waiting", None, "")]) == ""
+
+
+def test_context_that_was_not_there_is_said_under_a_result_and_nothing_where_all_was_there() -> None:
+    assert unknown(()) == []
+    lines = [line.plain for line, _ in unknown(("No SPY bars: x is unknown.", "No \x1b[2JVIX: y is unknown."))]
+    assert lines == ["Not known  No SPY bars: x is unknown.", "           No VIX: y is unknown."]

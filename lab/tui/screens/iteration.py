@@ -19,12 +19,12 @@ from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes, whole_in_line
 from lab.tui.widgets.evidence import cited, evidence_lines
 from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
-from lab.tui.widgets.result import figures, funnel
+from lab.tui.widgets.result import figures, funnel, unknown
 from lab.tui.widgets.script_view import script_text
 from lab.tui.widgets.status import UNFINISHED, status_words
 from lab.tui.widgets.steps import StepsPanel, steps_in_short
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
-from lab.tui.widgets.trades import TradesPane
+from lab.tui.widgets.trades import TradesPane, TradesTable
 
 TABS = {"results": "Results", "analysis": "Analysis", "refinement": "Refinement", "trades": "Trades", "scripts": "Scripts"}
 
@@ -146,7 +146,8 @@ class IterationScreen(DecidingScreen[IterationData]):
             running = view.row.status in UNFINISHED
             measured.show([_quiet("The figures appear when the backtest has finished." if running else "There are no results.")])
             return
-        measured.show(figures(view.result, view.win_rate_change, view.sharpe_change, "parent"))
+        found = figures(view.result, view.win_rate_change, view.sharpe_change, "parent")
+        measured.show([*found, *unknown(view.universe.missing_context)])
         counted.show(funnel(view.result))
         chart.show(view.result.equity, view.result.starting_equity)
 
@@ -181,6 +182,12 @@ class IterationScreen(DecidingScreen[IterationData]):
         if action == "do" and tab is not None and self.is_mounted:
             return self.query_one(TabLine).active == tab
         return super().check_action(action, parameters)
+
+    @on(TradesTable.RowSelected)
+    def _open_trade(self, event: TradesTable.RowSelected) -> None:
+        table = self.query_one(TradesTable)
+        if event.table is table:
+            self.lab_app.open("trade", self._iteration_id, event.row_id, [row_id for row_id, _ in table.rows])
 
     @on(TabLine.Moved)
     def _moved_tab(self) -> None:

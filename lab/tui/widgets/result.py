@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from lab.agents.views import HUNG_ON_ORDER, Change, ResultSummary
@@ -26,8 +28,9 @@ _VALUE = 7
 
 
 def standing_mark(verdict: str) -> tuple[str, Tone]:
-    """The sign before the verdict on a single version: promising, no edge seen, no verdict yet."""
-    return {"promising": ("✓", Tone.GOOD), "no edge seen": ("≈", Tone.MUTED)}.get(verdict, ("·", Tone.MUTED))
+    """The sign before the verdict on a single version: evidence of an edge, promising, no edge seen, no verdict yet."""
+    signs = {"evidence of an edge": ("★", Tone.GOOD), "promising": ("✓", Tone.GOOD), "no edge seen": ("≈", Tone.MUTED)}
+    return signs.get(verdict, ("·", Tone.MUTED))
 
 
 def change_parts(change: Change | None, parent: str, as_percent: bool) -> list[Part]:
@@ -81,6 +84,15 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
         *taken,
         *unsettled,
         _line("Costs", dollars(result.costs_paid), (clean(result.costs), muted)),
+    ]
+
+
+def unknown(missing: Sequence[str]) -> list[Line]:
+    """What context was not there, a sentence a line."""
+    muted = "$foreground-muted"
+    return [
+        (Content.assemble((f"{'Not known' if not row else '':<{_LABEL}}", muted), clean(words)), _LABEL)
+        for row, words in enumerate(missing)
     ]
 
 
