@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 200
 SHUFFLED_RUNS = 3
 _TOGETHER = 8
-_BLOCK_BARS = 5
-"""Bars whose returns stay together when the rest is shuffled: what lasts longer is gone."""
+_BLOCK_BARS = 1
+"""Bars whose returns stay together when the rest is shuffled: one, so that no bar foretells the next within a session either."""
 _CONTEXT_DAYS = 430
 
 
@@ -88,7 +88,7 @@ def shuffled_job(bars: BarsSlice, brief: Brief, rules: AccountRules, iterations:
 
 
 def shuffled_bars(bars: BarsSlice, seed: int) -> pl.DataFrame:
-    """The slice's bars, their returns dealt out anew in blocks of a few bars, with the context that follows from them."""
+    """The slice's bars, their returns dealt out anew, each at its time of day, with the context that follows from them."""
     from lab.market import BarsCache
 
     cache = BarsCache(Path(bars.folder))
