@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import case
 from sqlmodel import Session, col, select
 
 from lab.agents.strategist import Insight, InsightDraft, KnowledgeType
@@ -22,6 +23,8 @@ PRIOR_WEIGHT = 2.0
 RETIRE_BELOW = 0.3
 MOST_INSIGHTS = 12
 """As many of the best insights go into the strategist's next request."""
+MOST_LETTERS = 2_400
+"""So long may they be together: some 800 tokens of a prompt."""
 
 
 def remember(session: Session, agent_id: int, iteration_id: int, measured: str, drafts: Sequence[InsightDraft]) -> int:
@@ -67,24 +70,35 @@ def remember(session: Session, agent_id: int, iteration_id: int, measured: str, 
 
 
 def known_insights(session: Session, agent_id: int) -> tuple[Insight, ...]:
-    """The agent's active insights, surest first, at most MOST_INSIGHTS."""
+    """The agent's active insights: what the person asked for first, newest first, then the surest; as many as fit a request."""
     rows = session.exec(
         select(AgentKnowledge)
         .where(AgentKnowledge.agent_id == agent_id, AgentKnowledge.status == KnowledgeStatus.ACTIVE)
-        .order_by(col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
-        .limit(MOST_INSIGHTS)
-    )
-    return tuple(
-        Insight(
-            id=row.id or 0,
-            knowledge_type=row.knowledge_type,
-            pattern_type=row.pattern_type,
-            insight=row.insight,
-            confidence=row.confidence,
-            supporting_data=row.supporting_data,
+        .order_by(
+            case((col(AgentKnowledge.knowledge_type) == KnowledgeType.GUIDANCE, -col(AgentKnowledge.id)), else_=0),
+            col(AgentKnowledge.confidence).desc(),
+            col(AgentKnowledge.id),
         )
-        for row in rows
     )
+    chosen: list[Insight] = []
+    left = MOST_LETTERS
+    for row in rows:
+        if len(chosen) == MOST_INSIGHTS:
+            break
+        if len(row.insight) > left:
+            continue
+        left -= len(row.insight)
+        chosen.append(
+            Insight(
+                id=row.id or 0,
+                knowledge_type=row.knowledge_type,
+                pattern_type=row.pattern_type,
+                insight=row.insight,
+                confidence=row.confidence,
+                supporting_data=row.supporting_data,
+            )
+        )
+    return tuple(chosen)
 
 
 def _weigh(row: AgentKnowledge, draft: InsightDraft, iteration_id: int, measured: str) -> None:

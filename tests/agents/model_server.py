@@ -115,7 +115,7 @@ class Model:
 
 def tokens(data: Any) -> int:
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    return -(-len(text.encode()) // BYTES_A_TOKEN)
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_A_TOKEN)
 
 
 def prompt_usage(model: Model, body: Body) -> tuple[int, int, int]:

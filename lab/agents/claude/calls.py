@@ -15,6 +15,7 @@ from lab.agents.budget.money import CallEnd, CallStart, Till, budget_day
 from lab.agents.budget.prices import Prices
 from lab.agents.claude.errors import Bill, CallFailed
 from lab.agents.claude.line import Answer, ModelLine, Watch, answer_from
+from lab.agents.claude.schemas import clean_line, whole
 from lab.agents.errors import StrategistFailed
 from lab.store.errors import DatabaseBusy, DiskFull
 from lab.store.models import utc_now
@@ -99,7 +100,8 @@ class Caller:
             "messages": list(messages),
             "output_config": output,
         }
-        return body | {"tools": list(request.tools)} if request.tools else body
+        sent: dict[str, Any] = whole(body | {"tools": list(request.tools)} if request.tools else body)
+        return sent
 
     async def _attempts(
         self, request: Request, messages: Sequence[Mapping[str, Any]], max_tokens: int, watch: Callable[[str], str] | None
@@ -176,4 +178,4 @@ def _ended_by(reason: str, answer: Answer) -> str:
 def _why_refused(answer: Answer) -> str:
     details = json.loads(answer.raw).get("stop_details")
     said = details.get("explanation") or details.get("category") if isinstance(details, dict) else None
-    return f" ({' '.join(str(said).split())[:200]})" if said else ""
+    return f" ({clean_line(str(said))[:200]})" if said else ""

@@ -30,7 +30,7 @@ def refused(status: int, body: Any, model: str, headers: Any) -> CallFailed:
     said = str(error.get("message", "")) if isinstance(error, dict) else str(body or "")
     details = error.get("details") if isinstance(error, dict) else None
     code = str(details.get("error_code", "")) if isinstance(details, dict) else ""
-    said = " ".join(said.split())[:300]
+    said = "".join(letter for letter in " ".join(said.split()) if letter.isprintable())[:300]
     wait = _seconds(headers.get("retry-after"))
     limit = "usage limit" in said.lower() or code == "enforced_spend_limit_reached" or "credit balance" in said.lower()
     # An error in the API's own form is not billed; one by something in between may stand for a reply that was.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lab.agents.budget.prices import Tokens
 from lab.agents.claude.errors import Bill, CallFailed, refused
+from lab.agents.errors import StrategistFailed
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -106,7 +107,10 @@ class ModelLine:
         from anthropic import AsyncAnthropic
 
         timeout = httpx2.Timeout(silence_seconds, connect=CONNECT_SECONDS)
-        self._client = AsyncAnthropic(api_key=key.get_secret_value(), base_url=base_url, max_retries=0, timeout=timeout)
+        secret = key.get_secret_value()
+        if not secret.isascii() or not secret.isprintable():
+            raise StrategistFailed("The key for Claude has characters that no key has: give it again with `lab usage key`.")
+        self._client = AsyncAnthropic(api_key=secret, base_url=base_url, max_retries=0, timeout=timeout)
         self._silence_seconds = silence_seconds
         self._counts = True
 
@@ -186,7 +190,7 @@ def _take_line(assembly: _Assembly, data: str) -> None:
     try:
         event = json.loads(data)
         if event.get("type") == "error":
-            said = str((event.get("error") or {}).get("message", ""))[:300]
+            said = "".join(letter for letter in str((event.get("error") or {}).get("message", "")) if letter.isprintable())[:300]
             again = (event.get("error") or {}).get("type") in ("overloaded_error", "api_error", "rate_limit_error", "timeout_error")
             raise CallFailed(f"The server broke the reply off: {said}.", Bill.UNKNOWN, again=again, reply=assembly.raw())
         assembly.take(event)

@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from lab.agents.claude.line import Answer
 from lab.agents.errors import StrategistFailed
 
 R = TypeVar("R", bound="Reply")
-Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
-Script = Annotated[str, StringConstraints(max_length=20_000)]
-Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
+
+
+def clean(text: str) -> str:
+    """A model's words without what a terminal, a log or a database would act on: controls, escapes, reordering, lone surrogates."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " if letter in "\t\r\u2028\u2029" else "" for letter in text)
+
+
+def clean_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+Short = Annotated[str, StringConstraints(max_length=300), AfterValidator(clean_line)]
+Script = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(clean)]
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000), AfterValidator(clean)]
 
 
 class Reply(BaseModel):
@@ -74,10 +85,19 @@ def read(kind: type[R], answer: Answer) -> R:
     if text.startswith("```"):
         text = text.strip("`").removeprefix("json").strip()
     try:
-        return kind.model_validate(json.loads(text))
+        return kind.model_validate(whole(json.loads(text)))
     except (ValueError, RecursionError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no JSON"
         raise StrategistFailed(f"The model's reply does not have the form that was asked for ({what}).") from error
+
+
+def whole(value: Any) -> Any:
+    """The JSON value without halves of characters, which JSON can hold, but no line and no database takes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "ignore").decode()
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value
 
 
 def growing_text(partial: str, name: str = "text") -> str:
@@ -97,6 +117,6 @@ def growing_text(partial: str, name: str = "text") -> str:
         value.append(partial[place : place + step])
         place += step
     try:
-        return str(json.loads(f'"{"".join(value)}"', strict=False)).encode("utf-8", "ignore").decode()
+        return clean(str(json.loads(f'"{"".join(value)}"', strict=False)))
     except ValueError:
         return ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.agents.claude import telling
 from lab.agents.claude.blind import Veil
+from lab.agents.claude.schemas import clean
 from lab.agents.evidence import EvidencePack
 from lab.agents.strategist import ProposalRequest, TestBench, Variant, VariantResult
 from lab.errors import LabError
@@ -67,7 +68,7 @@ class Toolbox:
 
     async def use(self, name: str, values: Mapping[str, Any]) -> tuple[str, bool]:
         """The tool's answer, and whether it is an error. Whatever the model asks for, nothing else happens."""
-        texts = {key: value for key, value in values.items() if isinstance(value, str)}
+        texts = {key: clean(value) for key, value in values.items() if isinstance(value, str)}
         try:
             match name:
                 case "find_functions":
@@ -120,7 +121,7 @@ class Toolbox:
         for number, result in enumerate(self.results, 1):
             if result.script_hash == new:
                 return telling.variant(number, result, self.veil)
-        title, why = (self.veil.reveal(texts.get(key, "").strip())[:300] for key in ("title", "why"))
+        title, why = (" ".join(self.veil.reveal(texts.get(key, "")).split())[:300] for key in ("title", "why"))
         (result,) = await self.bench.test([Variant(scan, execution, title or "a change", why)])
         self.results.append(result)
         return telling.variant(len(self.results), result, self.veil)
