@@ -2,7 +2,7 @@
 
 from libc.math cimport NAN, fabs, floor, log as natural_log, pow as power_of, sqrt as square_root
 
-from lab.script.kernels.step cimport Step, Truth
+from lab.script.kernels.step cimport Step, Truth, wide
 
 cdef extern from *:
     """
@@ -19,7 +19,7 @@ cdef inline double bounded(double value) noexcept nogil:
     return value if -1e100 <= value <= 1e100 else NAN
 
 
-cdef void check(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide check(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Notes whether a field holds what is no plausible number; a missing one is none. Has the next stretch fetched meanwhile."""
     cdef double* a = <double*>step.x[0]
     cdef Py_ssize_t i
@@ -31,7 +31,7 @@ cdef void check(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     step.wrong |= wrong
 
 
-cdef void copy(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide copy(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -39,7 +39,7 @@ cdef void copy(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i]
 
 
-cdef void copy_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide copy_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef Truth* a = <Truth*>step.x[0]
     cdef Truth* out = <Truth*>step.out
     cdef Py_ssize_t i
@@ -47,7 +47,7 @@ cdef void copy_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept 
         out[i] = a[i]
 
 
-cdef void negate(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide negate(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -55,7 +55,7 @@ cdef void negate(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = -a[i]
 
 
-cdef void add(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide add(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -64,7 +64,7 @@ cdef void add(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] + b[i]
 
 
-cdef void subtract(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide subtract(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -73,7 +73,7 @@ cdef void subtract(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] - b[i]
 
 
-cdef void multiply(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide multiply(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -82,7 +82,7 @@ cdef void multiply(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] * b[i]
 
 
-cdef void multiply_bounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide multiply_bounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -91,7 +91,7 @@ cdef void multiply_bounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcep
         out[i] = bounded(a[i] * b[i])
 
 
-cdef void divide(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide divide(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -100,7 +100,7 @@ cdef void divide(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = bounded(a[i] / b[i])
 
 
-cdef void scale(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide scale(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """a * p + q, out of bounds missing."""
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -110,7 +110,7 @@ cdef void scale(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = bounded(a[i] * p + q)
 
 
-cdef void power(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide power(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef double p = step.p
@@ -124,7 +124,7 @@ cdef void power(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = NAN if a[i] != a[i] else bounded(power_of(a[i], p))
 
 
-cdef void less(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide less(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef Truth* out = <Truth*>step.out
@@ -133,7 +133,7 @@ cdef void less(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = <Truth>((<long long>1 if a[i] < b[i] else <long long>0) | (<long long>2 if a[i] >= b[i] else <long long>0))
 
 
-cdef void less_equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide less_equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef Truth* out = <Truth*>step.out
@@ -142,7 +142,7 @@ cdef void less_equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogi
         out[i] = <Truth>((<long long>1 if a[i] <= b[i] else <long long>0) | (<long long>2 if a[i] > b[i] else <long long>0))
 
 
-cdef void equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef Truth* out = <Truth*>step.out
@@ -151,7 +151,7 @@ cdef void equal(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = <Truth>((a[i] == b[i]) | (((a[i] < b[i]) | (a[i] > b[i])) << 1))
 
 
-cdef void both(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide both(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """And: unknown and false is false, unknown and true unknown."""
     cdef Truth* a = <Truth*>step.x[0]
     cdef Truth* b = <Truth*>step.x[1]
@@ -161,7 +161,7 @@ cdef void both(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = (a[i] & b[i] & 1) | ((a[i] | b[i]) & 2)
 
 
-cdef void either(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide either(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Or: unknown or true is true, unknown or false unknown."""
     cdef Truth* a = <Truth*>step.x[0]
     cdef Truth* b = <Truth*>step.x[1]
@@ -171,7 +171,7 @@ cdef void either(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = ((a[i] | b[i]) & 1) | (a[i] & b[i] & 2)
 
 
-cdef void opposite(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide opposite(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef Truth* a = <Truth*>step.x[0]
     cdef Truth* out = <Truth*>step.out
     cdef Py_ssize_t i
@@ -179,7 +179,7 @@ cdef void opposite(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = <Truth>(((a[i] & 1) << 1) | (a[i] >> 1))
 
 
-cdef void choose(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide choose(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """An unknown condition chooses neither: what is missing stays missing."""
     cdef Truth* c = <Truth*>step.x[0]
     cdef double* a = <double*>step.x[1]
@@ -190,7 +190,7 @@ cdef void choose(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] if c[i] == 1 else (b[i] if c[i] == 2 else NAN)
 
 
-cdef void choose_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide choose_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef Truth* c = <Truth*>step.x[0]
     cdef Truth* a = <Truth*>step.x[1]
     cdef Truth* b = <Truth*>step.x[2]
@@ -200,7 +200,7 @@ cdef void choose_condition(Step* step, Py_ssize_t start, Py_ssize_t end) noexcep
         out[i] = a[i] if c[i] == 1 else (b[i] if c[i] == 2 else 0)
 
 
-cdef void absolute(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide absolute(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -208,7 +208,7 @@ cdef void absolute(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = fabs(a[i])
 
 
-cdef void smaller(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide smaller(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -217,7 +217,7 @@ cdef void smaller(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] if a[i] < b[i] else (b[i] if b[i] <= a[i] else NAN)
 
 
-cdef void larger(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide larger(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -226,7 +226,7 @@ cdef void larger(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] if a[i] > b[i] else (b[i] if b[i] >= a[i] else NAN)
 
 
-cdef void clip(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide clip(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Held between p and q."""
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -236,7 +236,7 @@ cdef void clip(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = p if a[i] < p else (q if a[i] > q else a[i])
 
 
-cdef void root(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide root(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -244,7 +244,7 @@ cdef void root(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = square_root(a[i]) if a[i] >= 0.0 else NAN
 
 
-cdef void logarithm(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide logarithm(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -252,7 +252,7 @@ cdef void logarithm(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil
         out[i] = natural_log(a[i]) if a[i] > 0.0 else NAN
 
 
-cdef void sign(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide sign(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t i
@@ -260,7 +260,7 @@ cdef void sign(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = 1.0 if a[i] > 0.0 else (-1.0 if a[i] < 0.0 else a[i] * 0.0)
 
 
-cdef void rounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide rounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """To 1 / p, halves up."""
     cdef double* a = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -270,7 +270,7 @@ cdef void rounded(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = floor(a[i] * p + 0.5) * back
 
 
-cdef void instead(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide instead(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
     cdef double* out = <double*>step.out
@@ -279,7 +279,7 @@ cdef void instead(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = a[i] if a[i] == a[i] else b[i]
 
 
-cdef void where_known(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide where_known(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """b where a is known too."""
     cdef double* a = <double*>step.x[0]
     cdef double* b = <double*>step.x[1]
@@ -289,7 +289,7 @@ cdef void where_known(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nog
         out[i] = b[i] if a[i] == a[i] else NAN
 
 
-cdef void typical(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide typical(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* high = <double*>step.x[0]
     cdef double* low = <double*>step.x[1]
     cdef double* close = <double*>step.x[2]
@@ -300,7 +300,7 @@ cdef void typical(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = (high[i] + low[i] + close[i]) * third
 
 
-cdef void money_flow(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide money_flow(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Volume by where the bar closed in its range, from -1 to 1 times it."""
     cdef double* high = <double*>step.x[0]
     cdef double* low = <double*>step.x[1]
@@ -314,7 +314,7 @@ cdef void money_flow(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogi
         out[i] = place * volume[i]
 
 
-cdef void efficiency(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide efficiency(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Kaufman's smoothing from the way gone and the distance covered; where nothing moved it is as fast as can be, as in TA-Lib."""
     cdef double* way = <double*>step.x[0]
     cdef double* moved = <double*>step.x[1]

@@ -8,10 +8,10 @@ the windows that hold it and in no other.
 from libc.math cimport NAN, fabs, sqrt
 from libc.string cimport memset
 
-from lab.script.kernels.step cimport Step, Truth
+from lab.script.kernels.step cimport Step, Truth, wide
 
 
-cdef void total(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide total(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Sum of the last n, times p."""
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -51,7 +51,7 @@ cdef void total(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
             out[i] *= p
 
 
-cdef void mean(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide mean(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* out = <double*>step.out
     cdef double n = <double>step.n
     cdef Py_ssize_t i
@@ -156,7 +156,7 @@ cdef void deviation(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil
     step.state[2 * n], step.state[2 * n + 1], step.state[2 * n + 2], step.state[2 * n + 3] = first, second, anchor, same
 
 
-cdef void weighted(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide weighted(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """The newest of n values weighs n, the oldest 1. Two running sums would cost less, but lose a digit with every tenfold of history."""
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -172,7 +172,7 @@ cdef void weighted(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
             out[i] += x[i - lag] * weight
 
 
-cdef void mean_distance(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide mean_distance(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Mean distance of the last n values from their mean."""
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -217,7 +217,7 @@ cdef void since_largest(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept n
     step.state[0], step.state[1] = <double>at, <double>gap
 
 
-cdef void share_below(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide share_below(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Percent of the other n - 1 values of the last n that are below the newest, equal ones counting half."""
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
@@ -256,7 +256,7 @@ cdef void count(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     step.state[0], step.state[1] = <double>held, <double>unknown
 
 
-cdef void ago(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide ago(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t n = step.n, i, first = start if start > n else n
@@ -266,7 +266,7 @@ cdef void ago(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = x[i - n]
 
 
-cdef void change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef Py_ssize_t n = step.n, i, first = start if start > n else n
@@ -276,7 +276,7 @@ cdef void change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         out[i] = x[i] - x[i - n]
 
 
-cdef void rate_of_change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide rate_of_change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* x = <double*>step.x[0]
     cdef double* out = <double*>step.out
     cdef double ratio
@@ -288,7 +288,7 @@ cdef void rate_of_change(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept 
         out[i] = ratio * 100.0 - 100.0 if -1e100 <= ratio <= 1e100 else NAN
 
 
-cdef void true_range(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef wide true_range(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     cdef double* high = <double*>step.x[0]
     cdef double* low = <double*>step.x[1]
     cdef double* close = <double*>step.x[2]
