@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -514,10 +514,14 @@ class FakeLab:
         self.changed()
         return UNIVERSE
 
-    def preview_import(self, path: str | Path) -> ImportPreview:
+    def preview_import(
+        self, path: str | Path, columns: Mapping[str, str] | None = None, time_zone: str | None = None, timeframe: str | None = None
+    ) -> ImportPreview:
         if "missing" in str(path):
             raise LabError(f"There is no file {path}.")
-        columns = {
+        if time_zone is not None and "/" not in time_zone and time_zone != "UTC":
+            raise LabError(f"There is no time zone {time_zone}.")
+        columns = columns or {
             "timestamp": "date",
             "open": "open",
             "high": "high",
@@ -528,11 +532,11 @@ class FakeLab:
         }
         return ImportPreview(
             str(path),
-            columns,
+            dict(columns),
             ("date", "symbol", "open", "high", "low", "close", "volume"),
-            "America/New_York",
-            "Bars start at 09:30, as they would in New York.",
-            "1h",
+            time_zone or "America/New_York",
+            "chosen by you" if time_zone else "Bars start at 09:30, as they would in New York.",
+            timeframe or "1h",
             ("AAPL", "BAC", "IBM", "SPY"),
             41_230,
             (

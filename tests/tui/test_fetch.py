@@ -39,7 +39,17 @@ class FakeFetches:
         self.asked: list[tuple[tuple[str, ...], str, date, date, str | None]] = []
 
     def start(
-        self, tickers: tuple[str, ...], timeframe: str, first: date, last: date, *, universe: str | None, calls_per_minute: int
+        self,
+        tickers: tuple[str, ...],
+        timeframe: str,
+        first: date,
+        last: date,
+        *,
+        news: bool,
+        dividends: bool,
+        vix: bool,
+        universe: str | None,
+        calls_per_minute: int,
     ) -> int:
         if self.error is not None:
             raise self.error

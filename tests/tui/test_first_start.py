@@ -12,7 +12,8 @@ from textual.widgets import Input, Select
 from lab.agents.views import UniverseView
 from lab.errors import LabError
 from lab.tui.screens.dashboard import Dashboard
-from lab.tui.screens.import_file import ImportFile, complete_path
+from lab.tui.screens.import_file import ImportFile
+from lab.tui.widgets.paths import complete_path
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.seeing import said, until
