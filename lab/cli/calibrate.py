@@ -23,39 +23,40 @@ FOLDER = "calibration"
 def calibrate_command(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as Markdown.")] = None,
     short: Annotated[bool, typer.Option(help="A few agents on small markets: shows that it runs, proves little.")] = False,
-    bars: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parquet of real 1-minute bars: noise made by shuffling them.")
-    ] = None,
+    bars: Annotated[Path | None, typer.Option(metavar="FILE", help="Parquet of real 1-minute bars: noise made by shuffling them.")] = None,
     markets: Annotated[int | None, typer.Option(min=1, max=1000, help="Markets a study.")] = None,
     agents: Annotated[int | None, typer.Option(min=1, max=10, help="Agents a market.")] = None,
     sessions: Annotated[int | None, typer.Option(min=50, max=2500, help="Sessions a market, the vault included.")] = None,
+    tickers: Annotated[int | None, typer.Option(min=1, max=50, help="Stocks a market.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure how often a verdict is wrong: agents on noise, and on markets with planted edges of three strengths.
 
-    300 agents a study take the better part of an hour on two processors. Interrupted, the same command goes on where it was.
+    The whole, 300 agents on each kind of noise, takes the better part of an hour on two processors. Interrupted, the same command
+    goes on where it was.
     """
     from lab.agents.proof import calibrate as studies
     from lab.work.executor import Executor
 
-    size = studies.SHORT if short else studies.FULL
-    wanted = {"markets": markets, "agents": agents, "sessions": sessions}
-    size = replace(size, **{name: value for name, value in wanted.items() if value is not None})
+    plan = studies.SHORT if short else studies.FULL
+    asked = {"markets": markets, "agents": agents, "sessions": sessions, "tickers": tickers}
+    changed = {name: value for name, value in asked.items() if value is not None}
+    plan = replace(plan, noise=replace(plan.noise, **changed), planted=replace(plan.planted, **changed))
     if bars is not None and not bars.exists():
         raise LabError(f"There is no file {bars}.")
-    key = sha256(repr((asdict(size), str(bars and bars.resolve()), studies.inputs_version())).encode()).hexdigest()[:16]
+    key = sha256(repr((asdict(plan), str(bars and bars.resolve()), studies.inputs_version())).encode()).hexdigest()[:16]
     folder = Settings().home / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     began = time.monotonic()
     try:
         with Executor(Settings().processes) as executor:
-            outcomes = studies.calibrate(executor, folder / f"{key}.jsonl", size, bars, _progress)
+            outcomes = studies.calibrate(executor, folder / f"{key}.jsonl", plan, bars, _progress)
     except KeyboardInterrupt:
         print("\nlab: stopped; what is finished is stored, and the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(130) from None
     found = studies.results(outcomes)
     if as_json:
-        print_json({"size": size, "studies": found})
+        print_json({"plan": plan, "studies": found})
     else:
         print_table(
             ("Study", "Agents", "Evidence", "Promising", "Naive", "Trials", "Win rate first", "fifth"),
@@ -74,8 +75,8 @@ def calibrate_command(
             ],
         )
     if out is not None:
-        note = "A short form: its intervals are wide, and it proves little." if size.markets * size.agents < 100 else ""
-        write_file(out, studies.as_markdown(found, size, datetime.now(UTC).date(), note))
+        note = "A short form: its intervals are wide, and it proves little." if plan.noise.markets * plan.noise.agents < 100 else ""
+        write_file(out, studies.as_markdown(found, plan, datetime.now(UTC).date(), note))
     print(f"{len(outcomes)} agents, {time.monotonic() - began:,.0f} s", file=sys.stderr)
 
 

@@ -48,6 +48,8 @@ AGENTS: tuple[str, ...] = (
 )
 """Whom a study asks: each looks for a pattern that has an edge planted in the demo market."""
 
+PATTERNS = ("VWAP bounce", "gap and go", "support bounce")
+
 
 @dataclass(frozen=True, slots=True)
 class Size:
@@ -57,13 +59,25 @@ class Size:
     agents: int
     """On each market, of AGENTS in order."""
     sessions: int
+    """The vault included."""
     tickers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All studies. Noise needs many agents, for alarms are rare; an edge needs long histories, or no honest rule can tell it from luck."""
+
+    noise: Size
+    planted: Size
     iterations: int
 
+    def of(self, study: str) -> Size:
+        return self.noise if study in (NOISE, SHUFFLED) else self.planted
 
-FULL = Size(markets=30, agents=10, sessions=200, tickers=6, iterations=10)
-"""300 agents a study."""
-SHORT = Size(markets=4, agents=2, sessions=90, tickers=3, iterations=3)
+
+FULL = Plan(Size(markets=30, agents=10, sessions=200, tickers=6), Size(markets=10, agents=6, sessions=600, tickers=12), iterations=10)
+"""300 agents on each kind of noise, 60 on each strength of edges."""
+SHORT = Plan(Size(markets=4, agents=2, sessions=90, tickers=3), Size(markets=4, agents=2, sessions=90, tickers=3), iterations=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +127,17 @@ class StudyResult:
     mean_versions: float
     first_win_rate: float | None
     fifth_win_rate: float | None
+    patterns: tuple[tuple[str, Share], ...]
+    """Evidence by the pattern the agents look for."""
     gain: tuple[float, float, float] | None
     """Rise of the win rate in the vault from the first version to the fifth: value and 95 % interval; None where nothing was traded."""
 
 
-def tasks(size: Size, real_bars: Path | None) -> list[tuple[str, int]]:
-    """Every (study, market) there is to do."""
+def tasks(plan: Plan, real_bars: Path | None) -> list[tuple[str, int]]:
+    """Every (study, market) there is to do, all studies side by side: broken off early, each has some."""
     studies = [NOISE, *((SHUFFLED,) if real_bars is not None else ()), WEAK, MEDIUM, STRONG]
-    return [(study, market) for market in range(size.markets) for study in studies]
+    most = max(plan.noise.markets, plan.planted.markets)
+    return [(study, market) for market in range(most) for study in studies if market < plan.of(study).markets]
 
 
 def inputs_version() -> str:
@@ -131,7 +148,7 @@ def inputs_version() -> str:
     return f"engine {ENGINE_VERSION}, demo {DEMO_VERSION}, agents {AGENTS}, rules {SURE} {VAULT_SURE}"
 
 
-def calibrate(executor: Executor, kept: Path, size: Size, real_bars: Path | None, progress: Progress) -> list[Outcome]:
+def calibrate(executor: Executor, kept: Path, plan: Plan, real_bars: Path | None, progress: Progress) -> list[Outcome]:
     """Run what `kept` does not hold yet and return all outcomes. Each market's are written as they come: broken off, it goes on there.
 
     Raises what `progress` raises.
@@ -142,11 +159,11 @@ def calibrate(executor: Executor, kept: Path, size: Size, real_bars: Path | None
     if kept.exists() and not kept.read_bytes().endswith(b"\n"):
         with kept.open("a", encoding="utf-8") as file:
             file.write("\n")
-    wanted = tasks(size, real_bars)
+    wanted = tasks(plan, real_bars)
     left = [task for task in wanted if task not in known]
     bars = None if real_bars is None else str(real_bars)
     waiting: dict[Future[tuple[Outcome, ...]], tuple[str, int]] = {
-        executor.submit(market_task, study, market, size, bars): (study, market) for study, market in left
+        executor.submit(market_task, study, market, plan.of(study), plan.iterations, bars): (study, market) for study, market in left
     }
     try:
         while waiting:
@@ -176,12 +193,12 @@ def read_outcomes(kept: Path) -> Iterator[Outcome]:
             yield Outcome(**{**row, "first": tuple(row["first"]), "fifth": tuple(row["fifth"])})
 
 
-def market_task(study: str, market: int, size: Size, real_bars: str | None) -> tuple[Outcome, ...]:
+def market_task(study: str, market: int, size: Size, iterations: int, real_bars: str | None) -> tuple[Outcome, ...]:
     """All agents of one market, in a pool process."""
     frame, timeframe = _market(study, market, size, real_bars)
     days = frame["session"].unique().sort().to_list()
     until = days[max(0, int(len(days) * LEARNING_SHARE) - 1)]
-    return tuple(_agent(study, market, number, frame, until, timeframe, size.iterations) for number in range(size.agents))
+    return tuple(_agent(study, market, number, frame, until, timeframe, iterations) for number in range(size.agents))
 
 
 def _market(study: str, market: int, size: Size, real_bars: str | None) -> tuple[pl.DataFrame, str]:
@@ -297,8 +314,16 @@ def _result(study: str, outcomes: Sequence[Outcome]) -> StudyResult:
         mean_versions=sum(one.versions for one in outcomes) / max(1, len(outcomes)),
         first_win_rate=wins1 / trades1 if trades1 else None,
         fifth_win_rate=wins5 / trades5 if trades5 else None,
+        patterns=tuple(_by_pattern(outcomes)),
         gain=_gain(outcomes),
     )
+
+
+def _by_pattern(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, Share]]:
+    for pattern in PATTERNS:
+        own = [one for one in outcomes if pattern in AGENTS[one.agent % len(AGENTS)]]
+        if own:
+            yield pattern, share_interval([one.verdict == Word.EVIDENCE for one in own], [one.market for one in own])
 
 
 def share_interval(hits: Sequence[bool], markets: Sequence[int]) -> Share:
@@ -356,7 +381,7 @@ def _gain(outcomes: Sequence[Outcome]) -> tuple[float, float, float] | None:
     return float(total[2] / total[3] - total[0] / total[1]), float(low), float(high)
 
 
-def as_markdown(found: Sequence[StudyResult], size: Size, made_on: date, note: str) -> str:
+def as_markdown(found: Sequence[StudyResult], plan: Plan, made_on: date, note: str) -> str:
     """The table for the docs, with what it took to make it."""
     lines = [
         "# Does the instrument work?",
@@ -364,8 +389,8 @@ def as_markdown(found: Sequence[StudyResult], size: Size, made_on: date, note: s
         "Made by `lab calibrate`; the rules are at the head of `lab/agents/proof/rules.py`, the studies at that of "
         "`lab/agents/proof/calibrate.py`.",
         "",
-        f"{made_on}: {size.markets} markets x {size.agents} agents a study, up to {size.iterations} iterations each, every proposal taken, "
-        f"{size.sessions} sessions (the last fifth is the vault), {size.tickers} tickers. {note}".rstrip(),
+        f"{made_on}: up to {plan.iterations} iterations an agent, every proposal taken, then the vault (the last fifth) is opened once. On "
+        f"noise {_size(plan.noise)}; with planted edges {_size(plan.planted)}. {note}".rstrip(),
         "",
         "| study | agents | *evidence of an edge* | *promising* before the vault | naive rule (best t > 1.645) | trials | versions |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -373,6 +398,12 @@ def as_markdown(found: Sequence[StudyResult], size: Size, made_on: date, note: s
     for one in found:
         shares = " | ".join(share_in_words(share) for share in (one.evidence, one.promising, one.naive))
         lines.append(f"| {one.study} | {one.agents} | {shares} | {one.mean_trials:.0f} | {one.mean_versions:.1f} |")
+    lines += ["", "*Evidence of an edge* by the pattern the agents look for:", ""]
+    lines += [f"| study | {' | '.join(PATTERNS)} |", "| --- | --- | --- | --- |"]
+    for one in found:
+        shares = dict(one.patterns)
+        cells = " | ".join(f"{share_in_words(shares[name])} of {shares[name].of}" if name in shares else "-" for name in PATTERNS)
+        lines.append(f"| {one.study} | {cells} |")
     lines += ["", "Win rate in the vault, which no version was refined on:", ""]
     lines += ["| study | first version | fifth | rise |", "| --- | --- | --- | --- |"]
     for one in found:
@@ -380,6 +411,10 @@ def as_markdown(found: Sequence[StudyResult], size: Size, made_on: date, note: s
         lines.append(f"| {one.study} | {rate_in_words(one.first_win_rate)} | {rate_in_words(one.fifth_win_rate)} | {rise} |")
     lines += ["", "Intervals are 95 %, and leave out whole markets, since agents on one market share its luck."]
     return "\n".join(lines) + "\n"
+
+
+def _size(size: Size) -> str:
+    return f"{size.markets} markets of {size.sessions} sessions and {size.tickers} tickers with {size.agents} agents each"
 
 
 def share_in_words(share: Share) -> str:

@@ -26,7 +26,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("least_trades", "at least {asked} trades on the learning span", 100, 30, 100_000),
     Rule("least_deflated", "a deflated Sharpe ratio of at least {asked}", 0.95, 0.5, 0.9999, True),
-    Rule("least_vault", "in the vault a Sharpe ratio above zero with a probability of at least {asked}", 0.9, 0.5, 0.9999, True),
+    Rule("least_vault", "in the vault a Sharpe ratio above zero with a probability of at least {asked}", 0.8, 0.5, 0.9999, True),
     Rule("least_costs", "still earns at {asked} times the costs", 2.0, 1.0, 3.0),
     Rule("most_drawdown", "no drawdown deeper than {asked}, on the learning span or in the vault", 0.2, 0.01, 1.0, True),
     Rule("least_regimes", "earns in at least {asked} of the market's regimes it traded 10 times or more in", 2, 0, 9),

@@ -8,8 +8,8 @@
    their number), each with the spread that an estimate from so many sessions has by chance (1 / sessions).
 3. *promising*: both are passed. It was refined on these sessions, so nothing more can be said without unseen ones.
 4. *evidence of an edge*: promising, and in the vault at least 10 trades, a Sharpe ratio above zero, and a probability of at least
-   90 % that the true one is too. That probability is asked for over all openings of the vault together (Bonferroni): the second
-   opening has to show 95 %, the fifth 98 %. A vault whose sessions were part of any learning span was seen, and gives no evidence.
+   80 % that the true one is too. That probability is asked for over all openings of the vault together (Bonferroni): the second
+   opening has to show 90 %, the fourth 95 %. A vault whose sessions were part of any learning span was seen, and gives no evidence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MIN_TRADES = 30
 SURE = 0.95
 """The probability of a positive Sharpe ratio, deflated for the number of trials, from which a result is called promising."""
 VAULT_TRADES = 10
-VAULT_SURE = 0.9
+VAULT_SURE = 0.8
 """The probability that the true Sharpe ratio in the vault is positive, for a vault opened once."""
 
 

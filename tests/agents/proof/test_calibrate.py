@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,10 +11,24 @@ import numpy as np
 import pytest
 
 from lab.agents.proof import calibrate
-from lab.agents.proof.calibrate import MEDIUM, NOISE, SHORT, SHUFFLED, STRONG, WEAK, Outcome, Size, as_markdown, results, share_interval
+from lab.agents.proof.calibrate import (
+    MEDIUM,
+    NOISE,
+    SHORT,
+    SHUFFLED,
+    STRONG,
+    WEAK,
+    Outcome,
+    Plan,
+    Size,
+    as_markdown,
+    results,
+    share_interval,
+)
 from lab.agents.proof.rules import Word
 
-TINY = Size(markets=2, agents=2, sessions=60, tickers=2, iterations=1)
+SMALL = Size(markets=2, agents=1, sessions=60, tickers=2)
+TINY = Plan(noise=SMALL, planted=SMALL, iterations=1)
 
 
 def outcome(study: str, market: int, agent: int, verdict: Word = Word.NO_EDGE, t: float = 0.0, fifth: tuple[int, int] = (5, 10)) -> Outcome:
@@ -98,7 +111,7 @@ def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says() -> None:
 
 
 def test_one_market_with_its_agents_runs_through_the_whole_loop_and_the_vault() -> None:
-    (found,) = calibrate.market_task(STRONG, 0, replace(TINY, agents=1), None)
+    (found,) = calibrate.market_task(STRONG, 0, SMALL, 1, None)
     assert (found.study, found.versions >= 1, found.trials >= 1) == (STRONG, True, True)
     assert found.verdict in set(Word)
 
@@ -110,6 +123,6 @@ def test_the_short_form_raises_no_alarm_on_noise_that_its_size_could_not_excuse(
         bars = shared_data / "minute" / "blaizard_1m.parquet"
         rows = calibrate.calibrate(threads, tmp_path / "kept.jsonl", SHORT, bars if bars.exists() else None, quiet)
     for one in results(rows):
-        assert one.agents == SHORT.markets * SHORT.agents
+        assert one.agents == SHORT.of(one.study).markets * SHORT.of(one.study).agents
         if one.study in (NOISE, SHUFFLED):
             assert one.evidence.count <= 2

@@ -47,9 +47,9 @@ def test_on_the_learning_span_nothing_more_than_promising_is_said(
     ("changes", "word", "says"),
     [
         ({}, Word.EVIDENCE, "which it was not refined on, its Sharpe ratio is 2.10"),
-        ({"probability": 0.89}, Word.PROMISING, "90.0% is asked"),
-        ({"openings": 2}, Word.PROMISING, "opened 2 times"),
-        ({"openings": 2, "probability": 0.951}, Word.EVIDENCE, "95.0% is asked"),
+        ({"probability": 0.79}, Word.PROMISING, "80.0% is asked"),
+        ({"openings": 2, "probability": 0.89}, Word.PROMISING, "opened 2 times"),
+        ({"openings": 2, "probability": 0.901}, Word.EVIDENCE, "90.0% is asked"),
         ({"trades": 9}, Word.PROMISING, "too little to say more"),
         ({"sharpe": -0.1, "probability": 0.4}, Word.NO_EDGE, "it lost"),
         ({"seen_by": 3}, Word.PROMISING, "it was not unseen"),
@@ -69,8 +69,8 @@ def test_no_vault_makes_up_for_what_the_learning_span_lacks(word: Word, sharpe: 
 
 
 def test_every_opening_raises_what_the_next_has_to_show() -> None:
-    asked = [vault_sure(openings) for openings in (1, 2, 5, 100)]
-    assert asked == pytest.approx([0.9, 0.95, 0.98, 0.999])
+    asked = [vault_sure(openings) for openings in (1, 2, 4, 100)]
+    assert asked == pytest.approx([0.8, 0.9, 0.95, 0.998])
 
 
 def test_more_different_ideas_deflate_more_than_more_copies() -> None:
@@ -106,7 +106,7 @@ def test_the_checklist_passes_only_what_was_measured_and_clears_its_bar() -> Non
     for changed, rule in (
         (check_rows({"least_trades": 121}, result, shaken, VAULT, regimes), "least_trades"),
         (check_rows({}, result, replace(shaken, break_even_costs=1.9), VAULT, regimes), "least_costs"),
-        (check_rows({}, result, shaken, replace(VAULT, openings=2), regimes), "least_vault"),
+        (check_rows({}, result, shaken, replace(VAULT, openings=4), regimes), "least_vault"),
         (check_rows({}, result, shaken, replace(VAULT, seen_by=1), regimes), "least_vault"),
         (check_rows({}, result, shaken, replace(VAULT, max_drawdown=0.3), regimes), "most_drawdown"),
         (check_rows({}, result, shaken, VAULT, regimes[:1]), "least_regimes"),
