@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import calibrate, care, demo, fetching, listing, proof, run, scripts, sweep, universes, usage
+from lab.cli import calibrate, care, costs, demo, fetching, listing, proof, run, scripts, sweep, universes, usage
 from lab.cli.program import open_program
 from lab.settings import Settings
 from lab.work.claude import claude_settings
@@ -48,6 +48,7 @@ app.command("graduate", epilog='Example: lab graduate "VWAP Guardian" --open-vau
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
 app.add_typer(usage.app, name="usage")
 app.command("strategist", epilog='Example: lab strategist "VWAP Guardian" claude')(usage.strategist_command)
+app.command("learn", epilog='Example: lab learn "VWAP Guardian" --iterations 10 --apply-better')(usage.learn_command)
 app.command("resume", epilog="Example: lab resume 12")(usage.resume_command)
 app.command("functions", epilog="Example: lab functions volume")(scripts.functions_command)
 
@@ -209,6 +210,16 @@ def demo_market_command(
 ) -> None:
     """Make the demo market in this workspace: synthetic bars with documented edges, in the place of the one there."""
     _with_lab(lambda lab: listing.make_demo_market(lab, seed, sessions, tickers, edges))
+
+
+@data.command("costs", epilog="Example: lab data costs tech --set commission_per_share=0.005 --set slippage_bps=2")
+def costs_command(
+    universe: Annotated[str, typer.Argument(help="The universe's name.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=NUMBER, also several times; the rest stays.")] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Back to those of liquid US large caps.")] = False,
+) -> None:
+    """Show or set what trading a universe costs; iterations started from then on pay it."""
+    _with_lab(lambda lab: costs.costs(lab, universe, change or [], defaults))
 
 
 def _with_lab(action: Callable[[Lab], Any]) -> None:

@@ -18,6 +18,7 @@ from lab.work.claude import claude_settings
 from lab.work.launch import ensure_worker
 
 if TYPE_CHECKING:
+    from lab.agents.continuous import Rule
     from lab.agents.service import Lab
 
 app = typer.Typer(help="What models were asked and what it cost; budgets, prices and the key.", rich_markup_mode=None)
@@ -105,6 +106,48 @@ def resume_command(iteration: Annotated[int, typer.Argument(help="The iteration'
         print(f"Iteration {iteration} goes on.")
 
     with_lab(act)
+
+
+def learn_command(
+    agent: Annotated[str, typer.Argument(help="The agent's name.")],
+    iterations: Annotated[int | None, typer.Option(help="End after so many iterations.")] = None,
+    dollars: Annotated[float | None, typer.Option(help="End after its model calls have cost so much.")] = None,
+    patience: Annotated[int | None, typer.Option(help="End after so many iterations without evidence of progress.")] = None,
+    apply_better: Annotated[bool, typer.Option("--apply-better", help="Apply refinements measured as better, discard others.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Learn only when told.")] = False,
+    undo: Annotated[int | None, typer.Option(help="Take back this proposal, which the rule applied.")] = None,
+) -> None:
+    """Show how an agent learns by itself, or set it; without --apply-better refinements wait for you."""
+    from lab.agents.continuous import Refinements, Rule
+
+    def act(lab: Lab) -> None:
+        row = lab.agent_named(agent)
+        if undo is not None:
+            print(f"Version {lab.minds.undo(undo)} is current again.")
+        elif off:
+            lab.minds.set_rule(row.id, None)
+        elif iterations is not None or dollars is not None or patience is not None:
+            refinements = Refinements.APPLY_BETTER if apply_better else Refinements.WAIT
+            micros = None if dollars is None else round(dollars * 1_000_000)
+            lab.minds.set_rule(row.id, Rule(refinements, iterations, micros, patience))
+            ensure_worker(lab.workspace.home)
+        print(_learning(lab.minds.rule(row.id)))
+
+    with_lab(act)
+
+
+def _learning(rule: Rule | None) -> str:
+    if rule is None:
+        return "It learns only when told."
+    if rule.stopped:
+        return f"It learnt by itself. {rule.stopped}"
+    ends = [f"after {rule.max_iterations} iterations"] if rule.max_iterations is not None else []
+    ends += [f"after {_dollars(rule.max_micros, 2)}"] if rule.max_micros is not None else []
+    ends += [f"after {rule.patience} iterations without evidence of progress"] if rule.patience is not None else []
+    who = (
+        "you decide on refinements" if rule.refinements.value == "wait" else "refinements measured as better are applied, others discarded"
+    )
+    return f"It learns by itself and ends {' or '.join(ends)}; {who}."
 
 
 def with_lab(action: Callable[[Lab], Any]) -> None:
