@@ -401,8 +401,8 @@ def as_markdown(found: Sequence[StudyResult], plan: Plan, made_on: date, note: s
     lines += ["", "*Evidence of an edge* by the pattern the agents look for:", ""]
     lines += [f"| study | {' | '.join(PATTERNS)} |", "| --- | --- | --- | --- |"]
     for one in found:
-        shares = dict(one.patterns)
-        cells = " | ".join(f"{share_in_words(shares[name])} of {shares[name].of}" if name in shares else "-" for name in PATTERNS)
+        own = dict(one.patterns)
+        cells = " | ".join(f"{share_in_words(own[name])} of {own[name].of}" if name in own else "-" for name in PATTERNS)
         lines.append(f"| {one.study} | {cells} |")
     lines += ["", "Win rate in the vault, which no version was refined on:", ""]
     lines += ["| study | first version | fifth | rise |", "| --- | --- | --- | --- |"]
