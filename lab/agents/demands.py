@@ -194,7 +194,7 @@ _UNUSABLE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("crypto*", "bitcoin", "btc", "ethereum", "forex", "fx", "futures", "commodities", "currencies"), "only US shares are traded."),
     (("pre market", "premarket", "after hours", "extended hours"), "only regular hours, 09:30 to 16:00, are traded."),
     (("level 2", "level ii", "order book", "order flow", "tape reading", "dark pool*"), "there are bars only, no order book."),
-    (("twitter", "social media", "sentiment", "reddit"), "no such texts are read."),
+    (("twitter", "social media", "reddit"), "no such texts are read."),
     (("dividend*", "fundamental*", "p/e", "valuation*", "balance sheet*"), "there are prices and volumes only."),
     (("margin", "leverage*"), "positions are never larger than the account."),
     (("pairs trad*", "pair trad*", "market neutral"), "each signal is one stock on its own."),

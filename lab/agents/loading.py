@@ -8,11 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.errors import LabError
+
 if TYPE_CHECKING:
     import polars as pl
 
     from lab.agents.jobs import BarsSlice
     from lab.backtest.finer import FinerBars
+    from lab.market.news import NewsFiles
     from lab.script import Strategy
 
 
@@ -120,7 +123,6 @@ def beside_bars(bars: BarsSlice, names: Collection[str]) -> list[pl.Series]:
 
 def _load(bars: BarsSlice, others: tuple[str, ...], columns: tuple[str, ...]) -> pl.DataFrame:
     from lab.market import BarsCache, load_market
-    from lab.market.news import NewsFiles
 
     return load_market(
         BarsCache(Path(bars.folder)),
@@ -131,6 +133,17 @@ def _load(bars: BarsSlice, others: tuple[str, ...], columns: tuple[str, ...]) ->
         market_ticker=bars.market_ticker,
         vix_ticker=bars.vix_ticker,
         others=others,
-        news=NewsFiles(Path(bars.news)) if bars.news else None,
+        news=_news(bars),
         columns=columns,
     )
+
+
+def _news(bars: BarsSlice) -> NewsFiles | None:
+    from lab.market.news import NewsFiles
+
+    if not bars.news:
+        return None
+    files = NewsFiles(Path(bars.news))
+    if not files.there:
+        raise LabError(f"The files of the news in {bars.news} are gone; `lab universes show NAME` writes them anew.")
+    return files

@@ -48,6 +48,17 @@ def write_news_files(session: Session, bars: Path, touched: set[tuple[str, str]]
     return written
 
 
+def restore_news_files(session: Session, bars: Path) -> None:
+    """Write all files anew where they are gone: deleted, or left behind when a workspace's database was moved."""
+    from lab.market.news import NewsFiles
+
+    for synthetic in (True, False):
+        if not NewsFiles(news_folder(bars, synthetic)).there:
+            own = NewsSpan.source == SYNTHETIC if synthetic else NewsSpan.source != SYNTHETIC
+            rows = session.exec(select(NewsSpan.source, NewsSpan.ticker).where(own).distinct())
+            write_news_files(session, bars, {(source, ticker) for source, ticker in rows})
+
+
 def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """A long list in pieces that fit into one query."""
     for start in range(0, len(values), _PART):

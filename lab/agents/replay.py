@@ -53,7 +53,9 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
     bars = learning_slice(universe, workspace.bars)
     changed = []
     if bars.fingerprint != row.data_fingerprint:
-        changed.append(f"The bars of {universe.name!r} on its learning span are not those the iteration ran on: imported anew or adjusted.")
+        changed.append(
+            f"The bars or the news of {universe.name!r} on its learning span are not those the iteration ran on: imported anew or adjusted."
+        )
     if row.engine_version != ENGINE_VERSION:
         changed.append(f"The engine is version {ENGINE_VERSION}; the iteration ran on version {row.engine_version}.")
     scripts = jobs.Scripts(row.scan_script, row.execution_script)

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents.errors import BadUniverse, NotThere
 from lab.agents.gaps import VIX_NAMES, covered, find_gaps, gaps_of, new_york_day
+from lab.agents.news_files import restore_news_files
 from lab.agents.queries import universe_view
 from lab.agents.views import UniverseView
 from lab.store.database import Store
@@ -121,11 +122,15 @@ class Universes:
         raise NotThere(f"There is no universe named {name!r}. Universes here: {known}.")
 
     def missing_context(self, universe_id: int) -> tuple[str, ...]:
-        """What context a universe lacks by now, a sentence each; empty where nothing is missing."""
+        """What context a universe lacks by now, a sentence each; empty where nothing is missing.
+
+        Looks anew at what is cached, and writes the files of the news again where they are gone.
+        """
         from lab.market import BarsCache
 
         with self._store.write() as session:
             universe = _universe(session, universe_id)
+            restore_news_files(session, self._workspace.bars)
             find_gaps(session, universe, BarsCache(_folder(self._workspace.bars, universe.synthetic)))
             return tuple(gap.sentence for gap in gaps_of(universe))
 

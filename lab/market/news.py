@@ -95,6 +95,11 @@ class NewsFiles:
             return pl.DataFrame(schema={"published_at": pl.Datetime("us", "UTC"), "sentiment": pl.Int8()})
         return pl.read_parquet(path)
 
+    @property
+    def there(self) -> bool:
+        """Whether anything was ever written."""
+        return self._coverage_file.exists()
+
     def coverage(self) -> pl.DataFrame:
         """The covered spans, by ticker and time."""
         import polars as pl

@@ -37,7 +37,7 @@ flat_by  = "15:50"
 risk     = 0.25
 """
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
-CONTEXT = frozenset({"market", "levels", "prev_day"})
+CONTEXT = frozenset({"market", "levels", "news", "prev_day"})
 
 
 def made_trades(n: int, seed: int = 0, *, loud_lift: float = 0.0, mean: float = 0.0) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -182,6 +183,11 @@ def test_news_comes_into_scripts_evidence_and_fingerprints_once_it_is_kept(
         universe = session.get_one(Universe, 1)
     assert slice_of(lab, universe).fingerprint != before
     assert not [sentence for sentence in lab.state().universes[0].missing_context if "news" in sentence]
+    shutil.rmtree(lab.workspace.home / "news")
+    loading.forget_bars()
+    with pytest.raises(LabError, match="lab universes show NAME"):
+        lab.try_scripts(scan, EXECUTION, 1, threads)
+    lab.universes.missing_context(1)
     told = lab.try_scripts(scan, EXECUTION, 1, threads).result
     assert 0 < told.signals < lab.try_scripts(SCAN, EXECUTION, 1, threads).result.signals
     view = learn(lab, agent_id)

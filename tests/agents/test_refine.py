@@ -199,6 +199,11 @@ def test_guidance_that_means_nothing_to_it_is_admitted() -> None:
         ("between 10:30 and 12", "only from 10:30 to 12:00"),
         ("risk 2%", "risk 2% a trade"),
         ("be flat by 15:30", "out by 15:30"),
+        ("only on good news", "only on good news"),
+        ("avoid bad news", "not on bad news"),
+        ("no news", "not with news of the last session"),
+        ("trade stocks in the news", "only with news of the last session"),
+        ("only when the vix is low", "only when the VIX is low"),
     ],
 )
 def test_common_wishes_are_understood_and_compile(guidance: str, title: str) -> None:
@@ -210,6 +215,7 @@ def test_common_wishes_are_understood_and_compile(guidance: str, title: str) -> 
 
 def test_a_wish_for_context_that_is_not_there_is_not_written() -> None:
     assert wishes("only in uptrends", frozenset(), intraday=True) == ()
+    assert wishes("only on good news", CONTEXT - {"news"}, intraday=True) == ()
     assert wishes("only in the morning", CONTEXT, intraday=False) == ()
 
 

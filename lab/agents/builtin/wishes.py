@@ -157,7 +157,14 @@ _MEANINGS: tuple[_Meaning, ...] = (
         "news.count_1d >= 1",
         needs="news",
     ),
-    _Meaning(("news", "headlines"), "not with news of the last session", "news.count_1d == 0", negated=True, needs="news"),
+    _Meaning(("no news", "without news", "avoid news"), "not with news of the last session", "news.count_1d == 0", needs="news"),
+    _Meaning(
+        ("headlines", "news days", "fresh news", "news catalyst*", "in the news"),
+        "not with news of the last session",
+        "news.count_1d == 0",
+        negated=True,
+        needs="news",
+    ),
     _Meaning(
         ("high vix", "vix is high", "vix above"),
         "only when the VIX is high",
