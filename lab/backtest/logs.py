@@ -105,8 +105,9 @@ class Log:
     def _fills(self, order: Ints) -> tuple[pl.DataFrame, Ints]:
         """The fills of trades in a new order, and how many each trade has."""
         trade, row, reason = self.fill_rows
-        counts = np.bincount(trade, minlength=len(order))[order]
-        firsts = np.searchsorted(trade, np.arange(len(order)))[order]
+        counts = np.bincount(trade, minlength=len(order))
+        firsts = (np.cumsum(counts) - counts)[order]
+        counts = counts[order]
         ends = np.cumsum(counts)
         places = np.repeat(firsts - ends + counts, counts) + np.arange(len(trade))
         price, shares, costs = self.fill_values[:, places]

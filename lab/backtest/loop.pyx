@@ -8,6 +8,16 @@ import numpy as np
 
 VERSION = "2"
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define lab_prefetch(place) __builtin_prefetch(place)
+    #else
+    #define lab_prefetch(place) ((void) 0)
+    #endif
+    """
+    void lab_prefetch(const void* place) noexcept nogil
+
 # What a plan's entry is.
 cdef enum:
     AT_OPEN, LIMIT, STOP_ENTRY
@@ -106,9 +116,16 @@ cdef class Market:
     cdef const double[::1] finer_open, finer_high, finer_low, finer_close
     cdef const int64_t[::1] finer_starts, finer_ends
     cdef bint has_finer, has_atr
+    # Where the columns begin: what is read at every bar of a position.
+    cdef const double* o
+    cdef const double* h
+    cdef const double* l
+    cdef const double* c
 
     def __init__(self, bars, atr=None, finer=None):
         self.open, self.high, self.low, self.close, self.volume = bars.open, bars.high, bars.low, bars.close, bars.volume
+        if self.open.shape[0]:
+            self.o, self.h, self.l, self.c = &self.open[0], &self.high[0], &self.low[0], &self.close[0]
         self.at, self.minute, self.ticker_ends = bars.at, bars.minute, bars.ticker_ends
         self.segment_starts, self.segment_session, self.borrow = bars.segment_starts, bars.segment_session, bars.borrow
         self.session_days, self.session_starts = bars.sessions, bars.session_starts
@@ -148,6 +165,7 @@ cdef class Loop:
     cdef Event* heap
     cdef int* live
     cdef int64_t* place
+    cdef int64_t[::1] signal_at, signal_segment, cuts
     cdef int events, alive, tickers
     cdef int64_t session, trades, fills
     # out
@@ -212,6 +230,9 @@ cdef class Loop:
         self.interest = np.zeros(self.m.session_starts.shape[0])
         self.trade_rows = np.empty((9, count), dtype=np.int64)
         self.trade_values = np.empty((9, count))
+        self.signal_at = np.empty(count, dtype=np.int64)
+        self.signal_segment = np.empty(count, dtype=np.int64)
+        self.cuts = np.full(self.m.segment_starts.shape[0], -1, dtype=np.int64)
         exits = self.targets + 2
         self.fill_rows = np.empty((3, count * exits), dtype=np.int64)
         self.fill_values = np.empty((3, count * exits))
@@ -231,7 +252,14 @@ cdef class Loop:
 
     cdef void _run(self) noexcept nogil:
         cdef int ticker
+        cdef int64_t signal, segment = 0
         cdef Event event
+        # Signals and sessions are both in order of rows: one walk finds where each signal stands.
+        for signal in range(self.row.shape[0]):
+            self.signal_at[signal] = self.m.at[self.row[signal]]
+            while self._segment_end(segment) <= self.row[signal]:
+                segment += 1
+            self.signal_segment[signal] = segment
         for ticker in range(self.tickers):
             self.place[ticker] = self.ends[ticker - 1] if ticker else 0
             self._look_on(ticker)
@@ -283,7 +311,14 @@ cdef class Loop:
                 elif self.size_kind != BY_RISK and not (isfinite(self.size[signal]) and self.size[signal] > 0):
                     self.skip[signal] = NO_SIZE
                 else:
-                    self._push(self.m.at[row], MEETING, self.m.at[row], -self.score[signal], ticker)
+                    self._push(self.signal_at[signal], MEETING, self.signal_at[signal], -self.score[signal], ticker)
+                    if row + 1 < self.m.at.shape[0]:
+                        # By the time the signal's turn comes, the bar that may fill it is at hand.
+                        lab_prefetch(&self.m.o[row + 1])
+                        lab_prefetch(&self.m.h[row + 1])
+                        lab_prefetch(&self.m.l[row + 1])
+                        lab_prefetch(&self.m.c[row + 1])
+                        lab_prefetch(&self.m.at[row + 1])
                     break
             signal += 1
         self.place[ticker] = signal
@@ -317,9 +352,9 @@ cdef class Loop:
         cdef int64_t until = min(first + self.expiry, ticker_end), segment, session_end, cut
         cdef int at_end = NEVER
         if self.cut_off >= 0:
-            segment = self._segment_of(book.signal_row)
+            segment = self.signal_segment[book.signal]
             session_end = self._segment_end(segment)
-            cut = self._cut_off_row(first, session_end)
+            cut = max(first, self._cut_off_row(segment))
             if first < session_end and cut == first:
                 self._lapse(ticker, book, AFTER_CUT_OFF, WITH_BAR, first)
                 return
@@ -338,6 +373,8 @@ cdef class Loop:
         """The first bar of first..until-1 that meets the order's price."""
         cdef int64_t row = first
         cdef double price, opening
+        cdef const double* highs = self.m.h
+        cdef const double* lows = self.m.l
         book.moment = MOMENT_OPEN
         if self.entry_kind == AT_OPEN:
             book.fill = sign * self.m.open[row]
@@ -345,9 +382,9 @@ cdef class Loop:
             price = sign * self.entry[book.signal]
             while row < until:
                 if self.entry_kind == LIMIT:
-                    if (self.m.low[row] if sign > 0 else -self.m.high[row]) < price:
+                    if (lows[row] if sign > 0 else -highs[row]) < price:
                         break
-                elif (self.m.high[row] if sign > 0 else -self.m.low[row]) >= price:
+                elif (highs[row] if sign > 0 else -lows[row]) >= price:
                     break
                 row += 1
             if row == until:
@@ -360,7 +397,7 @@ cdef class Loop:
                 book.moment = MOMENT_LIMIT if self.entry_kind == LIMIT else MOMENT_STOP
         book.state, book.fill_row = WAITING, row
         self._pass_over(ticker, row, ORDER_PENDING)
-        self._push(self.m.at[row], FILLING, self.m.at[book.signal_row], -self.score[book.signal], ticker)
+        self._push(self.m.at[row], FILLING, self.signal_at[book.signal], -self.score[book.signal], ticker)
         return True
 
     cdef void _lapse(self, int ticker, Book* book, int reason, int release, int64_t row) noexcept nogil:
@@ -384,7 +421,7 @@ cdef class Loop:
             at, kind = self.m.session_starts[later], OPENING
         if reason:
             self._pass_over(ticker, until, reason)
-        self._push(at, kind, self.m.at[book.signal_row], -self.score[book.signal], ticker)
+        self._push(at, kind, self.signal_at[book.signal], -self.score[book.signal], ticker)
 
     cdef void _fill(self, int ticker, int64_t at) noexcept nogil:
         cdef Book* book = &self.books[ticker]
@@ -471,11 +508,18 @@ cdef class Loop:
         """How a position ends, found out bar by bar. It takes effect only when the time of each exit comes."""
         cdef double sign = -1.0 if book.is_short else 1.0
         cdef double o, h, l, c, level = book.stop, risk = book.fill - book.stop, left = book.bought, trail
-        cdef int64_t entry = book.fill_row, row = entry, last, cut, segment
+        cdef int64_t entry = book.fill_row, row = entry, last, cut, due, segment
         cdef int end_reason = BY_END_OF_DATA, release = NEVER, set_by = BY_STOP, moment, reason, k, settled
         cdef bint first, is_due = False, reached, doubtful
         cdef const unsigned char* leaves = NULL
         cdef const double* trails = NULL
+        cdef const double* opens = self.m.o
+        cdef const double* highs = self.m.h
+        cdef const double* lows = self.m.l
+        cdef const double* closes = self.m.c
+        cdef double nearest, worst, best
+        cdef int64_t quiet
+        cdef bint is_still = not self.has_exit and not self.has_trail and self.break_even == INFINITY
         if self.has_exit:
             leaves = &self.short_exit[0] if book.is_short else &self.long_exit[0]
         if self.has_trail:
@@ -483,22 +527,41 @@ cdef class Loop:
         last = self.m.ticker_ends[ticker] - 1
         cut = last + 1
         if self.cut_off >= 0:
-            segment = self._segment_of(entry)
+            segment = self.signal_segment[book.signal]
+            if entry >= self._segment_end(segment):
+                segment = self._segment_of(entry)
             cut = self._segment_end(segment)
             if cut - 1 < last:
                 last, end_reason = cut - 1, BY_FLAT_BY
             release = NEXT_SESSION
-            cut = self._cut_off_row(entry + 1, cut)
+            cut = max(entry + 1, self._cut_off_row(segment))
+        due = min(last, cut if self.max_bars < 0 else min(cut, entry + self.max_bars))
         book.exits = book.hung = 0
         book.bars_held = 0
         book.worst = book.best = book.fill
         while True:
             first = row == entry
             moment = book.moment if first else MOMENT_OPEN
+            if is_still and not first:
+                # Most bars reach neither stop nor target, and nothing else looks at them: they are passed in one go.
+                nearest, worst, best, quiet = INFINITY, book.worst, book.best, row
+                for k in range(self.targets):
+                    if book.quantity[k] > 0:
+                        nearest = min(nearest, book.target[k])
+                if book.is_short:
+                    while row < due and -highs[row] > level and -lows[row] <= nearest:
+                        worst, best = min(worst, -highs[row]), max(best, -lows[row])
+                        row += 1
+                else:
+                    while row < due and lows[row] > level and highs[row] <= nearest:
+                        worst, best = min(worst, lows[row]), max(best, highs[row])
+                        row += 1
+                book.worst, book.best = worst, best
+                book.bars_held += row - quiet
             if book.is_short:
-                o, h, l, c = -self.m.open[row], -self.m.low[row], -self.m.high[row], -self.m.close[row]
+                o, h, l, c = -opens[row], -lows[row], -highs[row], -closes[row]
             else:
-                o, h, l, c = self.m.open[row], self.m.high[row], self.m.low[row], self.m.close[row]
+                o, h, l, c = opens[row], highs[row], lows[row], closes[row]
             if not first:
                 reason = -1
                 if is_due:
@@ -754,16 +817,19 @@ cdef class Loop:
     cdef int64_t _segment_end(self, int64_t segment) noexcept nogil:
         return self.m.segment_starts[segment + 1] if segment + 1 < self.m.segment_starts.shape[0] else self.m.at.shape[0]
 
-    cdef int64_t _cut_off_row(self, int64_t low, int64_t high) noexcept nogil:
-        """The first row of low..high-1 that starts at or after `flat_by`; `high` if none does."""
-        cdef int64_t middle
-        while low < high:
-            middle = (low + high) // 2
-            if self.m.minute[middle] < self.cut_off:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    cdef int64_t _cut_off_row(self, int64_t segment) noexcept nogil:
+        """The first row of a segment that starts at or after `flat_by`; the segment's end if none does."""
+        cdef int64_t low = self.m.segment_starts[segment], high, middle
+        if self.cuts[segment] < 0:
+            high = self._segment_end(segment)
+            while low < high:
+                middle = (low + high) // 2
+                if self.m.minute[middle] < self.cut_off:
+                    low = middle + 1
+                else:
+                    high = middle
+            self.cuts[segment] = low
+        return self.cuts[segment]
 
     # events
 
