@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from lab.agents.proof.service import Proof
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
+    from lab.agents.trade_view import TradeView
     from lab.agents.trying import Tried
     from lab.agents.universes import Universes
 
@@ -150,6 +151,12 @@ class Lab:
 
         self.iteration(iteration_id)
         return read_trades(self.workspace.results, iteration_id)
+
+    def trade(self, iteration_id: int, place: int) -> TradeView:
+        """One trade, by its place in order of entry (from 0), with the bars of the learning span around it. Raises NotThere."""
+        from lab.agents.trade_view import trade_view
+
+        return trade_view(self.workspace, self.store, iteration_id, place)
 
     def replay(self, iteration_id: int) -> Replay:
         """Run an iteration's backtest again and compare it with what is stored, to the bit."""

@@ -46,6 +46,7 @@ COPY = Action("copy", "y", "Copy", "Copies what the cursor is on to your own cli
 GO = Action("go", "g", "Go to", "Goes to a screen, or to the first row, by one more letter.", footer=False)
 NEW_AGENT = Action("new_agent", "n", "New agent", "Describes a new agent in plain English.")
 ITERATE = Action("iterate", "i", "Iterate", "Starts a learning iteration of this agent.")
+DATA = Action("data", "b", "Data", "Opens what is cached, fetches and universes.")
 IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.", rare=True)
 FETCH = Action("fetch_bars", "F", "Fetch bars", "Fetches bars from Polygon with your key.", footer=False)
 DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.", rare=True)
@@ -66,7 +67,12 @@ QUESTIONS: set[str] = set()
 """Places that are modals: a person answers there and can do nothing else, so their keys may mean something of their own."""
 
 
-GENERAL = {"ctrl+g": "finishes what one has written", "space": "works on the row under the cursor"}
+GENERAL = {
+    "ctrl+g": "finishes what one has written",
+    "space": "works on the row under the cursor",
+    **dict.fromkeys(("right", "l"), "to the next one of what is shown: a tab, a trade"),
+    **dict.fromkeys(("left", "h"), "to the one before it"),
+}
 """Keys with one meaning in general that each place says in its own words."""
 
 

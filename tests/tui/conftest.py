@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lab.agents.service import Lab
 from lab.tui.app import LabApp
 from tests.tui.fake_lab import FakeLab
 
@@ -29,3 +33,32 @@ def make_app(tmp_path: Path) -> MakeApp:
         return LabApp(tmp_path, lambda _: lab, lambda _: lab.calls.append("ensure_worker"), config)  # type: ignore[arg-type,return-value]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real workspace in which one agent has learned for an iteration; copied by the tests, never changed."""
+    from lab.agents.data import keep_universe
+    from lab.agents.loop import run_iteration
+    from lab.agents.span import bars_folder
+    from lab.market import BarsCache, make_demo_market
+    from tests.agents.conftest import INSTRUCTIONS, AlwaysProposes, HeldLease
+
+    lab = Lab(tmp_path_factory.mktemp("learned") / "home")
+    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
+    keep_universe(lab.workspace, lab.store, "Demo market", made.tickers[:4], "1m", "demo", True, made.first_session, made.last_session)
+    agent_id = lab.create_agent("VWAP Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, lab.state().universes[0].id)
+    iteration_id = lab.start_iteration(agent_id)
+    with ThreadPoolExecutor(2) as pool:
+        asyncio.run(run_iteration(lab.store, iteration_id, pool, HeldLease(), AlwaysProposes()))
+    lab.close()
+    return lab.workspace.home
+
+
+@pytest.fixture
+def learned(learned_home: Path, tmp_path: Path) -> Iterator[Lab]:
+    """That workspace, opened: agent 1 with iteration 1 and its trades. The program closes it."""
+    shutil.copytree(learned_home, tmp_path / "home")
+    opened = Lab(tmp_path / "home")
+    yield opened
+    opened.close()

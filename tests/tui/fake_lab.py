@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
+from lab.agents.trade_view import TradeBar, TradeView
 from lab.agents.views import (
     AgentRow,
     AgentView,
@@ -125,6 +127,7 @@ class FakeLab:
         self._token = 1
         self.calls: list[str] = []
         self.sample: Sample | None = None
+        self.headline = "Shares rise"
         self.preferences: dict[str, str] = {}
         self.universes: list[UniverseView] = [] if empty else [UNIVERSE]
         self.notices: tuple[str, ...] = ()
@@ -377,6 +380,42 @@ class FakeLab:
             )
             for n in range(40)
         ]
+
+    def trade(self, iteration_id: int, place: int) -> TradeView:
+        trade = self.trades(iteration_id)[place]
+        self.calls.append(f"trade {place}")
+        bars = [
+            TradeBar(
+                trade.entry_at + timedelta(minutes=n - 21),
+                trade.entry_price + n / 50,
+                trade.entry_price + n / 50 + 0.3,
+                trade.entry_price + n / 50 - 0.2,
+                trade.entry_price + n / 50 + (0.1 if n % 2 else -0.1),
+                1_000.0,
+                trade.entry_price,
+            )
+            for n in range(40)
+        ]
+        return TradeView(
+            iteration_id=iteration_id,
+            place=place,
+            trades=40,
+            trade=trade,
+            timeframe="1m",
+            synthetic=True,
+            signal_at=trade.entry_at - timedelta(minutes=1),
+            stop=trade.entry_price - 1,
+            target=trade.entry_price + 2,
+            costs=4.2,
+            mae_r=-0.4,
+            mfe_r=1.1,
+            exits=1,
+            bars=tuple(bars),
+            bars_each=1,
+            levels=(),
+            news=(Headline(trade.entry_at - timedelta(hours=1), self.headline, "Wire", "", "file", None),),
+            context=(("RSI 14", "61"),),
+        )
 
     def approvals(self) -> list[ProposalView]:
         return sorted((p for p in self.proposals.values() if p.state == "pending"), key=lambda p: p.created_at)

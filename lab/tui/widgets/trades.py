@@ -49,18 +49,14 @@ class TradesTable(LineTable):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(COLUMNS, empty=NONE_YET, id=id)
-        self._shown: Sequence[TradeRow] = ()
+        self._shown: Sequence[tuple[int, TradeRow]] = ()
 
-    def show(self, trades: Sequence[TradeRow]) -> None:
-        """Show these trades."""
+    def show(self, trades: Sequence[tuple[int, TradeRow]]) -> None:
+        """Show these trades, each with its place in order of entry, which is its row's id."""
         if trades is self._shown:
             return
         self._shown = trades
-        self.set_rows([_row(at, trade) for at, trade in enumerate(trades)])
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # A trade opens nothing, so the footer must not offer it.
-        return False if action == "select" else super().check_action(action, parameters)
+        self.set_rows([_row(at, trade) for at, trade in trades])
 
 
 class TradesPane(Vertical):
@@ -94,7 +90,7 @@ class TradesPane(Vertical):
 
     def _draw(self) -> None:
         order, key = ORDERS[self._order]
-        self.query_one(TradesTable).show(sorted(self._trades, key=key))
+        self.query_one(TradesTable).show(sorted(enumerate(self._trades), key=lambda one: key(one[1])))
         line = self.query_one("#trades-line", Flow)
         line.display = self._order > 0
         line.show([(Content.styled(f"{plural(len(self._trades), 'trade')}, {order}", "$foreground-muted"), 0)])

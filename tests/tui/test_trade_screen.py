@@ -1,0 +1,142 @@
+"""A trade opened from the iteration's list: its candles, its facts, and the way to the next one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.agents.errors import NotThere
+from lab.agents.jobs import VaultClosed
+from lab.agents.service import Lab
+from lab.agents.trade_view import _bars
+from lab.tui.widgets.candles import Candle, CandleChart, Moment, Rung, candle_chart
+from lab.tui.widgets.trades import TradesTable
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import FakeLab
+from tests.tui.session import session
+
+START = datetime(2025, 9, 3, 13, 30, tzinfo=UTC)
+
+
+def _candles(prices: list[float]) -> list[Candle]:
+    return [
+        Candle(START + timedelta(minutes=n), price, price + 0.4, price - 0.3, price + (0.2 if n % 2 else -0.2), price)
+        for n, price in enumerate(prices)
+    ]
+
+
+@given(
+    prices=st.lists(st.floats(0.01, 1e5, allow_nan=False), min_size=1, max_size=300),
+    width=st.integers(10, 160),
+    height=st.integers(3, 50),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_chart_of_any_prices_keeps_to_its_room(prices: list[float], width: int, height: int) -> None:
+    rungs = [Rung("E", prices[0], START, None, must=True), Rung("S", prices[0] * 0.9)]
+    drawn = candle_chart(_candles(prices), rungs, [Moment("E", START)], width, height)
+    if width >= 24 and height >= 6:
+        lines = drawn.split("\n", allow_blank=True)
+        assert len(lines) == height
+        assert max(line.cell_length for line in lines) <= width
+
+
+def test_what_rose_and_what_fell_is_told_apart_without_colour() -> None:
+    rose = [Candle(START, 100.0, 101.0, 100.0, 101.0)]
+    fell = [Candle(START, 101.0, 101.0, 100.0, 100.0)]
+    assert "\u2503" in candle_chart(rose, (), (), 60, 12).plain
+    assert "\u2588" in candle_chart(fell, (), (), 60, 12).plain
+    assert "\u2503" not in candle_chart(fell, (), (), 60, 12).plain
+
+
+def test_orders_are_named_at_their_price_and_time() -> None:
+    chart = candle_chart(
+        _candles([100.0] * 20),
+        [Rung("E", 100.1, START, None, must=True), Rung("S", 99.8), Rung("T", 130.0)],
+        [Moment("E", START + timedelta(minutes=3)), Moment("X", START + timedelta(minutes=9))],
+        60,
+        14,
+    ).plain
+    assert "100.10 E" in chart
+    assert "99.80 S" in chart
+    assert "130.00" not in chart, "a target far away must not flatten the candles"
+    assert "E           X" in chart
+
+
+async def test_enter_on_a_trade_shows_it_and_one_key_the_next(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.headline = "\x1b[31m[b]Shares[/b] rise"
+    async with session(make_app, fake, (120, 36)) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right", "right", "down", "enter")
+        await s.at("trade")
+        for words in ("AMD long", "2 of 40", "101.00 E", "New York", "[b]Shares[/b] rise", "RSI 14", "SYNTHETIC", "+1.10R"):
+            await s.sees(words)
+        assert "\x1b" not in s.text()
+        await s.press("right")
+        await s.sees("AAPL long")
+        await s.press("h")
+        await s.sees("AMD long")
+        await s.press("h", "h")
+        await s.is_told("This is the first trade of the list.")
+        await s.press("escape")
+        await s.until(lambda: s.place == "iteration", "back at the list")
+
+
+async def test_trades_are_stepped_through_in_the_order_and_choice_of_the_list(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right", "right", "o", "slash", *"nvda", "enter")
+        table = s.app.screen.query_one(TradesTable)
+        await s.until(lambda: len(table.rows) == 10, "only one ticker")
+        await s.press("down", "enter")
+        await s.at("trade")
+        await s.sees("NVDA")
+        await s.sees("2 of 10")
+        await s.press("l")
+        await s.sees("3 of 10")
+        assert s.app.screen.data.place == 8
+
+
+async def test_a_trade_of_a_real_iteration_shows_the_bars_it_saw(make_app: MakeApp, learned: Lab) -> None:
+    trade = learned.trades(1)[3]
+    view = learned.trade(1, 3)
+    assert view.trade == trade
+    entered = next(bar for bar in view.bars if bar.started_at == trade.entry_at)
+    assert entered.low <= trade.entry_price <= entered.high
+    assert any(name == "RSI 14" for name, _ in view.context)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("iteration", 1)
+        await s.press("right", "right", "right", "down", "down", "down", "enter")
+        await s.at("trade")
+        await s.sees(f"{trade.entry_price:,.2f} E")
+        await s.sees(f"{trade.ticker} long")
+        assert len(s.app.screen.query_one(CandleChart)._given[0]) == len(view.bars)
+
+
+def test_the_bars_of_a_trade_never_reach_into_the_vault(learned: Lab) -> None:
+    universe = learned.state().universes[0]
+    trades = len(learned.trades(1))
+    for place in range(trades - 5, trades):
+        assert max(bar.started_at.date() for bar in learned.trade(1, place).bars) <= universe.learning_until
+
+
+def test_a_slice_that_asks_for_later_bars_is_refused(learned: Lab) -> None:
+    from lab.agents.span import learning_span
+    from lab.store.models import Universe
+
+    with learned.store.read() as rows:
+        span = learning_span(rows.get_one(Universe, 1), learned.workspace.bars)
+    trade = learned.trades(1)[0]
+    later = trade.exit_at + timedelta(days=400)
+    bars, _ = _bars(span, replace(trade, exit_at=later), trade.entry_at)
+    assert bars[-1].started_at.date() <= span.last
+    with pytest.raises(VaultClosed):
+        replace(span, last=span.last + timedelta(days=1))
+
+
+def test_a_trade_that_is_gone_is_said(learned: Lab) -> None:
+    with pytest.raises(NotThere, match="not there any more"):
+        learned.trade(1, 10_000)
