@@ -22,6 +22,9 @@ _MODE = "lab_mode"
 _WRITERS_LOCK = 0x1AB
 """PostgreSQL's key for "one writing transaction at a time", what BEGIN IMMEDIATE is on SQLite."""
 
+_READ_ONLY_STATE = "25006"
+"""What PostgreSQL calls a change in a read-only transaction."""
+
 _READ_ONLY_SESSION = "a session for reading was given changes: use write()"
 
 _session_open: ContextVar[str] = ContextVar("lab_session_open", default="")
@@ -145,6 +148,8 @@ class Store:
             said = sqlite.sentence(cause, self.workspace)
             if said is not None:
                 raise said from error
+        elif getattr(cause, "sqlstate", None) == _READ_ONLY_STATE:
+            raise DatabaseReadOnly(f"The database server at {self._engine.url.host} takes no changes: {cause}.") from error
         elif isinstance(error, exc.OperationalError):
             raise StoreError(f"The database server at {self._engine.url.host} did not answer as it should: {cause}.") from error
         raise error
