@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of, daily_sharpe
-from lab.agents.loading import market_bars
+from lab.agents.loading import finer_bars, market_bars
 from lab.agents.outputs import write_output
 from lab.agents.results import from_json
 from lab.agents.strategist import Comparison, Verdict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from lab.backtest import BacktestResult
+    from lab.backtest import BacktestResult, Together
     from lab.script import Strategy
 
 _PASS_BYTES = 600_000_000
@@ -64,10 +65,27 @@ class PlanReport:
     """A sentence on why the verdict is what it is."""
 
 
+def share_job(bars: BarsSlice, scripts: Scripts, folder: str) -> None:
+    """Lay the bars down in a folder, with the context the scripts read, for all processes that are to measure points on them."""
+    from lab.agents.shared_bars import lay_down
+    from lab.script import compile_strategy
+    from lab.script.evaluate import BAR_COLUMNS
+
+    strategy = compile_strategy(scripts.scan, scripts.execution)
+    frame = market_bars(bars, strategy)
+    lay_down(frame.select(name for name in frame.columns if name in {*BAR_COLUMNS, *strategy.required_fields, "traded"}), Path(folder))
+
+
 def sweep_job(
-    bars: BarsSlice, scripts: Scripts, names: tuple[str, ...], points: tuple[tuple[float, ...], ...], rules: AccountRules, file: str
+    bars: BarsSlice,
+    scripts: Scripts,
+    names: tuple[str, ...],
+    points: tuple[tuple[float, ...], ...],
+    rules: AccountRules,
+    file: str,
+    shared: str = "",
 ) -> tuple[Point, ...]:
-    """Measure some points of a sweep and store them in `file`, all of them or none."""
+    """Measure some points of a sweep and store them in `file`, all of them or none; `shared` is the folder of `share_job`."""
     import polars as pl
 
     from lab.backtest import daily_returns, result_table
@@ -75,7 +93,7 @@ def sweep_job(
 
     strategies = [compile_strategy(scripts.scan, scripts.execution, dict(zip(names, values, strict=True))) for values in points]
     done, metrics, returns = [], [], []
-    for values, strategy, result in zip(points, strategies, _results(bars, strategies, rules), strict=True):
+    for values, strategy, result in zip(points, strategies, _results(bars, strategies, rules, shared), strict=True):
         done.append(Point(values, _measured(strategy, result)))
         metrics.append((values, result.metrics))
         returns.append(daily_returns(result.equity, result.metrics.starting_equity).tolist())
@@ -162,16 +180,26 @@ def _point(names: Sequence[str], row: dict[str, object]) -> Point:
     )
 
 
-def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRules) -> Iterator[BacktestResult]:
+def _results(bars: BarsSlice, strategies: Sequence[Strategy], rules: AccountRules, shared: str = "") -> Iterator[BacktestResult]:
     """The result of each strategy in order, evaluated together as far as memory allows."""
-    from lab.backtest import backtest_together
+    from lab.backtest import Together
 
-    frame = market_bars(bars, *strategies)
+    passes = _on_shared(shared) if shared else Together(market_bars(bars, *strategies))
     account, costs = account_of(rules)
-    prices = max(sum(name.endswith((".stop", ".target", ".entry_price")) for name, _ in strategy.outputs) for strategy in strategies)
-    together = max(1, _PASS_BYTES // (max(1, frame.height) * (8 * prices + 2)))
+    kinds = (".stop", ".target", ".target_2", ".target_3", ".trail", ".size", ".entry_price")
+    prices = max(sum(name.endswith(kinds) for name, _ in strategy.outputs) for strategy in strategies)
+    together = max(1, _PASS_BYTES // (max(1, passes.bar_count) * (8 * prices + 2)))
     for start in range(0, len(strategies), together):
-        yield from backtest_together(strategies[start : start + together], frame, account, costs)
+        yield from passes.run(strategies[start : start + together], account, costs, finer_bars(bars))
+
+
+@lru_cache(maxsize=1)
+def _on_shared(folder: str) -> Together:
+    """What the passes of a sweep have in common is there from one task of a process to the next."""
+    from lab.agents.shared_bars import mapped
+    from lab.backtest import Together
+
+    return Together(mapped(Path(folder)))
 
 
 def _measured(strategy: Strategy, result: BacktestResult) -> Measured:

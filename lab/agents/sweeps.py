@@ -22,6 +22,7 @@ from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, remember_returns,
 from lab.agents.loading import others_fingerprint
 from lab.agents.personality import RISKS, risk_config
 from lab.agents.proof.rules import MIN_TRADES
+from lab.agents.shared_bars import remove
 from lab.agents.span import account_rules, learning_slice, refuse_missing_context
 from lab.agents.sweep_jobs import Point
 from lab.agents.views import Personality
@@ -38,6 +39,8 @@ Progress = Callable[[float, str], None]
 CHUNK = 8
 """Points measured by one task: what they have in common is computed once, and they are stored together."""
 _POLL_SECONDS = 0.2
+_BARS = "bars"
+"""The folder, beside the points, of the bars the processes share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +270,8 @@ class _Run:
         self._keep([point for point in sweep_jobs.read_points(self._folder) if point.values in wanted])
         self.stored_before = len(self.done)
         left = self._possible([values for values in points if values not in self.done])
-        waiting = {self._submit(chunk): chunk for chunk in (tuple(left[i : i + CHUNK]) for i in range(0, len(left), CHUNK))}
+        shared = self._share() if len(left) > CHUNK else ""
+        waiting = {self._submit(chunk, shared): chunk for chunk in (tuple(left[i : i + CHUNK]) for i in range(0, len(left), CHUNK))}
         try:
             while waiting:
                 self._report()
@@ -276,7 +280,23 @@ class _Run:
         finally:
             for future in waiting:
                 future.cancel()
+            remove(self._folder / _BARS)
         self._report()
+
+    def _share(self) -> str:
+        """Have the bars laid down once for all processes; the folder, or empty where that fails, since each can read them itself."""
+        folder = str(self._folder / _BARS)
+        scripts = Scripts(self._subject.scan, self._subject.execution)
+        job = self._executor.submit(sweep_jobs.share_job, self._bars, scripts, folder)
+        try:
+            while not wait([job], _POLL_SECONDS).done:
+                self._report()
+            job.result()
+        except (LabError, OSError):
+            return ""
+        finally:
+            job.cancel()
+        return folder
 
     def _possible(self, points: Sequence[tuple[float, ...]]) -> list[tuple[float, ...]]:
         """The points whose scripts compile; what a function allows may depend on two parameters at once."""
@@ -291,10 +311,10 @@ class _Run:
                 self.failed.append(FailedPoint(values, str(error)))
         return possible
 
-    def _submit(self, chunk: tuple[tuple[float, ...], ...]) -> Future[tuple[Point, ...]]:
+    def _submit(self, chunk: tuple[tuple[float, ...], ...], shared: str = "") -> Future[tuple[Point, ...]]:
         scripts = Scripts(self._subject.scan, self._subject.execution)
         file = self._folder / f"points-{sha256(repr(chunk).encode()).hexdigest()[:16]}.parquet"
-        return self._executor.submit(sweep_jobs.sweep_job, self._bars, scripts, self._names, chunk, self._subject.rules, str(file))
+        return self._executor.submit(sweep_jobs.sweep_job, self._bars, scripts, self._names, chunk, self._subject.rules, str(file), shared)
 
     def _take(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,8 +48,9 @@ class Together:
         own = traded_bars(frame)
         self._read = read_bars(own)
         self._many = ManyStrategies(frame)
+        self._guard = Lock()
         self._frame = frame
-        self._bar_count = own.height
+        self.bar_count = own.height
         self._traded: Bools | None = frame["traded"].to_numpy() if "traded" in frame.columns else None
         self._kept = self._traded
         if self._read.usable is not None:
@@ -68,9 +70,11 @@ class Together:
         """
         if not strategies:
             raise BacktestError("There is no strategy to evaluate.")
-        for strategy, found in zip(strategies, self._many.evaluate(strategies), strict=True):
+        with self._guard:
+            every = self._many.evaluate(strategies)
+        for strategy, found in zip(strategies, every, strict=True):
             prepared = Prepared(self._read.bars, self._signals(found, strategy.plan), self._without_price(found))
-            yield run_prepared(strategy.plan, prepared, account, costs, self._bar_count, finer)
+            yield run_prepared(strategy.plan, prepared, account, costs, self.bar_count, finer)
 
     def _signals(self, found: Found, plan: Plan) -> Signals:
         """The signals on bars that can be traded at, as the account meets them."""

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.testing import assert_frame_equal
 from sqlmodel import select
 
 from lab.agents import sweep_jobs
 from lab.agents.errors import BadRange, NotThere
-from lab.agents.jobs import account_of
+from lab.agents.jobs import Scripts, account_of
 from lab.agents.ledger import record_own_trial, trials_so_far
 from lab.agents.loading import market_bars
 from lab.agents.service import Lab
+from lab.agents.shared_bars import mapped
 from lab.agents.span import learning_slice
 from lab.agents.sweep_jobs import Point, read_returns
 from lab.agents.sweeps import CHUNK, Subject, SweepReport, SweepRequest, run_sweep, subject_of_agent, subject_of_scripts
@@ -42,6 +44,8 @@ class Counting(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         self.slices.append(args[0])
+        if fn is sweep_jobs.share_job:
+            return self._threads.submit(fn, *args, **kwargs)
         self.points += args[3]
         held = self._hold and self.futures
         future: Future[Any] = Future() if held else self._threads.submit(fn, *args, **kwargs)
@@ -235,6 +239,17 @@ def test_a_sweep_that_cannot_be_is_refused_in_a_sentence(
     with pytest.raises(error, match=sentence):
         swept(lab, threads, SweepRequest(parameters=words))
     assert trials(lab) == []
+
+
+def test_the_bars_a_sweep_shares_are_the_slices_and_are_gone_when_it_ends(lab: Lab, threads: Executor, tmp_path: Path) -> None:
+    asked = Counting(threads)
+    report = swept(lab, asked)
+    assert sorted(path.suffix for path in Path(report.folder).iterdir()) == [".parquet", ".parquet"]
+    scripts = Scripts(SCAN, EXECUTION)
+    sweep_jobs.share_job(asked.slices[0], scripts, str(tmp_path / "bars"))
+    found = mapped(tmp_path / "bars")
+    expected = market_bars(asked.slices[0], compile_strategy(SCAN, EXECUTION)).select(sorted(found.columns))
+    assert_frame_equal(found.select(sorted(found.columns)), expected, check_dtypes=False)
 
 
 def test_other_bars_scripts_points_or_accounts_are_another_sweep(lab: Lab) -> None:
