@@ -27,7 +27,8 @@ SCANS = {
     "bands": "long = close < bollinger_lower(close, 20, 2)\nshort = close > bollinger_upper(close, 20, 2)\nscore = abs(zscore(close, 20))",
     "crossing": "long = crosses_above(ema(close, 9), ema(close, 30))\nshort = crosses_below(ema(close, 9), ema(close, 30))",
     "breakout": "long = close > ago(highest(high, 40), 1)\nshort = close < ago(lowest(low, 40), 1)\nscore = rsi(close, 14)",
-    "higher": 'day = on("15m", sma(close, 8))\nlong = crosses_above(close, day) and rank_across(roc(close, 20)) > 40\nshort = gap() > 0.4 and close < day',
+    "higher": 'day = on("15m", sma(close, 8))\nlong = crosses_above(close, day) and rank_across(roc(close, 20)) > 40\n'
+    "short = gap() > 0.4 and close < day",
 }
 STOP = "stop = close - side * 2.5 * atr(14)\n"
 EXECUTIONS = {
@@ -41,7 +42,8 @@ EXECUTIONS = {
     + "target = close + side * 1.5 * atr(14)\nfraction = 0.33\ntarget_2 = close + side * 3 * atr(14)\n"
     "fraction_2 = 0.33\ntarget_3 = close + side * 6 * atr(14)\nbreak_even = 1.5",
     "half and rule": "entry = at_open()\n" + STOP + "target = close + side * 2 * atr(14)\nfraction = 0.5\n"
-    "exit = crosses_below(close, ema(close, 20)) if side > 0 else crosses_above(close, ema(close, 20))\nrisk = 0.4\nrisk_move = 2 * atr(20)",
+    "exit = crosses_below(close, ema(close, 20)) if side > 0 else crosses_above(close, ema(close, 20))\n"
+    "risk = 0.4\nrisk_move = 2 * atr(20)",
     "dollars": "entry = limit(close - side * 0.2 * atr(14), bars=3)\n" + STOP + "trail = 2 * atr(14)\nsize = 9000\nmax_bars = 90",
 }
 ACCOUNTS = (
