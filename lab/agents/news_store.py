@@ -195,6 +195,7 @@ def _keep(session: Session, items: Sequence[NewsItem], touched: set[tuple[str, s
     """Keep a batch, oldest first. Returns how many of its articles were new; adds (source, ticker) of what changed to `touched`."""
     by_id, by_title = _stories(session, items)
     new = 0
+    fresh: list[tuple[_Story, NewsMention]] = []
     for item in items:
         key = title_key(item.title)
         story = by_id.get((item.source, item.source_id)) or _same_story(item, by_title.get(key, []) if key else [])
@@ -209,12 +210,17 @@ def _keep(session: Session, items: Sequence[NewsItem], touched: set[tuple[str, s
                 url=item.url,
             )
             session.add(event)
-            session.flush()
             story = _Story(event, {})
             by_id[item.source, item.source_id] = story
             by_title.setdefault(key, []).append(story)
             new += 1
-        _mention(session, story, item, touched)
+        fresh += ((story, mention) for mention in _mention(story, item, touched))
+    # Articles get their ids all at once: one at a time is ten times slower.
+    session.flush()
+    for story, mention in fresh:
+        assert story.event.id is not None
+        mention.event_id = story.event.id
+        session.add(mention)
     session.flush()
     return new
 
@@ -248,26 +254,25 @@ def _same_story(item: NewsItem, stories: Sequence[_Story]) -> _Story | None:
     return None
 
 
-def _mention(session: Session, story: _Story, item: NewsItem, touched: set[tuple[str, str]]) -> None:
-    """The article's tickers, each known from its first publication about that ticker on."""
+def _mention(story: _Story, item: NewsItem, touched: set[tuple[str, str]]) -> list[NewsMention]:
+    """The article's tickers, each known from its first publication about that ticker on. Returns those that are new, without its id."""
+    new = []
     signs = {ticker: sentiment.sign for ticker, sentiment in item.sentiments}
     for ticker in item.tickers:
         mention = story.mentions.get(ticker)
         if mention is None:
-            assert story.event.id is not None
-            mention = NewsMention(event_id=story.event.id, ticker=ticker, published_at=item.published_at, sentiment=signs.get(ticker))
+            mention = NewsMention(event_id=0, ticker=ticker, published_at=item.published_at, sentiment=signs.get(ticker))
             story.mentions[ticker] = mention
+            new.append(mention)
         elif item.published_at < mention.published_at:
             mention.published_at, mention.sentiment = item.published_at, signs.get(ticker, mention.sentiment)
         elif mention.sentiment is None and ticker in signs and item.published_at == mention.published_at:
             mention.sentiment = signs[ticker]
         else:
             continue
-        session.add(mention)
         touched.add((story.event.source, ticker))
-    if item.published_at < story.event.published_at:
-        story.event.published_at = item.published_at
-        session.add(story.event)
+    story.event.published_at = min(story.event.published_at, item.published_at)
+    return new
 
 
 def _cover(session: Session, covering: NewsCoverage) -> None:
