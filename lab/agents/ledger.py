@@ -116,13 +116,15 @@ def remember_returns(session: Session, fingerprint: str, script_hash: str, retur
 
 
 def _returns_on(session: Session, bars: BarsSlice, counted: set[str]) -> tuple[tuple[float, ...], ...]:
-    """The daily returns of the counted variants on exactly these bars, the newest MOST_RETURNS of them."""
+    """The daily returns of the counted variants on exactly these bars, at most MOST_RETURNS of them."""
     import numpy as np
 
     rows = session.exec(
-        select(TrialReturns.script_hash, TrialReturns.returns).where(TrialReturns.data_fingerprint == bars.fingerprint)
+        select(TrialReturns.script_hash, TrialReturns.returns)
+        .where(TrialReturns.data_fingerprint == bars.fingerprint)
+        .order_by(col(TrialReturns.script_hash))
     ).all()
-    kept = [packed for script_hash, packed in rows if script_hash in counted][-MOST_RETURNS:]
+    kept = [packed for script_hash, packed in rows if script_hash in counted][:MOST_RETURNS]
     return tuple(tuple(np.frombuffer(packed, dtype="<f4").astype(float).tolist()) for packed in kept)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
-from lab.agents.ledger import NULL_ARM, trials_within
+from lab.agents.ledger import NULL_ARM, Place, trials_within
 from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
 from lab.agents.proof.rules import Verdict, Word
@@ -196,6 +196,7 @@ class Proof:
                         f"The learning span must end with a session from {sessions[min(LEAST_LEARNING_SESSIONS, len(sessions)) - 1]} on, "
                         f"before the last one, {sessions[-1]}.",
                     )
+                _refuse_others_vault(session, universe, until)
                 universe.learning_until = until
             session.add(universe)
             session.flush()
@@ -352,6 +353,18 @@ def _universe(session: Session, universe_id: int) -> Universe:
     if universe is None:
         raise NotThere("That universe no longer exists.")
     return universe
+
+
+def _refuse_others_vault(session: Session, universe: Universe, until: date) -> None:
+    place = learning_place(universe)
+    longer = Place(place.synthetic, place.tickers, place.first, until)
+    for other in session.exec(select(Universe).where(Universe.id != universe.id)):
+        if longer.overlaps(vault_place(other)):
+            raise BadAgent(
+                "learning_until",
+                f"The sessions after {other.learning_until} are the vault of {other.name!r}, which shares tickers with {universe.name!r}: "
+                f"end the learning span by then.",
+            )
 
 
 def _measured(session: Session, iteration_id: int) -> AgentIteration:

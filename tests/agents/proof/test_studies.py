@@ -20,7 +20,7 @@ from lab.agents.proof.rules import Word
 from lab.agents.service import Lab
 from lab.agents.views import IterationView
 from lab.errors import LabError
-from lab.store.models import AgentStatus, Trial, utc_now
+from lab.store.models import AgentStatus, Trial, Universe, utc_now
 from lab.store.proof_models import VaultOpening
 
 Learn = Callable[..., IterationView]
@@ -176,6 +176,12 @@ class TestVault:
                 lab.proof.set_learning_span(1, wrong)
         with pytest.raises(BadAgent, match="From 1 to 12 folds"):
             lab.proof.set_learning_span(1, folds=0)
+        with lab.store.write() as session:
+            own = session.get_one(Universe, 1)
+            copied = own.model_dump(exclude={"id", "name"}) | {"name": "the same bars", "learning_until": date(2025, 1, 21)}
+            session.add(Universe(**copied))
+        with pytest.raises(BadAgent, match="are the vault of 'the same bars'"):
+            lab.proof.set_learning_span(1, date(2025, 1, 22))
         learn(lab, agent_id)
         assert lab.proof.vault(1).fixed
         with pytest.raises(BadAgent, match="for good"):
