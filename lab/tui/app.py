@@ -53,6 +53,8 @@ SCREENS: dict[str, str] = {
     "creation": "lab.tui.screens.creation:CreationScreen",
     "agent": "lab.tui.screens.agent:AgentScreen",
     "iteration": "lab.tui.screens.iteration:IterationScreen",
+    "study": "lab.tui.screens.study:ChooseStudy",
+    "ask_line": "lab.tui.screens.ask_line:AskLine",
     "trade": "lab.tui.screens.trade:TradeScreen",
     "approvals": "lab.tui.screens.approvals:ApprovalsScreen",
     "editor": "lab.tui.screens.editor:EditorScreen",

@@ -22,15 +22,15 @@ class AskLine(LabModal[str]):
     AskLine Input { margin-top: 1; }
     """
 
-    def __init__(self, question: str, hint: str, enter: str) -> None:
-        """`enter` says what the enter key does here, such as "discard"."""
+    def __init__(self, question: str, hint: str, enter: str, *, hidden: bool = False) -> None:
+        """`enter` says what the enter key does here, such as "discard"; `hidden` does not show what is typed."""
         super().__init__()
-        self._question, self._hint, self._enter = question, hint, enter
+        self._question, self._hint, self._enter, self._hidden = question, hint, enter, hidden
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(safe(self._question))
-            yield Input(placeholder=clean(self._hint), max_length=500)
+            yield Input(placeholder=clean(self._hint), max_length=500, password=self._hidden)
             yield Static(safe(f"enter: {self._enter}    esc: back, nothing happens"), id="hint")
 
     @on(Input.Submitted)

@@ -13,7 +13,7 @@ from textual.markup import escape
 from textual.timer import Timer
 
 from lab.agents.views import AgentRow
-from lab.tui.actions import DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, STOP
+from lab.tui.actions import DATA, DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, STOP
 from lab.tui.screen import LabScreen
 from lab.tui.text import (
     Tone,
@@ -67,7 +67,7 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     PLACE = "dashboard"
     TITLE = "Agents"
-    ACTIONS = (NEW_AGENT, ITERATE, STOP, IMPORT, FETCH, DELETE)
+    ACTIONS = (NEW_AGENT, ITERATE, STOP, DATA, IMPORT, FETCH, DELETE)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (120, "-wider"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
     Dashboard #left { width: 1fr; height: 1fr; }
@@ -177,6 +177,9 @@ class Dashboard(LabScreen[list[AgentRow]]):
 
     def action_new_agent(self) -> None:
         self.lab_app.open("creation")
+
+    def action_data(self) -> None:
+        self.lab_app.open("data")
 
     def action_import_file(self) -> None:
         self.lab_app.open("import_file")

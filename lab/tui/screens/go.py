@@ -16,6 +16,7 @@ FIRST = "g"
 DESTINATIONS: dict[str, tuple[str, str]] = {
     "a": ("Agents", "dashboard"),
     "p": ("Approvals", "approvals"),
+    "d": ("Data: bars, fetches, universes", "data"),
     "n": ("New agent", "creation"),
     "f": ("Import a file", "import_file"),
     "b": ("Fetch bars from Polygon", "fetch"),
