@@ -70,19 +70,19 @@ SYNONYMS: dict[str, str] = {
     "fillna": "nz",
     "coalesce": "nz",
     "keltner": "keltner_upper",
-    "donchian": "highest",
+    "donchian": "donchian_upper",
+    "dc": "donchian_upper",
+    "kc": "keltner_upper",
+    "bb": "bollinger_upper",
     "log10": "log",
     "ln": "log",
-    "pow": "sqrt",
     "sum": "total",
     "any": "was",
-    "all": "count_true",
+    "all": "all_true",
     "sign_of": "sign",
     "gap_percent": "gap",
     "market_order": "at_open",
     "market_open": "at_open",
-    "if_else": "nz",
-    "iff": "nz",
     "stop_order": "stop_entry",
     "limit_order": "limit",
     "nth_in_session": "n_th_in_session",
@@ -141,11 +141,53 @@ SYNONYMS: dict[str, str] = {
     "bullish_engulfing": "engulfing_up",
     "bearish_engulfing": "engulfing_down",
     "valuewhen": "value_when",
+    "ts_delay": "ago",
+    "ts_delta": "change",
+    "ts_mean": "sma",
+    "ts_sum": "total",
+    "ts_std_dev": "stdev",
+    "ts_stddev": "stdev",
+    "ts_median": "median",
+    "ts_zscore": "zscore",
+    "ts_quantile": "quantile",
+    "ts_skewness": "skew",
+    "ts_kurtosis": "kurtosis",
+    "ts_arg_max": "bars_since_highest",
+    "ts_argmax": "bars_since_highest",
+    "highestbars": "bars_since_highest",
+    "ts_arg_min": "bars_since_lowest",
+    "ts_argmin": "bars_since_lowest",
+    "lowestbars": "bars_since_lowest",
+    "ts_decay_linear": "wma",
+    "decay_linear": "wma",
+    "returns": "roc",
+    "percent_change": "roc",
+    "signed_power": "sign",
+    "signedpower": "sign",
+    "group_rank": "rank_across",
+    "csrank": "rank_across",
+    "bar_index": "bar_of_session",
+    "bar_number": "bar_of_session",
+    "dmi": "adx",
+    "isnan": "nz",
+    "dayofmonth": "day_of_month",
+    "pivot_high": "swing_high",
+    "pivot_low": "swing_low",
+    "opening_range": "opening_range_high",
+    "minute": "minutes_since_open",
+    "highest_high": "highest",
+    "lowest_low": "lowest",
 }
 """What other languages call a function -> what this one calls it."""
 
 CATALOGUE: dict[str, Function] = {function.name: function for function in functions.ALL}
 """Every function by name, those of extensions last."""
+
+
+def meant(word: str) -> Function | None:
+    """The function that is called so here or in another language, and no merely similar one."""
+    lowered = word.lower()
+    return CATALOGUE.get(lowered) or CATALOGUE.get(SYNONYMS.get(lowered, ""))
 
 
 def nearest(word: str, names: list[str]) -> str:

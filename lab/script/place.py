@@ -84,12 +84,13 @@ class Place:
                 f"Did you mean `{space}.{close}`?" if close else f"It has {', '.join(own)}",
                 f"{space}.{close or own[0]}",
             )
-        close = nearest(space, list(NAMESPACES))
+        close = _SPACES.get(space.lower()) or nearest(space, list(NAMESPACES))
+        completed = _completed(close, node.attr)
         raise self.source.error(
             node,
             f"`{shortened(space)}.{shortened(node.attr)}` is not a name",
-            f"Did you mean `{_completed(close, node.attr)}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
-            "long = market.trend >= 0",
+            f"Did you mean `{completed}`?" if close else f"Dotted names begin with {', '.join(NAMESPACES)}",
+            _example_of(completed) if completed in FIELDS and close in ("prev_day", "levels") else "long = market.trend >= 0",
         )
 
     def unknown_name(self, node: ast.Name, name: str) -> ScriptError:
@@ -105,6 +106,8 @@ class Place:
             return self.source.error(
                 node, "`side` is known only in the execution script", "The scan names long and short by themselves", "long = close > vwap()"
             )
+        if name.lower() in _CONSTANTS:
+            return self.source.error(node, f"`{name}` is not part of the language", *_CONSTANTS[name.lower()])
         known = [*self.values, *self.lines, *FIELDS, *self.functions]
         close = nearest(name, known) or nearest(name, list(CATALOGUE))
         if not close:
@@ -127,6 +130,8 @@ class Place:
                 f"Write {name} alone, or ago({name}, n) for the value n bars back",
                 f"ago({name}, 1)",
             )
+        if name.lower() in _FORMS:
+            return self.source.error(node, f"there is no function `{shortened(name)}`", *_FORMS[name.lower()])
         close = nearest(name, [*self.functions, *CATALOGUE])
         if close in CATALOGUE:
             function = CATALOGUE[close]
@@ -139,9 +144,30 @@ class Place:
         )
 
 
+_SPACES = {**dict.fromkeys(("yesterday", "prevday", "previous_day", "prior_day"), "prev_day"), "spy": "market", "regime": "market"}
+"""What people call a group of fields -> its name."""
+
+_CONSTANTS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("true", "false"), ("Write the condition itself", "long = close > vwap()")),
+    **dict.fromkeys(("none", "null", "na", "nan"), ("What is missing makes a comparison false; nz says otherwise", "nz(gap(), 0)")),
+}
+"""What other languages have a word for and this one needs none for -> the way out and an example."""
+
+_CHOICE = ("Write a if condition else b", "low if close > open else high")
+_FORMS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("iff", "if_else", "ifelse", "where", "select", "ternary"), _CHOICE),
+    **dict.fromkeys(("pow", "power", "square"), ("Write x ** 2", "stdev(close, 20) ** 2")),
+    "between": ("Write low < x < high; for the time of day there is time_between", "long = 10 < close < 20 and close > vwap()"),
+    "cross": ("Write crosses_above or crosses_below", "crosses_above(close, vwap())"),
+}
+"""What other languages have a function for and this one a form of its own -> the way out and an example."""
+
+
 def _example_of(name: str) -> str:
     """A use of a field, or of a line of the script."""
-    return f"{name} > ago({name}, 1)" if name in FIELDS else f"long = {name}"
+    if name not in FIELDS:
+        return f"long = {name}"
+    return f"close > {name}" if name.startswith(("levels.", "prev_day.")) else f"{name} > ago({name}, 1)"
 
 
 def shortened(name: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from lab.script.catalogue import meant
 from lab.script.errors import ScriptError
 from lab.script.source import Source
 
@@ -85,6 +87,8 @@ def check_expression(source: Source, expression: ast.expr) -> ScriptError | None
     waiting: list[tuple[ast.AST, ast.AST]] = [(expression, expression)]
     for node, place in waiting:
         where = node if hasattr(node, "lineno") else place
+        if isinstance(node, ast.Tuple) and (problem := _grouped_digits(source, node)) is not None:
+            return problem
         if not isinstance(node, _ALLOWED):
             return source.error(where, *_REFUSED.get(type(node), _OTHER))
         if isinstance(node, ast.Name):
@@ -107,6 +111,17 @@ def check_expression(source: Source, expression: ast.expr) -> ScriptError | None
             return problem
         waiting.extend((child, where) for child in ast.iter_child_nodes(node))
     return None
+
+
+def _grouped_digits(source: Source, node: ast.Tuple) -> ScriptError | None:
+    """The mistake of writing 1,000 for 1000, where a list of values looks like it."""
+    line = source.text.split("\n")[node.lineno - 1]
+    found = re.compile(r"(?<![\w.])[0-9]{1,3}(?:,[0-9]{3})+(?![\w.])").search(line, node.col_offset)
+    if found is None:
+        return None
+    plain = found.group().replace(",", "")
+    place = ast.Constant(0, lineno=node.lineno, col_offset=found.start())
+    return source.error(place, f"`{found.group()}` has a comma in a number", f"Write {plain}", f"volume > {plain}")
 
 
 def _name_problem(source: Source, place: ast.AST, name: str) -> ScriptError | None:
@@ -145,12 +160,14 @@ def _call_problem(source: Source, node: ast.Call) -> ScriptError | None:
     if isinstance(node.func, ast.Name):
         return None
     if isinstance(node.func, ast.Attribute):
-        name = node.func.attr[:40]
+        name, function = node.func.attr[:40], meant(node.func.attr)
         return source.error(
             node.func,
             f"`.{name}(...)` is not part of the language",
-            "Functions are called by their name alone, with what they look at as first argument",
-            "sma(close, 20)",
+            f"Did you mean `{function.signature}`?"
+            if function is not None
+            else "Functions are called by their name alone, with what they look at as first argument",
+            function.example if function is not None else "sma(close, 20)",
         )
     return source.error(node, "only a function's name can be called", "A bracket follows the name of a function only", "sma(close, 20)")
 

@@ -46,6 +46,9 @@ _FOREIGN = (
     (r";\s*$", "a new line", "long = close > vwap()"),
     (r"\b(AND|OR|NOT|And|Or|Not)\b", "and, or, not in small letters", "long = close > open and volume > 0"),
     (r"^\s*(var|let|const|float|bool|int)\s", "just the name", "near = close > vwap()"),
+    (r"//", "# before a comment, and / to divide", "near = close > vwap()  # at or over it"),
+    (r"(?<![\w.:\[])[0-9]{1,2}:[0-5][0-9](?![\w:])", "times in quotes", 'time_between("10:00", "11:30")'),
+    (r"(?<![\w.])[0-9.]+\s*%", "the number alone; gap, roc and risk are in percent already", "long = gap() > 2"),
 )
 
 
@@ -140,15 +143,12 @@ def _check_numbers(script: str, text: str) -> None:
     found = re.search(r"(?:(?<![\w.])[0-9][0-9_.]*+|\.[0-9][0-9_]*+)(?:[eE][+-]?[0-9]+)?+[A-Za-z]", shown)
     if found:
         line, column = _place(text, found.start())
-        raise error_at(
-            script,
-            text,
-            line,
-            column,
-            f"`{found.group()}` runs a number into a word",
-            "Write plain decimal numbers",
-            "loud = volume > 1.5 * sma(volume, 20)",
-        )
+        suggestion, example = "Write plain decimal numbers", "loud = volume > 1.5 * sma(volume, 20)"
+        if shown[: found.start()].endswith("on("):
+            suggestion, example = "Put the timeframe in quotes", 'on("1d", sma(close, 50))'
+        elif shown[found.end() - 1] in "kKmMbB" and not shown[found.end() : found.end() + 1].isalnum():
+            suggestion, example = "Write thousands as e3, millions as e6", "busy = volume > 2e6"
+        raise error_at(script, text, line, column, f"`{found.group()}` runs a number into a word", suggestion, example)
 
 
 def _check_brackets(script: str, text: str) -> None:
