@@ -17,7 +17,7 @@ from sqlmodel import select
 from lab.agents import sweep_jobs
 from lab.agents.costs import costs_of
 from lab.agents.errors import BadRange, NotThere
-from lab.agents.jobs import AccountRules, BarsSlice, Scripts
+from lab.agents.jobs import AccountRules, BarsSlice, Scripts, TrialsSoFar
 from lab.agents.ledger import NOBODY, SWEEP, record_own_trial, remember_returns, trials_so_far
 from lab.agents.loading import others_fingerprint
 from lab.agents.personality import RISKS, risk_config
@@ -101,6 +101,8 @@ class SweepReport:
     """The highest Sharpe ratio among the points with enough trades for one to mean anything."""
     trials: int
     """Distinct variants ever tested on these bars, those of this sweep included."""
+    effective_trials: float | None
+    """As many independent ones would look as good by luck: those whose daily returns move together tell less than their number."""
     luck_sharpe: float | None
     """The Sharpe ratio a year that the best of so many trials would be expected to show without any skill."""
     deflated_sharpe: float | None
@@ -125,6 +127,7 @@ class SweepReport:
         count = len(self.points)
         odds = "unknown" if self.deflated_sharpe is None else f"{self.deflated_sharpe:.0%}"
         luck = "" if self.luck_sharpe is None else f" (Sharpe {self.luck_sharpe:.2f})"
+        worth = "" if self.effective_trials is None else f" (worth {self.effective_trials:.0f} independent ones)"
         overfit, superior = "", ""
         if self.overfitting is not None:
             overfit = (
@@ -137,8 +140,8 @@ class SweepReport:
             )
         return (
             f"The best of {count} points is biased: the more are tried, the better the luckiest looks. Expect less than it shows here. "
-            f"With {self.trials} variants tried on these bars, it beats the best that luck alone is expected to show{luck} "
-            f"with a probability of {odds}.{overfit}{superior} The points are {self.ideas} different ideas, and all of them count. "
+            f"With {self.trials} variants tried on these bars{worth}, it beats the best that luck alone is expected to show{luck} "
+            f"with a probability of {odds}.{overfit}{superior} The points are {self.ideas} different ideas. "
             "The vault has not been asked."
         )
 
@@ -201,7 +204,7 @@ def run_sweep(
     best = _best(run.done.values())
     with store.read() as session:
         trials = trials_so_far(session, bars, set())
-    deflated, luck = _worth(folder, best, trials.count, trials.sharpe_variance)
+    deflated, luck, effective = _worth(folder, best, trials)
     overfitting, superior, ideas = _of_all(folder, request.seed)
     return SweepReport(
         folder=str(folder),
@@ -218,6 +221,7 @@ def run_sweep(
         stored_before=run.stored_before,
         best=best,
         trials=trials.count,
+        effective_trials=effective,
         luck_sharpe=luck,
         deflated_sharpe=deflated,
         overfitting=overfitting,
@@ -374,14 +378,16 @@ def _best(points: Iterable[Point]) -> Point | None:
     return found
 
 
-def _worth(folder: Path, best: Point | None, trials: int, variance: float | None) -> tuple[float | None, float | None]:
-    """The deflated Sharpe ratio of the best point, and the Sharpe ratio a year that luck alone is expected to show."""
-    from lab.backtest import deflated_sharpe, expected_maximum_sharpe
+def _worth(folder: Path, best: Point | None, trials: TrialsSoFar) -> tuple[float | None, float | None, float | None]:
+    """The deflated Sharpe ratio of the best point, the Sharpe ratio a year that luck alone is expected to show, the effective trials."""
+    from lab.agents.proof.rules import deflate
+    from lab.backtest import expected_maximum_sharpe
 
-    if best is None or variance is None:
-        return None, None
+    if best is None:
+        return None, None, None
     returns = sweep_jobs.read_returns(folder, best.measured.script_hash)
-    return deflated_sharpe(returns, trials, variance), expected_maximum_sharpe(trials, variance) * 252**0.5
+    deflated, effective = deflate(returns, trials)
+    return deflated, expected_maximum_sharpe(effective, 1 / max(1, len(returns) - 1)) * 252**0.5, effective
 
 
 def _of_all(folder: Path, seed: int) -> tuple[float | None, float | None, int]:

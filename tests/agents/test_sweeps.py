@@ -17,13 +17,14 @@ from lab.agents.errors import BadRange, NotThere
 from lab.agents.jobs import Scripts, account_of
 from lab.agents.ledger import record_own_trial, trials_so_far
 from lab.agents.loading import market_bars
+from lab.agents.proof.rules import deflate
 from lab.agents.service import Lab
 from lab.agents.shared_bars import mapped
 from lab.agents.span import learning_slice
 from lab.agents.sweep_jobs import Point, read_returns
 from lab.agents.sweeps import CHUNK, Subject, SweepReport, SweepRequest, run_sweep, subject_of_agent, subject_of_scripts
 from lab.agents.views import IterationView
-from lab.backtest import BacktestError, daily_returns, deflated_sharpe, expected_maximum_sharpe, run_backtest
+from lab.backtest import BacktestError, daily_returns, expected_maximum_sharpe, run_backtest
 from lab.errors import LabError
 from lab.script import compile_strategy
 from lab.store.models import Trial, TrialOutcome, Universe
@@ -169,12 +170,13 @@ def test_the_best_point_is_deflated_by_all_that_was_ever_tried_on_the_bars(lab: 
     fingerprint = trials(lab)[0].data_fingerprint
     with lab.store.read() as session:
         so_far = trials_so_far(session, learning_slice(session.get_one(Universe, 1), lab.workspace.bars), set())
-    assert so_far.sharpe_variance is not None
     returns = read_returns(Path(report.folder), best.measured.script_hash)
-    assert report.deflated_sharpe == deflated_sharpe(returns, so_far.count, so_far.sharpe_variance)
-    assert report.luck_sharpe == pytest.approx(expected_maximum_sharpe(so_far.count, so_far.sharpe_variance) * 252**0.5)
+    deflated, effective = deflate(returns, so_far)
+    assert (report.deflated_sharpe, report.effective_trials) == (deflated, effective)
+    assert 1 <= effective < so_far.count, "points of one strategy move together"
+    assert report.luck_sharpe == pytest.approx(expected_maximum_sharpe(effective, 1 / (len(returns) - 1)) * 252**0.5)
     assert f"The best of {len(report.points)} points is biased" in report.warning
-    assert f"{so_far.count} variants tried" in report.warning
+    assert f"{so_far.count} variants tried on these bars (worth {effective:.0f} independent ones)" in report.warning
     assert report.overfitting is not None
     assert report.superior_p is not None
     assert 0 <= report.overfitting <= 1
