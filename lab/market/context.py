@@ -252,15 +252,16 @@ def _last_before(known: pl.Series, sessions: NDArray[np.datetime64]) -> pl.Serie
 
 
 def _market_change(bars: pl.DataFrame, market: pl.DataFrame, previous_close: pl.Series, timeframe: str) -> list[pl.Series]:
-    """The market's change since its previous close, in percent, as of its last bar of the session that starts no later than the bar,
+    """The market's change since its previous close, in percent, as of its last bar of the session that closes no later than the bar,
     and when that one had closed."""
     if market.is_empty():
         nothing = [None] * bars.height
         return [pl.Series("market.change", nothing, dtype=pl.Float64), pl.Series("known_at.change", nothing, dtype=TIMESTAMP)]
-    starts = market["timestamp"].to_physical().to_numpy()
-    row = np.searchsorted(starts, bars["timestamp"].to_physical().to_numpy(), side="right") - 1
+    ends = bar_ends(market, timeframe)
+    # The market's hours may be cut by the clock and the stock's not: what starts together does not always close together.
+    row = np.searchsorted(ends, bar_ends(bars, timeframe), side="right") - 1
     same_session = (row >= 0) & (market["session"].to_numpy()[np.maximum(row, 0)] == bars["session"].to_numpy())
     last_row = pl.Series(np.where(same_session, row, -1)).replace(-1, None).cast(pl.UInt32)
     now = market["close"].gather(last_row)
-    closed = pl.Series(bar_ends(market, timeframe)).cast(TIMESTAMP).gather(last_row)
+    closed = pl.Series(ends).cast(TIMESTAMP).gather(last_row)
     return [((now / previous_close - 1) * 100).alias("market.change"), closed.alias("known_at.change")]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lab.market.calendar import trading_sessions
 from lab.market.news import NewsFiles
+from lab.market.resampling import same_grid_everywhere
 from lab.market.timeframes import timeframe_minutes
 
 Ints = NDArray[np.int64]
@@ -23,10 +24,18 @@ _HOUR = 3_600_000_000
 
 
 def bar_ends(bars: pl.DataFrame, timeframe: str) -> Ints:
-    """When each bar has closed, in microseconds since 1970: after its length, at the latest with its session."""
-    start = bars["timestamp"].to_physical().to_numpy()
-    left = (bars["close_minute"].cast(pl.Int64) - bars["minute"].cast(pl.Int64)).to_numpy()
-    return np.asarray(start + np.minimum(timeframe_minutes(timeframe), left) * _MINUTE, dtype=np.int64)
+    """When each bar of any tickers has closed, in microseconds since 1970: after its length, at the latest with its session.
+
+    Hours cut by the clock, as most vendors do, begin with half an hour: a ticker with any such hour has its 09:30 bar end at 10:00.
+    """
+    length = timeframe_minutes(timeframe)
+    minute = pl.col("minute").cast(pl.Int64)
+    own = pl.lit(length, pl.Int64)
+    if not same_grid_everywhere(timeframe):
+        by_clock = (minute % length == 0).any().over("ticker")
+        own = pl.when(by_clock).then(length - minute % length).otherwise(own)
+    lasts = bars.select(pl.min_horizontal(own, pl.col("close_minute").cast(pl.Int64) - minute)).to_series().to_numpy()
+    return np.asarray(bars["timestamp"].to_physical().to_numpy() + lasts * _MINUTE, dtype=np.int64)
 
 
 def news_columns(bars: pl.DataFrame, timeframe: str, files: NewsFiles) -> dict[str, Floats]:

@@ -58,6 +58,8 @@ def clean_bars(raw: pl.DataFrame, timeframe: str, *, adjust: bool = True) -> Cle
     problems: list[Problem] = []
 
     def note(kind: ProblemKind, sentence: str, done: Done, count: int) -> None:
+        # A daily bar stands at noon until it has its session.
+        sentence = sentence.replace(" 12:00 New York", "") if timeframe == DAILY else sentence
         problems.append(Problem(kind, sentence, done, count))
 
     bars = raw.select(pl.col(name).cast(kind) for name, kind in RAW_SCHEMA.items()).sort("timestamp", maintain_order=True)

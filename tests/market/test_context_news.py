@@ -251,6 +251,36 @@ def test_a_bar_ends_after_its_length_or_with_its_session(cache: BarsCache) -> No
         assert half_day["end"][-1] == datetime(2024, 7, 3, 17, 0, tzinfo=UTC)
 
 
+def by_clock(hours: pl.DataFrame) -> pl.DataFrame:
+    """Half hours put together as vendors cut hours: 09:30 to 10:00, then 10:00 to 11:00 and so on."""
+    hour = pl.col("timestamp").dt.truncate("1h")
+    longer = hours.group_by(hour.alias("#hour"), maintain_order=True).agg(
+        pl.col("timestamp", "open").first(), pl.col("high").max(), pl.col("low").min(), pl.col("close").last(), pl.col("volume").sum()
+    )
+    return longer.drop("#hour")
+
+
+def test_hours_cut_by_the_clock_begin_with_half_an_hour(cache: BarsCache, tmp_path: Path) -> None:
+    days = date(2024, 3, 7), date(2024, 3, 13)  # over the change of clocks
+    halves = walk(*days, minutes=30)
+    for ticker, bars in (("CUT", by_clock(halves)), ("OPENED", walk(*days, minutes=60, seed=2)), ("SPY", walk(*days, minutes=60, seed=3))):
+        cache.write(ticker, "1h", bars, "test")
+    files = NewsFiles(tmp_path / "news")
+    published = datetime(2024, 3, 12, 14, 15, tzinfo=UTC)  # 10:15 in New York
+    for ticker in ("CUT", "OPENED"):
+        files.write(ticker, [published], [1])
+    files.write_coverage([(ticker, datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 3, 20, tzinfo=UTC)) for ticker in ("CUT", "OPENED")])
+    columns = [*CONTEXT_SCHEMA, *KNOWN_AT]
+    for market in ("SPY", "CUT"):
+        seen = load_market(cache, ["CUT", "OPENED"], "1h", market_ticker=market, news=files, columns=columns)
+        assert seen.filter(pl.col("known_at.change") > pl.col("known_at.bar")).is_empty()
+        day = seen.filter((pl.col("session") == date(2024, 3, 12)) & (pl.col("news.count_1d") > 0))
+        first = {row["ticker"]: (row["minute"], row["known_at.bar"]) for row in day.reverse().iter_rows(named=True)}
+        assert first == {"CUT": (600, published.replace(hour=15, minute=0)), "OPENED": (570, published.replace(minute=30))}
+        openings = seen.filter((pl.col("minute") == 570) & (pl.col("ticker") == "CUT"))
+        assert (openings["known_at.bar"] - openings["timestamp"]).unique().to_list() == [timedelta(minutes=30)]
+
+
 def test_the_rows_of_sessions_are_what_bars_of_them_know(market: tuple[BarsCache, NewsFiles], frame: pl.DataFrame) -> None:
     first, last = date(2024, 3, 1), date(2024, 4, 12)
     part = frame.filter(pl.col("session").is_between(first, last))
