@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of
-from lab.agents.loading import evaluated_bars, forget_bars, market_bars
+from lab.agents.loading import evaluated_bars, finer_bars, forget_bars, market_bars
 from lab.agents.proof.views import (
     FoldRow,
     Plateau,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from lab.backtest import Axis, BacktestResult
+    from lab.backtest import Axis, BacktestResult, Costs
     from lab.backtest.validation.walk_forward import WalkForward
     from lab.script import Strategy
 
@@ -111,7 +111,10 @@ def robustness_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, seed:
     evaluated = evaluated_bars(bars, strategy)
     account, costs = account_of(rules)
     base = run_backtest(strategy, evaluated, account, costs)
-    shaken = shake(strategy, evaluated, account, costs, base, seed)
+    finer = finer_bars(bars) if base.hung_on_order else None
+    if finer is not None:
+        base = run_backtest(strategy, evaluated, account, costs, finer=finer)
+    shaken = shake(strategy, evaluated, account, costs, base, seed, finer)
     plateau, tried = _plateau(bars, scripts, rules)
     report = RobustnessReport(
         base_trades=base.metrics.trades,
@@ -133,14 +136,17 @@ def vault_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, seed: int)
 
     strategy = compile_strategy(scripts.scan, scripts.execution)
     evaluated = evaluated_bars(bars, strategy).filter(pl.col("session") > bars.learning_until)
-    forget_bars()
     account, costs = account_of(rules)
-    return in_the_vault(run_backtest(strategy, evaluated, account, costs), evaluated, seed)
+    result = run_backtest(strategy, evaluated, account, costs)
+    finer = finer_bars(bars) if result.hung_on_order else None
+    forget_bars()
+    if finer is not None:
+        result = run_backtest(strategy, evaluated, account, costs, finer=finer)
+    return in_the_vault(result, evaluated, costs, seed)
 
 
-def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, seed: int) -> VaultReport:
+def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, costs: Costs, seed: int) -> VaultReport:
     """The report on a result whose frame holds the vault's sessions alone."""
-    from lab.agents.jobs import account_of
     from lab.backtest import buy_and_hold, curve_intervals, probabilistic_sharpe
 
     if not result.equity.height:
@@ -150,7 +156,6 @@ def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, seed: int) -> 
     held = evaluated["ticker"].unique().to_list()
     first: date = result.equity["session"][0]
     last: date = result.equity["session"][-1]
-    _, costs = account_of(AccountRules(1, 1.0, 1.0))
     return VaultReport(
         first_session=first,
         last_session=last,

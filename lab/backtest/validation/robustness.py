@@ -20,6 +20,7 @@ from lab.backtest.statistics import sharpe_ratio
 
 if TYPE_CHECKING:
     from lab.backtest.account import Account
+    from lab.backtest.finer import FinerBars
     from lab.backtest.plan import PlannedStrategy
     from lab.backtest.result import BacktestResult
 
@@ -46,24 +47,31 @@ class Shaken:
 
 
 def shake(
-    strategy: PlannedStrategy, evaluated: pl.DataFrame, account: Account, costs: Costs, base: BacktestResult, seed: int
+    strategy: PlannedStrategy,
+    evaluated: pl.DataFrame,
+    account: Account,
+    costs: Costs,
+    base: BacktestResult,
+    seed: int,
+    finer: FinerBars | None = None,
 ) -> tuple[Shaken, ...]:
-    """All of it, in a fixed order; the same seed draws the same tickers. `base` is the result with nothing changed."""
+    """All of it, in a fixed order; the same seed draws the same tickers. `base` is the result with nothing changed, `finer` as in
+    `run_backtest`."""
     found = [
-        _of("costs", f"x{multiple:g}", run_backtest(strategy, evaluated, account, costs_times(costs, multiple)))
+        _of("costs", f"x{multiple:g}", run_backtest(strategy, evaluated, account, costs_times(costs, multiple), finer=finer))
         for multiple in COST_MULTIPLES
     ]
-    found.append(_of("entry one bar later", "", run_backtest(strategy, one_bar_later(evaluated), account, costs)))
+    found.append(_of("entry one bar later", "", run_backtest(strategy, one_bar_later(evaluated), account, costs, finer=finer)))
     found.append(without_best(base))
     sessions = evaluated["session"].unique().sort()
     for share in START_SHARES:
         first = sessions[int(len(sessions) * share)]
-        later = run_backtest(strategy, evaluated.filter(pl.col("session") >= first), account, costs)
+        later = run_backtest(strategy, evaluated.filter(pl.col("session") >= first), account, costs, finer=finer)
         found.append(_of("start shifted", f"{share:.0%} of the sessions later", later))
     tickers = evaluated["ticker"].unique().sort().to_list()
     if len(tickers) > 1:
         for number, kept in enumerate(ticker_halves(tickers, seed), start=1):
-            half = run_backtest(strategy, evaluated.filter(pl.col("ticker").is_in(kept)), account, costs)
+            half = run_backtest(strategy, evaluated.filter(pl.col("ticker").is_in(kept)), account, costs, finer=finer)
             found.append(_of("half of the tickers", f"draw {number}", half))
     return tuple(found)
 
