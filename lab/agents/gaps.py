@@ -52,7 +52,7 @@ def unknown_fields(universe: Universe) -> dict[str, str]:
 
 def find_gaps(session: Session, universe: Universe, cache: BarsCache) -> None:
     """Look at what is cached by now and write on the universe which market and VIX it has, and what it lacks."""
-    market, vix = _cached(cache, (MARKET,), universe.timeframe), _cached(cache, VIX_NAMES, DAILY)
+    market, vix = _cached(cache, (MARKET,), universe, universe.timeframe), _cached(cache, VIX_NAMES, universe, DAILY)
     gaps: list[Gap] = []
     universe.market_ticker = _usable(universe, market)
     if universe.market_ticker is None:
@@ -86,12 +86,18 @@ class _Cached:
     last: date
 
 
-def _cached(cache: BarsCache, names: Sequence[str], timeframe: str) -> _Cached | None:
+def _cached(cache: BarsCache, names: Sequence[str], universe: Universe, timeframe: str) -> _Cached | None:
+    """Of the names one index goes by, the one that covers most of the universe's span, or else reaches furthest."""
+    there: list[_Cached] = []
     for ticker in names:
-        found = [there for name in dict.fromkeys((timeframe, DAILY)) if (there := covered(cache, ticker, name)) is not None]
+        found = [one for name in dict.fromkeys((timeframe, DAILY)) if (one := covered(cache, ticker, name)) is not None]
         if found:
-            return _Cached(ticker, new_york_day(min(c.first_at for c in found)), new_york_day(max(c.last_at for c in found)))
-    return None
+            there.append(_Cached(ticker, new_york_day(min(c.first_at for c in found)), new_york_day(max(c.last_at for c in found))))
+
+    def days(one: _Cached) -> int:
+        return max(0, (min(one.last, universe.last_session) - max(one.first, universe.first_session)).days + 1)
+
+    return max(there, key=lambda one: (one.first <= universe.learning_until, days(one), one.last), default=None)
 
 
 def covered(cache: BarsCache, ticker: str, timeframe: str) -> Coverage | None:

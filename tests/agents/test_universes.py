@@ -185,3 +185,17 @@ def test_context_of_other_years_is_none(lab: Lab) -> None:
 )
 def test_a_list_of_tickers_is_read_however_it_is_written(text: str, tickers: tuple[str, ...]) -> None:
     assert tickers_in(text) == tickers
+
+
+def test_of_two_names_of_the_vix_the_one_that_covers_the_universe_is_taken(lab: Lab) -> None:
+    made = lab.universes.make("mine", "1d", ["AAA", "BBB", "CCC", "DDD", "EEE"])
+    cache = BarsCache(lab.workspace.bars)
+    assert any("No VIX" in gap for gap in lab.universes.missing_context(made.id))
+    # What was imported long ago ends inside the span; what was fetched since reaches over it.
+    cache.write("VIX", "1d", walk(date(2021, 1, 4), date(2022, 3, 31), seed=3, minutes=1440, price=16), "test")
+    assert any(gap.startswith("The VIX ends on 2022-03-31") for gap in lab.universes.missing_context(made.id))
+    cache.write("I:VIX", "1d", walk(date(2022, 1, 3), SPAN[1], seed=4, minutes=1440, price=16), "test")
+    assert not any("VIX" in gap for gap in lab.universes.missing_context(made.id))
+    # The fresh one says nothing where all of it lies in the vault.
+    cache.write("I:VIX", "1d", walk(date(2023, 9, 1), SPAN[1], seed=4, minutes=1440, price=16), "test")
+    assert any(gap.startswith("The VIX ends on 2022-03-31") for gap in lab.universes.missing_context(made.id))
