@@ -30,7 +30,8 @@ START_SHARES = (0.1, 0.2, 0.3)
 """Of the sessions that are left out at the start."""
 TICKER_DRAWS = 8
 _LATER = ("signal.long", "signal.short", "score")
-_PRICES = ("stop", "target", "entry_price")
+_PRICES = ("stop", "target", "target_2", "target_3", "entry_price", "size")
+"""What the execution script says on the bar of the signal; exit rules and trailing stops go on bar by bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def break_even_costs(shaken: Sequence[Shaken]) -> float | None:
 
 
 def one_bar_later(evaluated: pl.DataFrame) -> pl.DataFrame:
-    """The same signals with the prices they were given, each a bar of its ticker later.
+    """The same signals with the prices and sizes they were given, each a bar of its ticker later.
 
     Where a session has several bars, a signal of its last bar is left out: it would be another day's. Exit rules stay where they are.
     """
