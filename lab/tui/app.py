@@ -34,6 +34,8 @@ from lab.tui.themes import DEFAULT, in_16_colours, load_themes
 from lab.tui.widgets.bars import key_name, keys_in_use
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from lab.agents.service import Lab
 
 SCREENS: dict[str, str] = {
@@ -82,6 +84,13 @@ def start_worker(home: Path) -> None:
     ensure_worker(home)
 
 
+def start_fetcher(home: Path, key: SecretStr) -> None:
+    """See that a process is at this workspace's fetches."""
+    from lab.work.fetcher import ensure_fetcher
+
+    ensure_fetcher(home, key)
+
+
 class LabApp(App[None]):
     """The terminal program over one workspace folder."""
 
@@ -104,6 +113,7 @@ class LabApp(App[None]):
         lab_factory: Callable[[Path], Lab] = open_lab,
         worker_starter: Callable[[Path], None] = start_worker,
         config: Path | None = None,
+        fetcher_starter: Callable[[Path, SecretStr], None] = start_fetcher,
     ) -> None:
         """`config` is the folder of the person's themes and keymap, by default that of the settings."""
         super().__init__()
@@ -111,6 +121,7 @@ class LabApp(App[None]):
         self.config = config if config is not None else Settings().config
         self._lab_factory = lab_factory
         self._worker_starter = worker_starter
+        self._fetcher_starter = fetcher_starter
         self._lab: Lab | None = None
         self._wake = asyncio.Event()
         self._told: set[str] = set()
@@ -171,12 +182,29 @@ class LabApp(App[None]):
             self.notify(clean(problem, lines=True), markup=False, timeout=10)
         if self.state.unfinished_iterations:
             await self.ensure_worker()
+        await self._go_on_fetching()
         gc.freeze()  # what start-up made stays; looking through it again at every collection costs pauses
 
     async def ensure_worker(self) -> None:
         """See that a worker runs the queued iterations; told to the person where that fails."""
         try:
             await asyncio.to_thread(self._worker_starter, self.home)
+        except LabError as error:
+            self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
+
+    async def _go_on_fetching(self) -> None:
+        """Let fetches that were broken off go on with the key at hand; without one the person is told how."""
+        from lab.agents.keys import FILE, polygon_key
+
+        if not await asyncio.to_thread(self.lab.fetches.waiting):
+            return
+        key = await asyncio.to_thread(polygon_key, self.config / FILE)
+        try:
+            if key is not None:
+                await asyncio.to_thread(self._fetcher_starter, self.home, key)
+            elif not await asyncio.to_thread(self.lab.fetches.fetcher_alive):
+                words = "A fetch was interrupted, and no Polygon key is kept: on the data screen it can go on with the key you type."
+                self.notify(words, severity="warning", markup=False, timeout=10)
         except LabError as error:
             self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
 
@@ -323,12 +351,17 @@ class LabApp(App[None]):
         self.exit()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the command palette offers: every action of this place and of the program, with its key."""
+        """What the command palette offers: every action of this place and of the program, with its key, and every screen."""
+        from lab.tui.screens.go import DESTINATIONS
+
         for name, (key, active) in keys_in_use(screen).items():
             if name == actions.PALETTE.name or not active.enabled or (isinstance(active.node, Place) and active.node.why_not(name)):
                 continue
             title = f"{active.binding.description}  ({key_name(key)})"
             yield SystemCommand(title, active.binding.tooltip, partial(self.call_next, self.run_action, active.binding.action, active.node))
+        if self.check_action("go", ()):
+            for letter, (words, name) in DESTINATIONS.items():
+                yield SystemCommand(f"Go to: {words}  (g {letter})", "Goes to the screen from wherever you are.", partial(self.go_to, name))
         for name in self.own_themes:
             yield SystemCommand(f"Theme: {clean(name)}", "Changes the colours and remembers it.", lambda name=name: self.choose_theme(name))
 

@@ -37,6 +37,7 @@ from lab.agents.views import (
     WorkspaceState,
 )
 from lab.errors import LabError
+from tests.tui.fake_data import FakeCache, FakeFetchList, FakeNews, UniverseList
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 STEPS = ("generate", "scan", "enrich", "backtest", "analyse", "propose")
@@ -129,7 +130,11 @@ class FakeLab:
         self.sample: Sample | None = None
         self.headline = "Shares rise"
         self.preferences: dict[str, str] = {}
-        self.universes: list[UniverseView] = [] if empty else [UNIVERSE]
+        self.universes = UniverseList([] if empty else [UNIVERSE])
+        self.cache, self.news = FakeCache(), FakeNews()
+        self.fetches = FakeFetchList(self.changed)
+        self.bars: list[CoverageRow] | None = None
+        """What is cached, where a test says so."""
         self.notices: tuple[str, ...] = ()
         self.rows: dict[int, AgentRow] = {}
         self.iterations: dict[int, IterationView] = {}
@@ -421,6 +426,8 @@ class FakeLab:
         return sorted((p for p in self.proposals.values() if p.state == "pending"), key=lambda p: p.created_at)
 
     def coverage(self) -> list[CoverageRow]:
+        if self.bars is not None:
+            return self.bars
         return [CoverageRow(t, "1m", "demo", 46_800, NOW - timedelta(days=180), NOW, ()) for t in UNIVERSE.tickers]
 
     def detect(self, instructions: str) -> DetectedPersonality:

@@ -36,7 +36,7 @@ class Session:
     async def at(self, place: str) -> None:
         """Wait until the screen or modal is on top and has read what it shows."""
         await self.until(lambda: self.place == place, f"on {place}")
-        if place in ("creation", "settings", "agent", "iteration", "approvals", "compare", "trade"):
+        if place in ("creation", "settings", "agent", "iteration", "approvals", "compare", "data", "universe", "trade"):
             await self.until(lambda: getattr(self.app.screen, "data", None) is not None, f"{place} has read its data")
         await self.pilot.pause()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from pydantic import SecretStr
@@ -174,7 +175,7 @@ class DataScreen(LabScreen[DataView]):
         self._table("fetches").set_rows([panes.fetch_row(view, ago(view.created_at)) for view in data.fetches])
         self._table("universes").set_rows([panes.universe_row(one) for one in data.universes])
         self._describe()
-        self.run_worker(self._count(), group="count", exclusive=True)
+        self.run_worker(self._count, group="count", exclusive=True)
 
     def _show_bars(self) -> None:
         rows = self.data.bars if self.data else ()
@@ -204,7 +205,7 @@ class DataScreen(LabScreen[DataView]):
         if row is not None and row in self._facts:
             self.query_one(TickerPane).show(self._facts[row])
         elif row is not None:
-            self.run_worker(self._read_ticker(row), group="ticker", exclusive=True)
+            self.run_worker(partial(self._read_ticker, row), group="ticker", exclusive=True)
 
     async def _read_ticker(self, row: CoverageRow) -> None:
         pane = self.query_one(TickerPane)

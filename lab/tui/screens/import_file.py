@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -94,7 +95,7 @@ class ImportFile(WorkScreen):
         if not path:
             self._problem("Type the path of a file first.")
             return
-        self.run_worker(self._inspect(path), group="inspect", exclusive=True)
+        self.run_worker(partial(self._inspect, path), group="inspect", exclusive=True)
 
     async def _inspect(self, path: str) -> None:
         """Look at another file."""
@@ -215,7 +216,7 @@ class ImportFile(WorkScreen):
         if preview is None:
             needed = [role for role in ROLES if role not in OPTIONAL]
             if all(role in self._chosen_columns() for role in needed):
-                self.run_worker(self._with_columns(), group="inspect", exclusive=True)
+                self.run_worker(self._with_columns, group="inspect", exclusive=True)
         elif name == "timeframe" and str(event.value) != preview.timeframe:
             self._look_again(name)
         elif self._chosen_columns() != {"time": "", **preview.columns}:
@@ -228,7 +229,7 @@ class ImportFile(WorkScreen):
             self._look_again("zone")
 
     def _look_again(self, field: str) -> None:
-        self.run_worker(self._see_correction(field), group="inspect", exclusive=True)
+        self.run_worker(partial(self._see_correction, field), group="inspect", exclusive=True)
 
     async def _with_columns(self) -> None:
         """All columns that are needed are chosen: what is the file then?"""

@@ -71,7 +71,7 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
     FIELDS: ClassVar[Mapping[str, str]] = {"span": "first"}
     CSS = """
     UniverseScreen #fields { height: 1fr; scrollbar-size-vertical: 1; }
-    UniverseScreen #by-rule { height: auto; }
+    UniverseScreen #by-rule, UniverseScreen #by-name { height: auto; }
     UniverseScreen #first, UniverseScreen #last, UniverseScreen #as_of { max-width: 16; }
     UniverseScreen #chosen { height: auto; margin-top: 1; display: none; }
     """
@@ -280,7 +280,7 @@ def _read_list(path: str) -> str:
             return file.read(_LARGEST_LIST_BYTES)
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise BadNumberError("tickers", f"The list {path} can't be read: {reason}.") from None
+        raise BadNumberError("tickers", f"This list can't be read: {reason}.") from None
 
 
 def _candidates(found: tuple[Candidate, ...]) -> Content:

@@ -94,7 +94,7 @@ class TickerPane(Reader):
 
 def _days(days: DayCoverage, width: int) -> list[Line]:
     head = Content.assemble((clean(f"{days.ticker} {days.timeframe}"), "bold"), "  ", summary_lines(days)[0][0])
-    return [(head, 2), legend(), *incomplete_lines(days), BLANK, *calendar_lines(days.sessions, width)]
+    return [(head, 2), legend(), BLANK, *calendar_lines(days.sessions, width)]
 
 
 def _quality(facts: TickerFacts) -> list[Line]:
@@ -109,6 +109,7 @@ def _quality(facts: TickerFacts) -> list[Line]:
         lines.append((Content.assemble((f"{clean(line.done):<{_LABEL}}", MUTED), clean(line.sentence)), _LABEL))
     if not report.lines and not report.damaged_years:
         lines.append((Content.styled("✓ nothing was found wrong", TONE_STYLES[Tone.GOOD]), 2))
+    lines += incomplete_lines(facts.days)
     lines += [BLANK, *_about(facts)]
     return lines
 
