@@ -112,3 +112,80 @@ def vectorbt_job(bars: Wide, engine: str = "numba") -> Outcome:
     """The whole job; `engine` is "numba", "numba without 60 bars" or "rust" (which has no exit after 60 bars)."""
     entries, stop, target = signals(bars)
     return outcome(bars, portfolio(bars, entries, stop, target, engine.split()[0], timed=engine == "numba"))
+
+
+def vectorbt_sweep(bars: Wide, variants: list[tuple[float, float]], engine: str) -> list[Outcome]:
+    """Many values of the volume's factor and the stop's distance; indicators are computed once, then a portfolio a variant."""
+    import vectorbt as vbt
+
+    entries, stop, target = signals(bars, loud=0.0, atrs=1.0)
+    usual = vbt.nb.rolling_mean_nb(bars.volume, 20, 20)
+    before = np.vstack([np.full((1, bars.close.shape[1]), np.nan), bars.close[:-1]])
+    far = stop * bars.open - bars.open + before
+    found = []
+    for loud, atrs in variants:
+        chosen = entries.copy()
+        chosen[1:] &= (bars.volume > loud * usual)[:-1]
+        stop = (bars.open - before + atrs * far) / bars.open
+        target = (before + 2 * atrs * far - bars.open) / bars.open
+        chosen &= (stop > 0) & (target > 0)
+        found.append(outcome(bars, portfolio(bars, chosen, stop, target, engine, timed=engine == "numba")))
+    return found
+
+
+_FUSED: list[Any] = []
+
+
+def fused_kernel() -> Any:
+    """The whole job as one loop over each ticker's bars, written by hand and compiled by numba: about as fast as this machine can be."""
+    if _FUSED:
+        return _FUSED[0]
+    from numba import njit, prange
+
+    @njit(parallel=True, cache=True)
+    def run(o: Any, h: Any, low: Any, c: Any, v: Any, per_session: int, loud: float, atrs: float) -> Any:
+        tickers, rows = c.shape
+        profits, trades = np.zeros(tickers), np.zeros(tickers)
+        for t in prange(tickers):
+            traded = shares = usual = up = down = atr = stop = target = price = 0.0
+            entry, signal = -1, False
+            for i in range(rows):
+                place = i % per_session
+                if signal and entry < 0 and place > 0 and stop < o[t, i] < target:
+                    entry, price = i, o[t, i]
+                signal = False
+                if entry >= 0:
+                    left = 0.0
+                    if o[t, i] <= stop or (i - entry >= 60):
+                        left = o[t, i]
+                    elif low[t, i] <= stop:
+                        left = stop
+                    elif h[t, i] > target:
+                        left = max(target, o[t, i])
+                    elif place == per_session - 1:
+                        left = c[t, i]
+                    if left > 0.0:
+                        profits[t] += left / price - 1 - 0.0004
+                        trades[t] += 1
+                        entry = -1
+                if place == 0:
+                    traded = shares = 0.0
+                traded += (h[t, i] + low[t, i] + c[t, i]) / 3 * v[t, i]
+                shares += v[t, i]
+                usual += v[t, i] - (v[t, i - 20] if i >= 20 else 0.0)
+                if i == 0:
+                    continue
+                move, before = c[t, i] - c[t, i - 1], c[t, i - 1]
+                up += (max(move, 0.0) - up) / 14
+                down += (max(-move, 0.0) - down) / 14
+                atr += (max(h[t, i], before) - min(low[t, i], before) - atr) / 14
+                vwap = traded / shares
+                if (
+                    entry < 0 and i > 30 and low[t, i] <= vwap * 1.001 and c[t, i] > vwap
+                    and v[t, i] > loud * usual / 20 and 100 * up < 60 * (up + down)
+                ):  # fmt: skip
+                    signal, stop, target = True, c[t, i] - atrs * atr, c[t, i] + 2 * atrs * atr
+        return profits, trades
+
+    _FUSED.append(run)
+    return run

@@ -16,6 +16,8 @@ import pytest
 
 from lab.market import BarsCache
 from tests.benchmarks.common_job import EXECUTION, LARGE, PER_SESSION, SCAN, SMALL, make_bars, our_job, wide
+from tests.benchmarks.cost_chart import FIGURES
+from tests.benchmarks.cost_chart import main as draw_chart
 from tests.benchmarks.measuring import NO_PEER, in_process, medians, say
 from tests.benchmarks.peer_job import vectorbt_job
 
@@ -50,7 +52,8 @@ scan, execution, folder, tickers = sys.argv[1:]
 names = [f"T{number:03d}" for number in range(int(tickers))]
 bars = BarsCache(Path(folder)).read(names, "1m")
 strategy = compile_strategy(scan, execution)
-account = Account(1e6 * len(names), max_positions=len(names), max_exposure=1.0, max_position=0.05 / len(names), buying_power=2.0, min_position=0.0)
+count = len(names)
+account = Account(1e6 * count, max_positions=count, max_exposure=1.0, max_position=0.05 / count, buying_power=2.0, min_position=0.0)
 found = run_backtest(strategy, strategy.evaluate(bars), account, Costs(1.0, 1.0, None))
 heavy = [name for name in ("scipy", "arch", "pandas", "statsmodels", "exchange_calendars", "anthropic", "textual") if name in sys.modules]
 print(json.dumps({"trades": found.metrics.trades, "heavy": len(heavy)}))
@@ -136,7 +139,7 @@ print(json.dumps({"bars": bars.height, "job_seconds": sorted(times)[1], "trades"
 
 
 def test_cost_is_linear(capsys: pytest.CaptureFixture[str]) -> None:
-    """From 2 to 50 million bars, each size in a process of its own; the figures are stored for the chart of the docs."""
+    """From 2 to 50 million bars, each size in a process of its own; the chart of the docs is drawn anew from the figures."""
     sizes = (20, 50, 100, 200, 350, 513)
     runs = [in_process(LINEAR, str(tickers)) for tickers in sizes]
     rows = [(int(run["bars"]), run["job_seconds"], run["peak_bytes"], int(run["trades"])) for run in runs]
@@ -145,7 +148,8 @@ def test_cost_is_linear(capsys: pytest.CaptureFixture[str]) -> None:
         for bars, seconds, peak, trades in rows
     )
     say(capsys, text)
-    Path(__file__).with_name("cost.json").write_text(json.dumps(rows))
+    FIGURES.write_text(json.dumps(rows))
+    draw_chart()
     each = [seconds / bars for bars, seconds, _, _ in rows]
     assert each[-1] <= 1.5 * each[0]
     assert rows[-1][2] <= 24e9
