@@ -112,3 +112,20 @@ def test_a_function_is_found_by_the_word_one_knows(word: str, first: str) -> Non
 def test_searching_for_nothing_gives_all_and_for_nonsense_none() -> None:
     assert len(search_catalogue(" ")) == len(CATALOGUE) + len(FIELDS)
     assert search_catalogue("xyzzy") == ()
+
+
+def test_the_orders_of_an_execution_script_are_told() -> None:
+    execution = (
+        "entry = at_open()\nstop = low\ntarget = high + atr(14)\nfraction = 0.5\ntarget_2 = high + 2 * atr(14)\ntrail = 3 * atr(14)\n"
+        "break_even = 1.5\ncooldown = 10\nrisk_move = 2 * atr(20)"
+    )
+    said = [line.words for line in explain("long = close > open", execution)]
+    assert said[4:] == [
+        "At the target, 0.5 of the position leaves.",
+        "The second target is at the high plus 2 times the average true range over 14 bars.",
+        "The stop follows the best price since the entry at a distance of 3 times the average true range over 14 bars.",
+        "Once the profit reaches 1.5 times the risk, the stop moves to the entry price.",
+        "After leaving a ticker, let 10 bars pass before entering it again.",
+        "The risk is what is lost if the price moves by 2 times the average true range over 20 bars.",
+    ]
+    assert explain("long = close > open", "entry = at_open()\nstop = low\nsize = 5000")[-1].words == "A position is worth 5000 dollars."

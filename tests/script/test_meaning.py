@@ -180,3 +180,42 @@ def test_what_two_lines_share_is_computed_once() -> None:
     strategy = compile_strategy(lines, EXECUTION)
     roots = {id(part) for name, root in strategy.outputs if name.startswith("scan.x") for part in root.parts if part.name == "ema"}
     assert len(roots) == 1
+
+
+def test_the_orders_of_an_execution_script_are_the_plan() -> None:
+    execution = """
+entry = at_open()
+stop = close - side * 2 * atr(14)
+target = close + side * 2 * atr(14)
+fraction = 0.5
+target_2 = close + side * 4 * atr(14)
+trail = 3 * atr(14)
+break_even = 1.5
+cooldown = 10
+risk = 0.4
+risk_move = 2 * atr(20)
+"""
+    strategy = compile_strategy("long = close > open\nshort = close < open", execution)
+    plan = strategy.plan
+    assert (plan.fractions, plan.has_trail, plan.break_even_r, plan.cooldown_bars) == ((0.5, 0.5), True, 1.5, 10)
+    assert (plan.size_kind, plan.risk_percent) == ("move", 0.4)
+    columns = strategy.evaluate(make_bars()).columns
+    assert {f"{side}.{name}" for side in ("long", "short") for name in ("target", "target_2", "trail", "size")} <= set(columns)
+    fixed = compile_strategy("long = close > open", "entry = at_open()\nstop = low\nsize = param(5000, low=1000, high=9000)\ntrail = 0.5")
+    assert fixed.plan.size_kind == "dollars"
+    evaluated = fixed.evaluate(make_bars())
+    assert (set(evaluated["long.size"]), set(evaluated["long.trail"])) == ({5000.0}, {0.5})
+    kept = compile_strategy("long = close > open", "entry = at_open()\nstop = low\ntarget = high + atr(14)\nfraction = 0.25").plan
+    assert kept.fractions == (0.25,), "the rest waits for the stop"
+
+
+def test_words_a_script_does_not_use_leave_its_hash_as_it_was() -> None:
+    plan = compile_strategy(
+        "long = close > open", 'entry = limit(low, bars=3)\nstop = low - atr(14)\ntarget = high\nflat_by = "15:55"'
+    ).plan
+    assert plan.text() == (
+        "ExecutionPlan(entry_kind='limit', expiry_bars=3, has_target=True, has_exit=False, max_bars=None, "
+        "flat_by_minute=955, risk_percent=0.5)"
+    )
+    used = compile_strategy("long = close > open", "entry = at_open()\nstop = low - atr(14)\ncooldown = 5").plan
+    assert used.text().endswith("risk_percent=0.5, cooldown_bars=5)")
