@@ -27,7 +27,7 @@ class Word:
 
     name: str
     kind: str
-    """"function", "field" or "word"."""
+    """"function", "field", "line" (see `lines`) or "word"."""
     category: str
     signature: str
     meaning: str
@@ -96,6 +96,35 @@ RESULTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Script -> the names that mean something to the engine, with their meaning."""
 
+_SCAN_EXAMPLES = {
+    "long": "long = close > vwap() and volume > 2 * sma(volume, 20)",
+    "short": "short = close < vwap() and volume > 2 * sma(volume, 20)",
+    "score": "score = volume / sma(volume, 20)",
+}
+
+
+@lru_cache(maxsize=1)
+def lines() -> tuple[Word, ...]:
+    """The names of `RESULTS` as words: what stands left of the equals sign, so no part of an expression and not in `vocabulary`."""
+    from lab.script.lines import EXAMPLES, OTHER_NAMES
+
+    called: dict[str, list[str]] = {}
+    for other, ours in OTHER_NAMES.items():
+        called.setdefault(ours, []).append(other)
+    examples = EXAMPLES | _SCAN_EXAMPLES
+    return tuple(
+        Word(
+            name, "line", f"lines of the {script} script", f"{name} = ...", meaning, "", examples[name], "", (), tuple(called.get(name, ()))
+        )
+        for script, named in RESULTS.items()
+        for name, meaning in named
+    )
+
+
+def _line_names(word: Word, wanted: str) -> bool:
+    names = [name.replace("_", " ") for name in (word.name, *word.synonyms)]
+    return any(name.startswith(wanted) for name in names)
+
 
 @lru_cache(maxsize=1)
 def vocabulary() -> dict[str, Word]:
@@ -144,7 +173,7 @@ def _default(value: float | str | None) -> str:
 
 
 def search(words: str) -> list[Word]:
-    """What the words name or mean, best first; the whole language for "".
+    """What the words name or mean, best first, the lines a script is made of among it; the whole language for "".
 
     Raises:
         NotThere: nothing fits.
@@ -154,11 +183,14 @@ def search(words: str) -> list[Word]:
 
     known = vocabulary()
     if not words.strip():
-        return list(known.values())
-    found = [known[word.name] for word in _GRAMMAR if word.name == words.strip().lower() and known[word.name] is word]
+        return [*known.values(), *lines()]
+    wanted = " ".join(words.lower().replace("_", " ").split())
+    found = [word for word in lines() if _line_names(word, wanted)]
+    found += [known[word.name] for word in _GRAMMAR if word.name == words.strip().lower() and known[word.name] is word]
     found += [known[entry.name] for entry in search_catalogue(words)]
+    found += [word for word in lines() if word not in found and all(part in word.meaning.lower() for part in wanted.split())]
     if not found:
-        close = nearest(words, list(known))
+        close = nearest(words, [*known, *(word.name for word in lines())])
         hint = f"Did you mean {close}?" if close else "`lab functions` lists them all."
         raise NotThere(f"The language has nothing named or meaning {words!r}. {hint}")
     return found

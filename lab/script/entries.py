@@ -129,7 +129,7 @@ class Function:
             return "until its window is full"
         bars = self.bars(*defaults) if self.bars else 0
         sessions = self.sessions(*defaults) if self.sessions else 0
-        parts = ([f"{bars} bars"] if bars else []) + ([f"{sessions} sessions"] if sessions else [])
+        parts = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((bars, "bar"), (sessions, "session")) if count]
         return " and ".join(parts) or "none"
 
 

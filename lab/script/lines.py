@@ -37,18 +37,21 @@ def check_amount(source: Source, place: ast.expr, node: Node, name: str) -> None
         raise source.error(place, f"`{name}` must be above 0 and at most 1,000,000,000, not {number_text(node.value)}", suggestion, example)
 
 
-_OTHER_NAMES = {
+OTHER_NAMES = {
     "trailing_stop": "trail", "trail_stop": "trail", "trailing": "trail", "trailing_distance": "trail", "trail_distance": "trail",
     "breakeven": "break_even", "break_even_at": "break_even", "breakeven_r": "break_even", "break_even_r": "break_even",
     "take_profit": "target", "takeprofit": "target", "tp": "target", "profit_target": "target", "target1": "target", "target_1": "target",
     "take_profit_2": "target_2", "target2": "target_2", "tp2": "target_2", "target3": "target_3", "tp3": "target_3",
     "partial": "fraction", "scale_out": "fraction", "fraction_1": "fraction", "position_size": "size", "dollars": "size", "shares": "size",
+    "stop_loss": "stop", "stoploss": "stop", "sl": "stop", "qty": "size", "quantity": "size", "stake_amount": "size",
     "cool_down": "cooldown", "time_stop": "max_bars", "max_hold": "max_bars", "bars_max": "max_bars", "risk_percent": "risk",
 }  # fmt: skip
 """What other languages and people call a line of the execution script."""
 
+_COSTS = ("slippage", "commission", "commissions", "fee", "fees")
+"""What people would set in a script, and a universe has settings for."""
 
-_EXAMPLES = {
+EXAMPLES = {
     **{name: f"{name} = close + side * 2 * atr(14)" for name in TARGETS},
     **{name: f"{name} = 0.5" for name in FRACTIONS},
     **{name: example for name, (_, _, example) in AMOUNTS.items()},
@@ -78,9 +81,12 @@ def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[Scr
 
     read = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     for name in places:
-        meant = _OTHER_NAMES.get(name) or nearest(name, list(EXECUTION_RESULTS))
+        if name in _COSTS and name not in read:
+            wrong(name, f"`{name}` has no effect here", "Costs belong to the universe: see `lab data costs`", "risk = 0.5")
+            continue
+        meant = OTHER_NAMES.get(name) or nearest(name, list(EXECUTION_RESULTS))
         if name not in EXECUTION_RESULTS and name not in read and meant and meant not in lines:
-            wrong(name, f"`{name}` is used nowhere and has no effect", f"Did you mean `{meant}`?", _EXAMPLES.get(meant, f"{meant} = close"))
+            wrong(name, f"`{name}` is used nowhere and has no effect", f"Did you mean `{meant}`?", EXAMPLES.get(meant, f"{meant} = close"))
     given = [name for name in TARGETS if name in lines]
     for before, name in pairwise(TARGETS):
         if name in lines and before not in lines:

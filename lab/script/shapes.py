@@ -209,6 +209,8 @@ def _function_problem(source: Source, statement: ast.FunctionDef) -> ScriptError
         problem = _name_problem(source, argument, argument.arg)
         if problem is not None:
             return problem
+        if argument.arg in [other.arg for other in arguments.args[: arguments.args.index(argument)]]:
+            return source.error(argument, f"`{argument.arg}` stands twice among the arguments", "Give each its own name", example)
     body = statement.body
     if is_docstring(body[0]) and len(body) > 1:
         body = body[1:]

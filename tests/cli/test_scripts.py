@@ -222,6 +222,8 @@ def test_functions_are_found_by_name_by_what_others_call_them_by_meaning_and_cat
     assert lab("functions", "bbands").stdout.startswith("bollinger_upper(")
     assert "relative_volume(" in lab("functions", "volume").stdout
     assert "market.trend" in lab("functions", "daily", "trend").stdout
+    assert lab("functions", "break_even").stdout.startswith("break_even = ...")
+    assert lab("functions", "take", "profit").stdout.startswith("target = ...")
     everything = lab("functions")
     assert everything.returncode == 0
     assert "Averages" in everything.stdout.splitlines()
