@@ -130,6 +130,15 @@ class Place(Screen[AnswerT]):
         """Ask a question that is answered by `y` or `n`. True for yes."""
         return bool(await self.ask("confirm", question, yes, no))
 
+    def pose(self, name: str, *args: Any, then: Callable[[Any], Awaitable[None]]) -> None:
+        """Open a modal at once, so that keys typed ahead reach it and not this place; `then` gets its answer unless it was left."""
+
+        def answered(answer: Any) -> None:
+            if answer is not None and answer is not False:
+                self.run_worker(then(answer), group="actions")
+
+        self.app.push_screen(self.lab_app.make(name, *args), answered)
+
     def action_back(self) -> Awaitable[None] | None:
         self.dismiss(None)
         return None

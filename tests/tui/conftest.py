@@ -30,7 +30,7 @@ def make_app(tmp_path: Path) -> MakeApp:
     def make(lab: FakeLab) -> LabApp:
         config = tmp_path / "config"
         config.mkdir(exist_ok=True)
-        return LabApp(tmp_path, lambda _: lab, lambda _: lab.calls.append("ensure_worker"), config)  # type: ignore[arg-type,return-value]
+        return LabApp(tmp_path, lambda _: lab, lambda _: getattr(lab, "calls", []).append("ensure_worker"), config)  # type: ignore[arg-type,return-value]
 
     return make
 

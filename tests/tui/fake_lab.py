@@ -38,6 +38,7 @@ from lab.agents.views import (
 )
 from lab.errors import LabError
 from tests.tui.fake_data import FakeCache, FakeFetchList, FakeNews, UniverseList
+from tests.tui.fake_services import FakeMinds, FakeProof, FakeUsage
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 STEPS = ("generate", "scan", "enrich", "backtest", "analyse", "propose")
@@ -129,6 +130,9 @@ class FakeLab:
         self.calls: list[str] = []
         self.sample: Sample | None = None
         self.headline = "Shares rise"
+        self.proof = FakeProof()
+        self.usage = FakeUsage()
+        self.minds = FakeMinds()
         self.preferences: dict[str, str] = {}
         self.universes = UniverseList([] if empty else [UNIVERSE])
         self.cache, self.news = FakeCache(), FakeNews()

@@ -19,16 +19,16 @@ async def test_tabs_are_gone_through_by_arrows_and_vi_keys_around_the_end(make_a
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
         seen = [tab(s)]
-        for key in ("right", "l", "right", "l"):
+        for key in ("right", "l", "right", "l", "right"):
             await s.press(key)
             seen.append(tab(s))
-        assert seen == ["overview", "iterations", "versions", "knowledge", "settings"]
+        assert seen == ["overview", "iterations", "versions", "knowledge", "graduation", "settings"]
         await s.press("l")
         assert tab(s) == "overview"
         await s.press("h")
         assert tab(s) == "settings"
         await s.press("left")
-        assert tab(s) == "knowledge"
+        assert tab(s) == "graduation"
 
 
 async def test_the_overview_shows_the_result_its_uncertainty_and_that_bars_are_synthetic(make_app: MakeApp, fake: FakeLab) -> None:
@@ -152,7 +152,7 @@ async def test_version_keys_do_nothing_on_other_tabs(make_app: MakeApp, fake: Fa
 async def test_the_insight_under_the_cursor_is_shown_in_full(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
-        await s.press("h", "h")
+        await s.press("h", "h", "h")
         await s.sees("(58% of 41 against 49% of 53)")
         await s.press("down")
         await s.sees("Retired: Contradicted by iteration 2.")

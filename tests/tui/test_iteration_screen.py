@@ -198,10 +198,12 @@ async def test_text_from_a_model_shows_as_text(make_app: MakeApp, fake: FakeLab)
     view = fake.iterations[12]
     assert view.proposal is not None
     fake.proposals[120] = replace(view.proposal, title=hostile, rationale=hostile, changes=(hostile,))
-    fake.iterations[12] = replace(view, analysis=hostile, version_notes=hostile, explanation=hostile, guidance=hostile)
+    assert view.result is not None
+    worded = replace(view.result, verdict_reason=hostile)
+    fake.iterations[12] = replace(view, analysis=hostile, version_notes=hostile, explanation=hostile, guidance=hostile, result=worded)
     async with session(make_app, fake, (120, 36)) as s:
         await s.open("iteration", 12)
-        for _ in range(5):
+        for _ in range(6):
             await s.sees("[bold]x[/] [/nope] [@click=app.quit]y[/] z")
             assert "\x1b" not in s.text()
             await s.press("right")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -9,22 +11,37 @@ from textual.widgets import ContentSwitcher
 
 from lab.agents.views import AgentView, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
-from lab.tui.screen import LabScreen
 from lab.tui.screens.ask_line import AskLine
+from lab.tui.screens.graduating import GRADUATING, GraduatingScreen, GraduationData
 from lab.tui.screens.settings import SettingsScreen
 from lab.tui.text import count, plural
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.flow import Flow
+from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.line_table import LineTable
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
 from lab.tui.widgets.version_tree import Marks
 
-TABS = {"overview": "Overview", "iterations": "Iterations", "versions": "Versions", "knowledge": "Knowledge", "settings": "Settings"}
+TABS = {
+    "overview": "Overview",
+    "iterations": "Iterations",
+    "versions": "Versions",
+    "knowledge": "Knowledge",
+    "graduation": "Graduation",
+    "settings": "Settings",
+}
+_GRADUATION_KEYS = frozenset(action.name for action in GRADUATING)
 
 
-class AgentScreen(LabScreen[AgentView]):
+@dataclass(frozen=True, slots=True)
+class AgentData:
+    view: AgentView
+    graduation: GraduationData | None = None
+
+
+class AgentScreen(GraduatingScreen[AgentData]):
     """Opened with the agent's id."""
 
     PLACE = "agent"
@@ -36,6 +53,7 @@ class AgentScreen(LabScreen[AgentView]):
         Action("mark", "space", "Mark", "Marks the version under the cursor; two marked ones can be compared."),
         Action("compare", "c", "Compare", "Compares the two marked versions, or the one under the cursor with the current one."),
         Action("make_current", "m", "Make current", "Makes the version under the cursor the one the next iteration runs."),
+        *GRADUATING,
         EDIT,
         DELETE,
         NEXT_TAB,
@@ -58,6 +76,15 @@ class AgentScreen(LabScreen[AgentView]):
         super().__init__()
         self._agent_id = agent_id
         self._marks = Marks()
+        self._graduation_wanted = False
+
+    @property
+    def view(self) -> AgentView | None:
+        """The newest snapshot of the agent."""
+        return self.data.view if self.data else None
+
+    def graduation(self) -> GraduationData | None:
+        return self.data.graduation if self.data else None
 
     def compose_body(self) -> ComposeResult:
         switcher = ContentSwitcher(id="panes", initial="overview")
@@ -77,15 +104,19 @@ class AgentScreen(LabScreen[AgentView]):
                 yield Flow(id="knowledge-detail", classes="detail")
             with Reader(id="settings"):
                 yield Flow(id="settings-text")
+            with Reader(id="graduation"):
+                yield Flow(id="graduation-text")
 
     def on_mount(self) -> None:
         self.query_one(TabLine).focus_pane()
 
-    def load(self) -> AgentView:
+    def load(self) -> AgentData:
         charts.prepare()
-        return self.lab.agent(self._agent_id)
+        view = self.lab.agent(self._agent_id)
+        return AgentData(view, self.load_graduation(self._agent_id) if self._graduation_wanted else None)
 
-    def show(self, data: AgentView) -> None:
+    def show(self, snapshot: AgentData) -> None:
+        data = snapshot.view
         row = data.row
         self.subtitle = row.name + (f" · v{row.current_version}" if row.current_version else "")
         self.query_one("#state", Flow).show(panes.state_lines(data))
@@ -101,6 +132,9 @@ class AgentScreen(LabScreen[AgentView]):
         self.query_one("#knowledge-table", LineTable).set_rows([panes.knowledge_row(each) for each in data.knowledge])
         self._show_insight()
         self.query_one("#settings-text", Flow).show(panes.settings_lines(data))
+        if (way := snapshot.graduation) is not None:
+            keys = {name: self.lab_app.key_of(name) for name in _GRADUATION_KEYS}
+            self.query_one("#graduation-text", Flow).show(graduation_lines(way.checklist, way.runs, way.decisions, way.trials, keys))
         tabs = self.query_one(TabLine)
         for tab, amount in (("iterations", len(data.iterations)), ("versions", len(data.versions)), ("knowledge", len(data.knowledge))):
             tabs.note(tab, count(amount) if amount else "")
@@ -115,7 +149,7 @@ class AgentScreen(LabScreen[AgentView]):
 
     def _show_insight(self) -> None:
         chosen = self.query_one("#knowledge-table", LineTable).cursor_id
-        insight = next((each for each in self.data.knowledge if each.id == chosen), None) if self.data else None
+        insight = next((each for each in self.view.knowledge if each.id == chosen), None) if self.view else None
         detail = self.query_one("#knowledge-detail", Flow)
         detail.display = insight is not None
         if insight is not None:
@@ -130,14 +164,14 @@ class AgentScreen(LabScreen[AgentView]):
     def _version(self) -> VersionRow | None:
         """The version under the cursor."""
         chosen = self.query_one("#version-table", LineTable).cursor_id
-        return next((version for version in self.data.versions if version.id == chosen), None) if self.data else None
+        return next((version for version in self.view.versions if version.id == chosen), None) if self.view else None
 
     def _pair(self) -> tuple[int, int] | None:
         """The two versions to compare, older first."""
         ids = list(self._marks.ids)
-        if len(ids) < 2 and self.data:
+        if len(ids) < 2 and self.view:
             here = self._version()
-            other = next((version.id for version in self.data.versions if version.is_current), None) if not ids else ids[0]
+            other = next((version.id for version in self.view.versions if version.is_current), None) if not ids else ids[0]
             ids = [each for each in (other, here.id if here else None) if each is not None]
         return (min(ids), max(ids)) if len(set(ids)) == 2 else None
 
@@ -145,12 +179,16 @@ class AgentScreen(LabScreen[AgentView]):
         # Keys of one tab stay out of the footer of the others.
         if action == "do" and self.is_mounted and parameters and parameters[0] in ("mark", "compare", "make_current"):
             return self._tab == "versions"
+        if action == "do" and self.is_mounted and parameters and parameters[0] in _GRADUATION_KEYS:
+            return self._tab == "graduation"
         return super().check_action(action, parameters)
 
     def why_not(self, name: str) -> str | None:
-        data = self.data
+        data = self.view
         if data is None:
             return "The agent is still being read." if name != "back" else None
+        if name in _GRADUATION_KEYS:
+            return self.why_not_graduate(name)
         if name in ("iterate", "guide"):
             if data.row.running_iteration_id is not None:
                 return f"{data.row.name} is iterating already."
@@ -169,15 +207,18 @@ class AgentScreen(LabScreen[AgentView]):
         return None
 
     @on(TabLine.Moved)
-    def _moved_tab(self) -> None:
+    def _moved_tab(self, event: TabLine.Moved) -> None:
         self.refresh_actions()
+        if event.tab == "graduation" and not self._graduation_wanted:
+            self._graduation_wanted = True
+            self.reload()
 
     @on(LineTable.RowHighlighted)
     def _moved(self, event: LineTable.RowHighlighted) -> None:
-        if self.data is None:
+        if self.view is None:
             return
         if event.table.id == "version-table":
-            self._show_versions(self.data)
+            self._show_versions(self.view)
         elif event.table.id == "knowledge-table":
             self._show_insight()
         self.refresh_actions()
@@ -199,9 +240,9 @@ class AgentScreen(LabScreen[AgentView]):
 
     def action_mark(self) -> None:
         version = self._version()
-        if version is not None and self.data is not None:
+        if version is not None and self.view is not None:
             self._marks.toggle(version.id)
-            self._show_versions(self.data)
+            self._show_versions(self.view)
             self.refresh_actions()
 
     def action_compare(self) -> None:
@@ -233,7 +274,7 @@ class AgentScreen(LabScreen[AgentView]):
             self.lab_app.open("iteration", started.value)
 
     async def action_stop(self) -> None:
-        running = self.data.row.running_iteration_id if self.data else None
+        running = self.view.row.running_iteration_id if self.view else None
         if running is None:
             return
         if await self.confirm("Stop the running iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
@@ -241,15 +282,15 @@ class AgentScreen(LabScreen[AgentView]):
             self.reload()
 
     async def action_edit(self) -> None:
-        if self.data is not None:
-            await self.app.push_screen_wait(SettingsScreen(self.data))
+        if self.view is not None:
+            await self.app.push_screen_wait(SettingsScreen(self.view))
             self.reload()
 
     async def action_delete(self) -> None:
-        if self.data is None:
+        if self.view is None:
             return
-        has = f"{plural(len(self.data.iterations), 'iteration')}, {plural(len(self.data.versions), 'version')} and what it learned"
-        question = f"Delete {self.data.row.name} with its {has}? This can't be undone. The ledger of tried variants stays."
+        has = f"{plural(len(self.view.iterations), 'iteration')}, {plural(len(self.view.versions), 'version')} and what it learned"
+        question = f"Delete {self.view.row.name} with its {has}? This can't be undone. The ledger of tried variants stays."
         if await self.confirm(question, yes="Delete", no="Keep") and await self.attempt(self.lab.delete_agent, self._agent_id):
             self.tell("Deleted.")
             self.dismiss(None)

@@ -10,8 +10,9 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher
 
+from lab.agents.proof.views import NullArmReport, ProofView, RobustnessReport, VaultReport, WalkForwardReport
 from lab.agents.views import IterationView, ProposalView, TradeRow
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, Action
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
@@ -19,6 +20,7 @@ from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes, whole_in_line
 from lab.tui.widgets.evidence import cited, evidence_lines
 from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
+from lab.tui.widgets.proof import null_arm_lines, robustness_lines, study_lines, vault_lines, verdict_lines, walk_forward_lines
 from lab.tui.widgets.result import figures, funnel, unknown
 from lab.tui.widgets.script_view import script_text
 from lab.tui.widgets.status import UNFINISHED, status_words
@@ -26,13 +28,32 @@ from lab.tui.widgets.steps import StepsPanel, steps_in_short
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
 from lab.tui.widgets.trades import TradesPane, TradesTable
 
-TABS = {"results": "Results", "analysis": "Analysis", "refinement": "Refinement", "trades": "Trades", "scripts": "Scripts"}
+TABS = {
+    "results": "Results",
+    "analysis": "Analysis",
+    "refinement": "Refinement",
+    "trades": "Trades",
+    "scripts": "Scripts",
+    "proof": "Proof",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProofData:
+    """Every study of the result, read when its tab is shown."""
+
+    runs: tuple[ProofView, ...]
+    walk_forward: WalkForwardReport | None
+    robustness: RobustnessReport | None
+    null_arm: NullArmReport | None
+    vault: VaultReport | None
 
 
 @dataclass(frozen=True, slots=True)
 class IterationData:
     view: IterationView
     trades: tuple[TradeRow, ...]
+    proof: ProofData | None = None
 
 
 class IterationScreen(DecidingScreen[IterationData]):
@@ -47,6 +68,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         ITERATE,
         STOP,
         Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
+        STUDY,
         Action("order", "o", "Order", "Sorts the trades by entry, ticker, P&L or R, in turn."),
         NEXT_TAB,
         PREVIOUS_TAB,
@@ -77,6 +99,7 @@ class IterationScreen(DecidingScreen[IterationData]):
     def __init__(self, iteration_id: int) -> None:
         super().__init__()
         self._iteration_id = iteration_id
+        self._proof_wanted = False
 
     def compose_body(self) -> ComposeResult:
         switcher = ContentSwitcher(id="panes", initial="results")
@@ -101,6 +124,8 @@ class IterationScreen(DecidingScreen[IterationData]):
             yield TradesPane(id="trades")
             with Reader(id="scripts"):
                 yield Flow(id="scripts-text")
+            with Reader(id="proof"):
+                yield Flow(id="proof-text")
         yield Flow(id="decide")
 
     def on_mount(self) -> None:
@@ -118,8 +143,20 @@ class IterationScreen(DecidingScreen[IterationData]):
         charts.prepare()
         # Trades never change once the backtest has stored them, and there may be thousands.
         if self.data is None or self.data.view.result is None:
-            return IterationData(view, tuple(self.lab.trades(self._iteration_id)) if view.result else ())
-        return IterationData(view, self.data.trades)
+            trades = tuple(self.lab.trades(self._iteration_id)) if view.result else ()
+        else:
+            trades = self.data.trades
+        return IterationData(view, trades, self._load_proof(view) if self._proof_wanted else None)
+
+    def _load_proof(self, view: IterationView) -> ProofData:
+        proof, iteration_id = self.lab.proof, self._iteration_id
+        return ProofData(
+            proof.runs(iteration_id),
+            proof.walk_forward(iteration_id),
+            proof.robustness(iteration_id),
+            proof.null_arm(view.row.agent_id),
+            proof.vault_report(iteration_id),
+        )
 
     def show(self, data: IterationData) -> None:
         view, row = data.view, data.view.row
@@ -137,6 +174,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         self.query_one(TradesPane).show(data.trades)
         self.query_one(TabLine).note("trades", f"{len(data.trades):,}" if data.trades else "")
         self.query_one("#scripts-text", Flow).show(_scripts(view))
+        self.query_one("#proof-text", Flow).show(_proof(view, data.proof, self.lab_app.key_of("study")))
 
     def _show_results(self, view: IterationView) -> None:
         chart, counted = self.query_one(EquityChart), self.query_one("#funnel", Flow)
@@ -178,7 +216,7 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         # Keys of one tab stay out of the footer of the others.
-        tab = {"evidence": "analysis", "order": "trades"}.get(str(parameters[0])) if parameters else None
+        tab = {"evidence": "analysis", "order": "trades", "study": "proof"}.get(str(parameters[0])) if parameters else None
         if action == "do" and tab is not None and self.is_mounted:
             return self.query_one(TabLine).active == tab
         return super().check_action(action, parameters)
@@ -190,14 +228,19 @@ class IterationScreen(DecidingScreen[IterationData]):
             self.lab_app.open("trade", self._iteration_id, event.row_id, [row_id for row_id, _ in table.rows])
 
     @on(TabLine.Moved)
-    def _moved_tab(self) -> None:
+    def _moved_tab(self, event: TabLine.Moved) -> None:
         self.refresh_actions()
+        if event.tab == "proof" and not self._proof_wanted:
+            self._proof_wanted = True
+            self.reload()
 
     def why_not(self, name: str) -> str | None:
         if name == "evidence" and not (self.data and cited(self.data.view.analysis, self.data.view.evidence)):
             return "The analysis cites nothing that could be looked up."
         if name == "order" and not (self.data and self.data.trades):
             return "There are no trades."
+        if name == "study" and not (self.data and self.data.view.result):
+            return "There is nothing to study before the backtest has finished."
         status = self.data.view.row.status if self.data else ""
         if name == "stop" and status not in UNFINISHED:
             return "This iteration has ended."
@@ -222,6 +265,16 @@ class IterationScreen(DecidingScreen[IterationData]):
 
     def action_order(self) -> None:
         self.query_one(TradesPane).next_order()
+
+    def action_study(self) -> None:
+        self.pose("study", then=self._study)
+
+    async def _study(self, kinds: tuple[str, ...]) -> None:
+        for kind in kinds:
+            if not await self.attempt(self.lab.proof.ask, kind, self._iteration_id):
+                return
+        await self.lab_app.ensure_worker()
+        self.reload()
 
     async def action_stop(self) -> None:
         if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
@@ -265,6 +318,22 @@ def _analysis(view: IterationView) -> list[Line]:
     running = view.row.status in UNFINISHED
     ended = "There is no analysis: the iteration ended before it."
     return [_quiet("The agent writes its analysis after the backtest." if running else ended)]
+
+
+def _proof(view: IterationView, proof: ProofData | None, key: str) -> list[Line]:
+    """The verdict with its reasons, how the studies stand, and what each found."""
+    lines = verdict_lines(view.result)
+    if view.result is None or proof is None:
+        return lines
+    return [
+        *lines,
+        BLANK,
+        *study_lines(proof.runs, key),
+        *walk_forward_lines(proof.walk_forward),
+        *robustness_lines(proof.robustness),
+        *null_arm_lines(proof.null_arm),
+        *vault_lines(proof.vault),
+    ]
 
 
 def _scripts(view: IterationView) -> list[Line]:

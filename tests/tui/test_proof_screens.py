@@ -1,0 +1,172 @@
+"""What a result is worth, on screen: studies asked for and shown, the checklist, the vault behind its warning, the decision and back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from lab.agents.proof.views import (
+    FoldRow,
+    NullArmReport,
+    Plateau,
+    PlateauPoint,
+    RobustnessReport,
+    SchemeRow,
+    ShakenRow,
+    VaultReport,
+    WalkForwardReport,
+)
+from lab.agents.results import to_json
+from lab.agents.service import Lab
+from lab.agents.views import Interval
+from lab.store.models import utc_now
+from lab.store.proof_models import ProofKind, ProofRun, ProofState
+from lab.tui.widgets.proof import diverging, plateau_lines
+from lab.tui.widgets.tabs import TabLine
+from tests.tui.conftest import MakeApp
+from tests.tui.session import Session, session
+
+DAY = date(2024, 6, 3)
+WALK = WalkForwardReport(
+    schemes=(
+        SchemeRow(
+            "anchored",
+            (FoldRow(1, DAY, DAY, DAY, DAY, 2.5, -0.75, 0.03, -0.004, 40, 12, (1.0,)),),
+            2.5,
+            -0.75,
+            Interval(-2.0, 0.5),
+            -0.004,
+            ((DAY, 1.0),),
+        ),
+    ),
+    shortfall="",
+    parameters=("loud",),
+    variants=33,
+    holding_sessions=0,
+    overfitting=0.78,
+    superior_p=0.446,
+    ideas=4,
+)
+PLATEAU = Plateau(
+    ("loud", "near"),
+    (2.0, 0.5),
+    tuple(PlateauPoint((a, b), 40, a * b - 0.6) for a in (1.0, 2.0) for b in (0.2, 0.5)),
+    0.4,
+)
+ROBUST = RobustnessReport(94, 1.2, 0.03, (ShakenRow("costs", "x3", 94, -0.2, -0.01, False),), 2.4, PLATEAU)
+NULL = NullArmReport(1.2, 64, 2.57, -0.54, 0.62, 52, 1.6, 0.3, 3)
+VAULT = VaultReport(DAY, DAY, 40, 22, 12, 0.55, Interval(0.4, 0.7), 0.9, Interval(-0.5, 2.0), 0.84, 0.01, 0.02, {"buy and hold SPY": 0.03})
+
+
+def _keep(lab: Lab, kind: ProofKind, report: Any) -> None:
+    """Store a finished study as a worker does."""
+    with lab.store.write() as rows:
+        rows.add(ProofRun(kind=kind, agent_id=1, iteration_id=1, state=ProofState.DONE, output=to_json(report), finished_at=utc_now()))
+
+
+async def _tab(s: Session, name: str) -> None:
+    s.app.screen.query_one(TabLine).active = name
+    await s.pilot.pause()
+
+
+async def test_a_study_is_one_key_and_a_letter_even_typed_ahead(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("iteration", 1)
+        await _tab(s, "proof")
+        await s.until(lambda: s.app.screen.data.proof is not None, "the studies are read")
+        await s.sees("not made yet")
+        await s.press("t", "r")
+        await s.until(lambda: [run.kind for run in learned.proof.runs(1)] == ["robustness"], "robustness is asked for, and nothing else")
+        await s.sees("waits for the worker")
+        await s.press("t", "a")
+        await s.until(lambda: len(learned.proof.runs(1)) == 3, "the other two as well; what waits is not asked for twice")
+
+
+async def test_finished_studies_show_what_they_found(make_app: MakeApp, learned: Lab) -> None:
+    for kind, report in (
+        (ProofKind.WALK_FORWARD, WALK),
+        (ProofKind.ROBUSTNESS, ROBUST),
+        (ProofKind.NULL_ARM, NULL),
+        (ProofKind.VAULT, VAULT),
+    ):
+        _keep(learned, kind, report)
+    async with session(make_app, learned) as s:  # type: ignore[arg-type]
+        await s.open("iteration", 1)
+        await _tab(s, "proof")
+        await s.until(lambda: s.app.screen.data.proof is not None, "the studies are read")
+        shown = " ".join(s.flow("#proof-text").split())
+        for words in (
+            "fold 1 2024-06-03 2024-06-03 2.50 -0.75 -0.4% 12",
+            "in-sample",
+            "(-2.0 to 0.5)",
+            "overfitting 78%; SPA test p = 0.446",
+            "costs x3 94 -0.20 -1.0% no",
+            "at 2.4 times the costs",
+            "40% of the Sharpe ratio is left",
+            "2.57 best of 52 random variants",
+            "-1.37 better than the best random variant by",
+            "above zero with a probability of 84.0%",
+        ):
+            assert words in shown, words
+        assert learned.iteration(1).result.verdict in shown  # type: ignore[union-attr]
+
+
+def test_the_heat_map_tells_high_from_low_without_colour_and_brackets_the_chosen() -> None:
+    lines = [line.plain for line, _ in plateau_lines(PLATEAU)]
+    (low,) = (line for line in lines if line.strip().startswith("1 "))
+    (high,) = (line for line in lines if line.strip().startswith("2 "))
+    assert low.split()[1:] == ["\u00b7", "-0.40", "\u00b7", "-0.10"]
+    assert "[\u2588 0.40]" in high
+
+
+def test_bars_of_folds_point_away_from_zero() -> None:
+    assert diverging(2.0, -2.0, 2.0, 9, "x") == "    \u2502xxxx"
+    assert diverging(-2.0, -2.0, 2.0, 9, "x") == "xxxx\u2502    "
+    assert diverging(None, 0.0, 0.0, 5, "x").strip() == "\u2502"
+
+
+async def test_the_vault_opens_only_after_a_warning_with_the_count(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("agent", 1)
+        await _tab(s, "graduation")
+        await s.until(lambda: s.app.screen.data.graduation is not None, "the checklist is read")
+        await s.sees("a deflated Sharpe ratio of at least 95%")
+        await s.press("P")
+        await s.is_told("The vault was not opened for this version yet")
+        await s.press("O", "n")
+        await s.until(lambda: s.place == "agent", "left")
+        assert learned.proof.vault(1).openings == 0
+        await s.press("O")
+        await s.until(lambda: s.place == "confirm", "asked")
+        await s.sees("So far it was never opened. An opening counts for ever")
+        await s.press("y")
+        await s.until(lambda: learned.proof.vault(1).openings == 1, "opened, and counted")
+        await s.sees("opened 1 time")
+
+
+async def test_a_person_graduates_with_a_reason_and_may_go_back(make_app: MakeApp, learned: Lab) -> None:
+    _keep(learned, ProofKind.VAULT, VAULT)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("agent", 1)
+        await _tab(s, "graduation")
+        await s.until(lambda: s.app.screen.data.graduation is not None, "the checklist is read")
+        await s.press("P", *"my", "space", *"risk", "enter")
+        await s.until(lambda: learned.agents()[0].status == "paper_trading", "it trades on paper")
+        await s.sees("overruled:")
+        await s.sees("my risk.")
+        await s.press("B", "enter")
+        await s.until(lambda: learned.agents()[0].status == "learning", "back to learning")
+        assert [row.to_status for row in learned.proof.graduations(1)] == ["learning", "paper_trading"]
+
+
+async def test_a_bound_is_changed_and_a_wrong_one_refused_with_the_reason(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("agent", 1)
+        await _tab(s, "graduation")
+        await s.until(lambda: s.app.screen.data.graduation is not None, "the checklist is read")
+        await s.press("r", *"least_trades=", "6", "0", "enter")
+        await s.sees("at least 60 trades")
+        await s.press("r", *"least_trades=3", "enter")
+        await s.is_told("least_trades must be from 30")
+        await s.press("r", *"nonsense", "enter")
+        await s.is_told("is no bound")
