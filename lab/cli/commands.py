@@ -44,6 +44,7 @@ app.command("sweep", epilog='Example: lab sweep --agent "VWAP Guardian" --method
 app.command("study", epilog="Example: lab study 12 walk-forward")(proof.study_command)
 app.command("report", epilog="Example: lab report 12 --html sheet.html")(proof.report_command)
 app.command("calibrate", epilog="Example: lab calibrate --short")(calibrate.calibrate_command)
+app.command("vault", epilog='Example: lab vault "Demo market" --folds 4')(proof.vault_command)
 app.command("graduate", epilog='Example: lab graduate "VWAP Guardian" --open-vault')(proof.graduate_command)
 app.command("exits", epilog='Example: lab exits --agent "VWAP Guardian"')(sweep.exits_command)
 app.add_typer(usage.app, name="usage")

@@ -1,4 +1,4 @@
-"""`lab study`, `lab report` and `lab graduate`: what a result is worth, its tear sheet, and the decision about it."""
+"""`lab study`, `lab report`, `lab vault` and `lab graduate`: what a result is worth, its tear sheet, and the decision about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +105,35 @@ def graduate_command(
             print_json({"checklist": checklist, "decisions": lab.proof.graduations(agent_id)})
             return
         _print_checklist(lab, checklist)
+
+
+def vault_command(
+    universe: Annotated[str, typer.Argument(help="The universe's name.")],
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Let the learning span end here; only before the first test."),
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Into how many walk-forward folds the learning span is cut.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A universe's learning span and vault, who has opened it, and how many folds are walked."""
+    from lab.cli.run import universe_for
+
+    with closing(_lab()) as lab:
+        universe_id = universe_for(lab, universe).id
+        if until is not None or folds is not None:
+            lab.proof.set_learning_span(universe_id, until.date() if until else None, folds)
+        view = lab.proof.vault(universe_id)
+    if as_json:
+        print_json(view)
+        return
+    fixed = "fixed, since something was tested on it" if view.fixed else "not fixed yet"
+    print(f"Learning span {view.first_session} to {view.learning_until}, {fixed}; {view.folds} walk-forward folds")
+    print(f"Vault to {view.last_session}; openings so far: {view.openings}")
+    for moment in view.opened_at:
+        print(f"Opened {moment:%Y-%m-%d %H:%M} UTC")
+    if view.seen_by:
+        print(f"{view.seen_by} variants were tried on learning spans of other universes that hold sessions of it: it is not unseen.")
 
 
 def _open(lab: Lab, agent_id: int, yes: bool) -> None:

@@ -59,3 +59,15 @@ def test_graduating_shows_the_checklist_and_keeps_the_vault_shut_unless_told(lea
     early = command(lab, monkeypatch, "graduate", "vwap guardian", "--approve", "--note", "now")
     assert "put it up for graduation first" in str(early.exception)
     assert "no rule 'most_fun'" in str(command(lab, monkeypatch, "graduate", "vwap guardian", "--set", "most_fun=1").exception)
+
+
+def test_the_vault_of_a_universe_is_shown_and_its_boundary_set_before_the_first_test(
+    lab: Lab, learned: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = command(lab, monkeypatch, "vault", "demo market", "--until", "2025-01-20", "--folds", "3")
+    assert moved.exit_code == 0, moved.output
+    assert "to 2025-01-17, not fixed yet; 3 walk-forward folds" in moved.output
+    shown = command(learned, monkeypatch, "vault", "Demo market")
+    assert "fixed, since something was tested on it; 5 walk-forward folds" in shown.output
+    assert "openings so far: 0" in shown.output
+    assert "for good" in str(command(learned, monkeypatch, "vault", "Demo market", "--until", "2025-01-02").exception)
