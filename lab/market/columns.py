@@ -71,12 +71,12 @@ def _named(file: str, theirs: str, names: Sequence[str]) -> str:
 
     alike = [name for name in names if bare(name) == bare(theirs)]
     if len(alike) != 1:
-        raise UnreadableFile(f"{file} has no column “{theirs}”; its columns are {_listed(names)}.")
+        raise UnreadableFile(f"{file} has no column “{theirs}”; its columns are {listed(names)}.")
     return alike[0]
 
 
 def _check(file: str, mapping: Mapping[str, str], names: Sequence[str]) -> None:
-    found = f"its columns are {_listed(names)}"
+    found = f"its columns are {listed(names)}"
     prices = [name for name in PRICES if name not in mapping]
     missing = tuple(name for name in ("timestamp", *PRICES) if name not in mapping)
     if len(prices) == len(PRICES):
@@ -94,5 +94,11 @@ def _say(ours: str) -> str:
     return f"Where a column has a name the lab doesn't know, say which it is: lab data import FILE --column {ours}=NAME."
 
 
-def _listed(names: Sequence[str]) -> str:
+def names_prices(names: Sequence[str]) -> bool:
+    """Whether any of a file's columns is recognised as a price."""
+    return any(ours in PRICES for ours in _recognised(names))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them, not too many."""
     return ", ".join(names[:30]) + ("…" if len(names) > 30 else "")

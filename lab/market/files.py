@@ -32,7 +32,7 @@ class Guess:
     """Something read into a file, shown for correction."""
 
     what: str
-    """ "Layout", "Dates", "Time zone", "Timeframe", "Decimals" or "Ticker"."""
+    """ "Layout", "Left out", "Dates", "Time zone", "Timeframe", "Decimals" or "Ticker"."""
     sentence: str
     confidence: float
     """From 0 to 1; 1 for what the file says or the person chose."""
@@ -92,7 +92,7 @@ def inspect_file(
     with what is wrong and what to do, for anything that is not bars.
     """
     path = Path(path).expanduser()
-    tables = find_tables(path)
+    tables, left_out = find_tables(path)
     first = tables[0]
     mapping = map_columns(path.name, first.names, columns or {})
     head = next(first.pieces(list(mapping.values())), None)
@@ -117,6 +117,7 @@ def inspect_file(
     guesses = (
         *((Guess("Layout", first.layout.value + (f" and {len(tables) - 1} more like it" if len(tables) > 1 else ""), 1.0),)
           if first.layout is not Layout.PLAIN or len(tables) > 1 else ()),
+        *(Guess("Left out", sentence.removesuffix("."), 0.8) for sentence in left_out),
         *((Guess("Dates", form.reason, form.confidence),) if form and form.reason else ()),
         Guess("Time zone", f"{zone} ({reason})", zone_sure),
         bar_guess,
@@ -145,7 +146,7 @@ def inspect_file(
 
 def file_head(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The columns of a file and its first rows as text, whatever they hold. Raises `UnreadableFile` where it is no table."""
-    first = find_tables(Path(path).expanduser())[0]
+    first = find_tables(Path(path).expanduser())[0][0]
     return first.names, _sample(first)
 
 

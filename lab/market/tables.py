@@ -18,7 +18,7 @@ from typing import IO
 
 import polars as pl
 
-from lab.market.columns import HOW
+from lab.market.columns import HOW, listed, names_prices
 from lab.market.errors import UnreadableFile
 from lab.market.layouts import Layout, layout_of, lean_bars, lean_name
 
@@ -109,26 +109,36 @@ class Table:
                     return
 
 
-def find_tables(path: Path) -> tuple[Table, ...]:
-    """The tables of a file, an archive or a folder with all below it; the files of a folder that hold no bars are passed over.
+def find_tables(path: Path) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """The tables of a file, an archive or a folder with all below it; and a sentence for each text in a folder that holds no bars.
 
-    Raises `UnreadableFile` where there is none, or where two have different columns: those are not one import.
+    Such texts (a licence, a list of names) are left out. Raises `UnreadableFile` where there is no table, where one that should
+    hold bars can't be read, or where two have different columns: those are not one import.
     """
-    if not path.is_dir():
-        return tuple(_tables_of(path))
     found: list[Table] = []
     refused: list[str] = []
+    left_out: list[str] = []
+    if not path.is_dir():
+        return _with_bars(list(_tables_of(path, left_out)), left_out)
     files = sorted(one for one in path.rglob("*") if one.suffix.lower() in _SUFFIXES and one.is_file() and not one.name.startswith("."))
     for file in files:
         try:
-            found += _tables_of(file)
+            found += _tables_of(file, left_out)
         except UnreadableFile as error:
-            refused.append(str(error))
+            (left_out if file.suffix.lower() == ".txt" else refused).append(str(error))
     if not found:
-        why = refused[0] if refused else "The lab reads CSV and Parquet files, also in .gz and .zip."
+        why = next(iter((*refused, *left_out)), "The lab reads CSV and Parquet files, also in .gz and .zip.")
         raise UnreadableFile(f"The folder {path} holds no file of bars. {why}")
     if refused:
         raise UnreadableFile(f"The folder {path} holds files that are no bars: {refused[0]} Move them out, or import the others alone.")
+    return _with_bars(found, left_out)
+
+
+def _with_bars(found: list[Table], left_out: list[str]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """The tables without those that name no price beside others that do; raises `UnreadableFile` where two have different columns."""
+    if any(names_prices(one.names) for one in found):
+        left_out += [f"{one.name} has no column with prices; its columns are {listed(one.names)}." for one in found if not _has_bars(one)]
+        found = [one for one in found if _has_bars(one)]
     first = found[0]
     for other in found:
         if set(other.names) != set(first.names):
@@ -136,10 +146,15 @@ def find_tables(path: Path) -> tuple[Table, ...]:
                 f"{first.name} and {other.name} have different columns ({', '.join(first.names[:8])}; {', '.join(other.names[:8])}): "
                 "import them one by one, or put them into folders of their own."
             )
-    return tuple(found)
+    return tuple(found), tuple(left_out)
 
 
-def _tables_of(path: Path) -> Iterator[Table]:
+def _has_bars(table: Table) -> bool:
+    return table.kind is FileKind.PARQUET or names_prices(table.names)
+
+
+def _tables_of(path: Path, left_out: list[str]) -> Iterator[Table]:
+    """The tables of one file; texts in an archive that hold none are named in `left_out`."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -159,8 +174,17 @@ def _tables_of(path: Path) -> Iterator[Table]:
         raise UnreadableFile(f"{path.name} is not a whole zip archive. Download or pack it again.") from None
     if not members:
         raise UnreadableFile(f"{path.name} is an archive without a CSV file: unpack it and import the file of bars inside.")
+    found = 0
     for member in sorted(members):
-        yield _table(path, member)
+        try:
+            yield _table(path, member)
+            found += 1
+        except UnreadableFile as error:
+            if Path(member).suffix.lower() != ".txt" or len(members) == 1:
+                raise
+            left_out.append(str(error))
+    if not found:
+        raise UnreadableFile(f"{path.name} is an archive without a file of bars. {left_out[-1]}")
 
 
 def _table(path: Path, member: str) -> Table:

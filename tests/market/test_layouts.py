@@ -158,10 +158,30 @@ def test_a_folder_with_two_kinds_of_files_is_refused_naming_both(tmp_path: Path)
     polygon(tmp_path / "flat.csv.gz", MINUTES)
     with pytest.raises(UnreadableFile, match=r"AAPL\.csv and flat\.csv\.gz have different columns"):
         inspect_file(tmp_path)
-    (tmp_path / "flat.csv.gz").unlink()
-    (tmp_path / "notes.txt").write_text("Dear reader,\nno prices, here, at all\nbye\n")
-    with pytest.raises(UnreadableFile, match=r"holds files that are no bars: notes\.txt"):
-        inspect_file(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_texts_beside_the_bars_are_left_out_and_named_and_broken_files_are_refused(tmp_path: Path, packed: bool) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    MINUTES.with_columns(NEW_YORK.strftime("%Y-%m-%d %H:%M").alias("timestamp")).write_csv(folder / "AAPL.csv")
+    (folder / "notes.txt").write_text("Dear reader,\nno prices, here, at all\nbye\n")
+    (folder / "names.csv").write_text("ticker,name\nAAPL,Apple\n")
+    path = tmp_path / "bars.zip" if packed else folder
+    if packed:
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in folder.iterdir():
+                archive.write(file, file.name)
+    plan = inspect_file(path)
+    assert plan.tickers == ("AAPL",)
+    assert read_bars(plan).height == MINUTES.height
+    left = [guess for guess in plan.guesses if guess.what == "Left out"]
+    assert sorted(word for guess in left for word in ("notes.txt", "names.csv") if word in guess.sentence) == ["names.csv", "notes.txt"]
+    assert not any(guess.sure for guess in left), "shown with the others to check"
+    if not packed:
+        (folder / "MSFT.csv").write_text("2024-01-02,1,2,3,4,5\n2024-01-03,1,2,3,4,5\n")
+        with pytest.raises(UnreadableFile, match=r"holds files that are no bars: MSFT\.csv"):
+            inspect_file(path)
 
 
 @pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
