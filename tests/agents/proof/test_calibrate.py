@@ -110,6 +110,7 @@ def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says() -> None:
     assert held >= 300 * 0.95 - 3 * math.sqrt(300 * 0.95 * 0.05)
 
 
+@pytest.mark.slow
 def test_one_market_with_its_agents_runs_through_the_whole_loop_and_the_vault() -> None:
     (found,) = calibrate.market_task(STRONG, 0, SMALL, 1, None)
     assert (found.study, found.versions >= 1, found.trials >= 1) == (STRONG, True, True)
