@@ -41,7 +41,8 @@ def _adx(bars: Bars, n: int) -> list[float | None]:
 
 def _mfi(bars: Bars, n: int) -> list[float | None]:
     typical = each(lambda h, low, c: (h + low + c) / 3, bars.high, bars.low, bars.close)
-    moves = ref.change(typical)
+    # Two equal typical prices may differ by rounding.
+    moves = each(lambda move: round(move, 6), ref.change(typical))
     up = each(lambda move, price, volume: price * volume if move > 0 else 0.0, moves, typical, bars.volume)
     down = each(lambda move, price, volume: price * volume if move < 0 else 0.0, moves, typical, bars.volume)
     return each(lambda a, b: 100 * a / (a + b), window(sum, up, n), window(sum, down, n))
