@@ -257,6 +257,8 @@ def iteration_view(session: Session, iteration_id: int) -> IterationView:
         universe=universe_view(session.get_one(Universe, iteration.universe_id)),
         evidence=_evidence(steps.get(IterationStatus.ANALYSE)),
         explanation=_explanation(iteration, steps),
+        strategist=iteration.strategist,
+        paused_until=iteration.paused_until,
     )
 
 
@@ -375,6 +377,8 @@ def _change(against_parent: dict[str, Any] | None, metric: str) -> Change | None
 def _explanation(iteration: AgentIteration, steps: dict[str, IterationStep]) -> str:
     if iteration.failure:
         return iteration.failure
+    if iteration.pause_reason:
+        return iteration.pause_reason
     proposing = steps.get(IterationStatus.PROPOSE)
     if iteration.iteration_status == IterationStatus.NO_PROPOSAL and proposing is not None and proposing.output.get("reason"):
         return str(proposing.output["reason"])
@@ -410,4 +414,5 @@ def _proposal_view(session: Session, proposal: Proposal) -> ProposalView:
         resulting_version=resulting.version if resulting else None,
         synthetic=universe.synthetic,
         universe=universe.name,
+        decided_by=proposal.decided_by,
     )

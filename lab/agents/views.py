@@ -228,6 +228,8 @@ class ProposalView:
     resulting_version: str | None
     synthetic: bool
     universe: str
+    decided_by: str = "person"
+    """"person", or "rule" where the agent's rule of learning by itself decided: that can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,11 @@ class IterationView:
     evidence: tuple[EvidenceRow, ...]
     """What the analysis may cite, in the order of ids; empty before the analysis."""
     explanation: str
-    """For an end without a proposal: why; for a failure: the reason."""
+    """For an end without a proposal: why; for a failure: the reason; on pause for want of budget: until when."""
+    strategist: str = ""
+    """Which strategist runs it and why, in a sentence; empty before its first step."""
+    paused_until: datetime | None = None
+    """Before this moment no worker goes on with it; None where it is not on pause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ def test_out_of_budget_the_iteration_pauses_until_new_york_midnight_and_goes_on_
     assert row.iteration_status not in ("failed", "cancelled")
     assert "goes on by itself at 00:00 New York time" in row.pause_reason
     assert row.paused_until == next_day_at(utc_now())
+    assert lab.iteration(iteration_id).explanation == row.pause_reason
     assert claim(lab.store, "somebody") is None, "no worker takes it today"
     assert waiting(lab.store) == 0
     assert waiting(lab.store, paused=True) == 1
