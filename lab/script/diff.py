@@ -6,6 +6,7 @@ import ast
 import copy
 from dataclasses import dataclass, field
 
+from lab.script.catalogue import CATALOGUE
 from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS
@@ -117,17 +118,18 @@ def _direction_changes(old: _Lines, new: _Lines) -> list[str]:
 
 def _changes(old: ast.expr, new: ast.expr) -> list[str]:
     """What changed between two expressions of one line."""
-    if ast.dump(old) == ast.dump(new):
+    if _meaning(old) == _meaning(new):
         return []
     same_shape = _number_changes(old, new, [])
     if same_shape is not None:
         return list(dict.fromkeys(same_shape))
-    before, after = _conjuncts(old), _conjuncts(new)
-    if len(before) == 1 and len(after) == 1:
+    either = any(isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) for node in (old, new))
+    before, after = (_joined(node, ast.Or if either else ast.And) for node in (old, new))
+    kept = {_meaning(part) for part in before} & {_meaning(part) for part in after}
+    if (len(before) == 1 and len(after) == 1) or (either and not kept):
         return [f"{expression_text(old)} → {expression_text(new)}"]
-    kept = {ast.dump(part) for part in before} & {ast.dump(part) for part in after}
-    gone = [part for part in before if ast.dump(part) not in kept]
-    come = [part for part in after if ast.dump(part) not in kept]
+    gone = [part for part in before if _meaning(part) not in kept]
+    come = [part for part in after if _meaning(part) not in kept]
     phrases: list[str] = []
     for part in list(gone):
         for other in come:
@@ -137,15 +139,45 @@ def _changes(old: ast.expr, new: ast.expr) -> list[str]:
                 gone.remove(part)
                 come.remove(other)
                 break
-    phrases += [f"+ only when {expression_text(part)}" for part in come]
-    phrases += [f"- no longer only when {expression_text(part)}" for part in gone]
+    phrases += [f"+ {'also' if either else 'only'} when {expression_text(part)}" for part in come]
+    phrases += [f"- no longer {'' if either else 'only '}when {expression_text(part)}" for part in gone]
     return phrases or [f"{expression_text(old)} → {expression_text(new)}"]
 
 
-def _conjuncts(node: ast.expr) -> list[ast.expr]:
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-        return [part for value in node.values for part in _conjuncts(value)]
+def _joined(node: ast.expr, by: type[ast.boolop]) -> list[ast.expr]:
+    """What is joined by `and`, or by `or`, at the top of an expression."""
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, by):
+        return [part for value in node.values for part in _joined(value, by)]
     return [node]
+
+
+def _meaning(node: ast.expr) -> str:
+    """The same text for expressions that differ only in how arguments are given."""
+    return ast.dump(_Plain().visit(copy.deepcopy(node)))
+
+
+class _Plain(ast.NodeTransformer):
+    """Arguments of the catalogue's functions in their places, those left out among them."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        function = CATALOGUE.get(node.func.id) if isinstance(node.func, ast.Name) else None
+        if function is None or len(node.args) > len(function.arguments):
+            return node
+        named = {keyword.arg: keyword.value for keyword in node.keywords}
+        places: list[ast.expr] = list(node.args)
+        for argument in function.arguments[len(node.args) :]:
+            default = argument.default
+            if argument.name in named:
+                places.append(named[argument.name])
+            elif default is not None:
+                places.append(ast.Name(default, ast.Load()) if isinstance(default, str) else ast.Constant(default))
+        return ast.Call(node.func, [_number(part) for part in places], [])
+
+
+def _number(node: ast.expr) -> ast.expr:
+    """A written number as a float: 14 and 14.0 are one."""
+    return ast.Constant(float(node.value)) if isinstance(node, ast.Constant) and isinstance(node.value, int) else node
 
 
 def _number_changes(old: ast.expr, new: ast.expr, around: list[tuple[ast.expr, ast.expr]]) -> list[str] | None:

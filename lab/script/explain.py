@@ -150,6 +150,17 @@ def _given(function: Function, call: ast.Call) -> dict[str, ast.expr]:
     return given
 
 
+def _without_side(node: ast.expr) -> ast.expr | None:
+    """What a product multiplies by `side`; None where it does not."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult):
+        return None
+    for factor, rest in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(factor, ast.Name) and factor.id == "side":
+            return rest
+    left = _without_side(node.left)
+    return None if left is None else ast.BinOp(left, node.op, node.right)
+
+
 def _text_of(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else expression_text(node)
 
@@ -192,6 +203,9 @@ class _Teller:
                 if isinstance(node.op, ast.UAdd):
                     return held, _WHOLE
                 return (f"-{held}" if re.fullmatch(r"[\d.]+", held) else f"minus {held}"), _WHOLE
+            case ast.BinOp(op=ast.Add() | ast.Sub()) if (rest := _without_side(node.right)) is not None:
+                word, other = ("plus", "minus") if isinstance(node.op, ast.Add) else ("minus", "plus")
+                return f"{self._held(node.left, 1)} {word} {self._held(rest, 2)} ({other} it for a short)", 0
             case ast.BinOp():
                 word, level = _JOINED[type(node.op)]
                 return f"{self._held(node.left, level)} {word} {self._held(node.right, level + 1)}", level
@@ -218,6 +232,8 @@ class _Teller:
                 return (", and " if isinstance(node.op, ast.And) else ", or ").join(parts)
             case ast.UnaryOp():
                 return f"it is not so that {self.clause(node.operand)}"
+            case ast.Compare(left=ast.Name(id="side"), ops=[ast.Gt() | ast.Lt() as than], comparators=[ast.Constant(value=0)]):
+                return f"the trade is {'long' if isinstance(than, ast.Gt) else 'short'}"
             case ast.Compare():
                 parts = []
                 left: ast.expr = node.left

@@ -81,7 +81,7 @@ class Place:
             raise self.source.error(
                 node,
                 f"`{space}` has no `{shortened(node.attr)}`",
-                f"Did you mean `{space}.{close}`?" if close else f"It has {', '.join(own)}",
+                f"Did you mean `{space}.{close}`?" if close else f"It has {_named(own)}",
                 f"{space}.{close or own[0]}",
             )
         close = _SPACES.get(space.lower()) or nearest(space, list(NAMESPACES))
@@ -144,6 +144,7 @@ class Place:
         )
 
 
+_MOST_NAMED = 8
 _SPACES = {**dict.fromkeys(("yesterday", "prevday", "previous_day", "prior_day"), "prev_day"), "spy": "market", "regime": "market"}
 """What people call a group of fields -> its name."""
 
@@ -177,6 +178,12 @@ def shortened(name: str) -> str:
 
 def _completed(space: str, name: str) -> str:
     return f"{space}.{name}" if f"{space}.{name}" in FIELDS else space
+
+
+def _named(names: list[str]) -> str:
+    """The names, of many the first only."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more: see `lab functions`" if more > 0 else "")
 
 
 def _first_of(space: str) -> str:

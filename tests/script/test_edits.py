@@ -173,3 +173,26 @@ def test_a_condition_added_to_both_directions_is_told_once() -> None:
 def test_scripts_that_can_not_be_read_do_not_stop_a_comparison() -> None:
     assert describe_changes("long = (", EXECUTION, SCAN, EXECUTION) == ("scan script rewritten",)
     assert describe_changes("long = (", EXECUTION, "long = (", EXECUTION) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("rsi(close) < 30", "rsi(close, 14) < 30"),
+        ("rsi(close, n=10) < 30", "rsi(close, 10.0) < 30"),
+        ("distance(vwap()) > 1", "distance(x=close, level=vwap()) > 1"),
+    ],
+)
+def test_what_is_only_written_in_another_way_is_no_change(old: str, new: str) -> None:
+    assert describe_changes(f"long = {old}", EXECUTION, f"long = {new}", EXECUTION) == ()
+    assert compile_strategy(f"long = {old}", EXECUTION).script_hash == compile_strategy(f"long = {new}", EXECUTION).script_hash
+
+
+def test_a_further_way_to_a_signal_is_told_as_one() -> None:
+    def told(old: str, new: str) -> tuple[str, ...]:
+        return describe_changes(f"long = {old}", EXECUTION, f"long = {new}", EXECUTION)
+
+    assert told("close > open", "close > open or gap() > 1") == ("+ also when gap() > 1",)
+    assert told("gap() > 1 or volume > 5 or doji()", "doji() or volume > 6") == ("long: volume > 5 → 6", "- no longer when gap() > 1")
+    assert told("close > open and gap() > 1", "gap() > 1") == ("- no longer only when close > open",)
+    assert told("close > open or gap() > 1", "close > vwap()") == ("long: close > open or gap() > 1 → close > vwap()",)

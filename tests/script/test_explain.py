@@ -129,3 +129,15 @@ def test_the_orders_of_an_execution_script_are_told() -> None:
         "The risk is what is lost if the price moves by 2 times the average true range over 20 bars.",
     ]
     assert explain("long = close > open", "entry = at_open()\nstop = low\nsize = 5000")[-1].words == "A position is worth 5000 dollars."
+
+
+def test_a_side_is_told_as_a_person_would() -> None:
+    execution = (
+        "entry = at_open()\nstop = close - side * param(2.0, low=1.0, high=3.0) * atr(14)\nexit = close > open if side > 0 else gap() > 1"
+    )
+    said = [line.words for line in explain("long = close > open\nshort = close < open", execution)]
+    assert (
+        said[-2]
+        == "The stop is at the close minus 2 (adjustable from 1 to 3) times the average true range over 14 bars (plus it for a short)."
+    )
+    assert said[-1].startswith("Get out when the close is above the open (if the trade is long; else ")
