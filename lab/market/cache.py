@@ -134,7 +134,7 @@ class BarsCache:
         except (WrongContentError, OSError):
             # Which it was, and what to say and do about it, is found out one by one, in the thread that may hold the lock.
             parts = [self._part_with_care(*owner, timeframe, first, last, extended) for owner in owners]
-        return pl.concat(parts).select(*schema) if parts else pl.DataFrame(schema=schema)
+        return pl.concat(parts, rechunk=True).select(*schema) if parts else pl.DataFrame(schema=schema)
 
     def readable(self, ticker: str) -> dict[str, bool]:
         """The timeframes on which bars of the ticker can be read, shortest first, and whether they are cached so or made on reading."""

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from lab.backtest import Account, BacktestResult, Costs, run_backtest
+from lab.market import trading_sessions
 from lab.script import compile_strategy
 from tests.benchmarks.peer_job import Wide
 
@@ -38,10 +39,12 @@ def account(tickers: int) -> Account:
 def make_bars(tickers: int, days: int = 250) -> pl.DataFrame:
     """Regular-hours minute bars without gaps: volume U-shaped over the day, prices to the cent."""
     rng = np.random.default_rng(7)
-    days_of_trade = [day for day in (date(2023, 1, 2) + timedelta(days=i) for i in range(days * 2)) if day.weekday() < 5][:days]
-    session = np.repeat(np.array([(day - date(1970, 1, 1)).days for day in days_of_trade], dtype=np.int32), PER_SESSION)
+    calendar = trading_sessions(date(2023, 1, 1), date(2023, 1, 1) + timedelta(days=days * 2))
+    full = calendar.filter((pl.col("close_at") - pl.col("open_at")) == timedelta(minutes=PER_SESSION)).head(days)
+    session = np.repeat(full["session"].to_physical().to_numpy(), PER_SESSION)
+    opened_at = np.repeat(full["open_at"].dt.epoch("us").to_numpy(), PER_SESSION)
     minute = np.tile(np.arange(570, 570 + PER_SESSION, dtype=np.int16), days)
-    start = (session.astype(np.int64) * 86_400 + (minute.astype(np.int64) + 300) * 60) * 1_000_000
+    start = opened_at + (minute.astype(np.int64) - 570) * 60_000_000
     shape = np.tile(1 + 2 * np.linspace(-1, 1, PER_SESSION) ** 2, days)
     size = len(start)
     columns: dict[str, list[np.ndarray[tuple[int], np.dtype[np.float64]]]] = {
