@@ -58,6 +58,9 @@ class FakeFetches:
             self.state = FetchState.RUNNING
         return 7
 
+    def waiting(self) -> bool:
+        return False
+
     def pause(self, fetch_id: int) -> None:
         assert fetch_id == 7
         self.state = FetchState.PAUSED
