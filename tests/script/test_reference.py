@@ -107,6 +107,8 @@ REFERENCES: dict[str, Callable[[Bars], list[float | None]]] = {
     "gap()": lambda b: each(lambda now, then: 100 * (now / then - 1), ref.session_open(b), ref.previous_close(b)),
     "minutes_since_open()": lambda b: [float(minute - 570) for minute in b.minute],
     "day_of_week()": lambda b: [float(day.isoweekday()) for day in b.session],
+    "day_of_month()": lambda b: [float(day.day) for day in b.session],
+    "exp(close - 100)": lambda b: each(lambda c: math.exp(c - 100), b.close),
     "bar_of_session()": lambda b: ref.in_session(b, lambda rows: float(len(rows))),
     "body()": lambda b: each(lambda o, c: abs(c - o), b.open, b.close),
     "upper_wick()": lambda b: each(lambda o, h, c: h - max(o, c), b.open, b.high, b.close),

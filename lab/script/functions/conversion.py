@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lab.script.entries import Category, Function, Scope, fixed, number, series, whole
 from lab.script.nodes import Kind
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LARGEST_EXPONENT = 200.0
+
+
+def _exponential(x: pl.Expr) -> pl.Expr:
+    import polars as pl
+
+    return pl.when(x <= _LARGEST_EXPONENT).then(x.exp())
+
 
 FUNCTIONS = (
     Function(
@@ -71,6 +85,17 @@ FUNCTIONS = (
         "definition",
         "log(close)",
         steps=lambda s, x: s.do("logarithm", x),
+        scope=Scope.BAR,
+    ),
+    Function(
+        "exp",
+        Category.CONVERSION,
+        (series(),),
+        Kind.NUMBER,
+        "e to the power of the number; no value above e ** 200",
+        "definition",
+        "exp(total(log(close / ago(close)), 10)) > 1.02",
+        build=_exponential,
         scope=Scope.BAR,
     ),
     Function(

@@ -8,6 +8,8 @@ from lab.script.entries import Argument, Category, Function, Scope, Takes, condi
 from lab.script.nodes import Kind
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from lab.script.program import Program, Value
 
 OPEN_MINUTE = 570
@@ -29,6 +31,12 @@ def _opening(s: Program, name: str, minutes: int, sign: float) -> Value:
 
 def _last_bars(s: Program, n: int) -> Value:
     return s.do("last_bars", s.read("session"), s.read("minute"), s.read("close_minute"), n=n)
+
+
+def _day_of_month() -> pl.Expr:
+    import polars as pl
+
+    return pl.col("session").dt.day()
 
 
 def _time_problem(start: float, end: float) -> str | None:
@@ -211,6 +219,17 @@ FUNCTIONS = (
         "ISO 8601",
         "day_of_week() != 1",
         steps=lambda s: s.do("day_of_week", s.read("session")),
+        scope=Scope.BAR,
+    ),
+    Function(
+        "day_of_month",
+        Category.SESSION,
+        (),
+        Kind.NUMBER,
+        "the session's day of the month, 1 to 31",
+        "definition",
+        "day_of_month() >= 26 or day_of_month() <= 3",
+        build=_day_of_month,
         scope=Scope.BAR,
     ),
     Function(
