@@ -32,6 +32,8 @@ Progress = Callable[[float, str], None]
 
 NOISE, SHUFFLED, WEAK, MEDIUM, STRONG = "edges off", "real bars, shuffled", "weak edges", "medium edges", "strong edges"
 LEARNING_SHARE = 0.8
+LEAST_MARKETS = 8
+"""Fewer can't be resampled: their spread would be taken for far too small."""
 NAIVE_T = 1.645
 """The naive rule: the best version's t-value on the bars it was found on, one-sided at 5 %."""
 AGENTS: tuple[str, ...] = (
@@ -129,8 +131,8 @@ class StudyResult:
     fifth_win_rate: float | None
     patterns: tuple[tuple[str, Share], ...]
     """Evidence by the pattern the agents look for."""
-    gain: tuple[float, float, float] | None
-    """Rise of the win rate in the vault from the first version to the fifth: value and 95 % interval; None where nothing was traded."""
+    gain: tuple[float, float | None, float | None] | None
+    """Rise of the win rate in the vault from the first version to the fifth: value and 95 % interval (None below 8 markets); None where nothing was traded."""
 
 
 def tasks(plan: Plan, real_bars: Path | None) -> list[tuple[str, int]]:
@@ -358,7 +360,7 @@ def share_interval(hits: Sequence[bool], markets: Sequence[int]) -> Share:
     return Share(count, n, value, min(low, value), max(high, value))
 
 
-def _gain(outcomes: Sequence[Outcome]) -> tuple[float, float, float] | None:
+def _gain(outcomes: Sequence[Outcome]) -> tuple[float, float | None, float | None] | None:
     """The pooled win rate of fifth versions less that of first ones in the vault, with markets resampled 2,000 times."""
     import numpy as np
 
@@ -373,12 +375,15 @@ def _gain(outcomes: Sequence[Outcome]) -> tuple[float, float, float] | None:
     total = table.sum(axis=0)
     if not total[1] or not total[3]:
         return None
+    rise = float(total[2] / total[3] - total[0] / total[1])
+    if len(groups) < LEAST_MARKETS:
+        return rise, None, None
     rng = np.random.default_rng(1)
     drawn = table[rng.integers(0, len(groups), (2_000, len(groups)))].sum(axis=1)
     usable = (drawn[:, 1] > 0) & (drawn[:, 3] > 0)
     spread = drawn[usable, 2] / drawn[usable, 3] - drawn[usable, 0] / drawn[usable, 1]
     low, high = np.quantile(spread, [0.025, 0.975])
-    return float(total[2] / total[3] - total[0] / total[1]), float(low), float(high)
+    return rise, float(low), float(high)
 
 
 def as_markdown(found: Sequence[StudyResult], plan: Plan, made_on: date, note: str) -> str:
@@ -407,10 +412,17 @@ def as_markdown(found: Sequence[StudyResult], plan: Plan, made_on: date, note: s
     lines += ["", "Win rate in the vault, which no version was refined on:", ""]
     lines += ["| study | first version | fifth | rise |", "| --- | --- | --- | --- |"]
     for one in found:
-        rise = "-" if one.gain is None else f"{one.gain[0] * 100:+.1f} points ({one.gain[1] * 100:+.1f} to {one.gain[2] * 100:+.1f})"
-        lines.append(f"| {one.study} | {rate_in_words(one.first_win_rate)} | {rate_in_words(one.fifth_win_rate)} | {rise} |")
+        lines.append(f"| {one.study} | {rate_in_words(one.first_win_rate)} | {rate_in_words(one.fifth_win_rate)} | {_rise(one.gain)} |")
     lines += ["", "Intervals are 95 %, and leave out whole markets, since agents on one market share its luck."]
     return "\n".join(lines) + "\n"
+
+
+def _rise(gain: tuple[float, float | None, float | None] | None) -> str:
+    if gain is None:
+        return "-"
+    value, low, high = gain
+    spread = f"no interval below {LEAST_MARKETS} markets" if low is None or high is None else f"{low * 100:+.1f} to {high * 100:+.1f}"
+    return f"{value * 100:+.1f} points ({spread})"
 
 
 def _size(size: Size) -> str:

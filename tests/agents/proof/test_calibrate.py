@@ -86,7 +86,9 @@ def test_the_table_says_how_often_and_how_sure() -> None:
     assert strong.gain[0] == pytest.approx(0.3)
     text = as_markdown([noise, strong], TINY, date(2026, 1, 2), "A short form.")
     assert "| edges off | 20 | 0.0% (0.0% to" in text
-    assert "+30.0 points" in text
+    assert "+30.0 points (no interval below 8 markets)" in text
+    many = results([outcome(STRONG, market, 0, fifth=(8, 10)) for market in range(9)])[0].gain
+    assert many == pytest.approx((0.3, 0.3, 0.3))
     assert "A short form." in text
     assert all(line.count("|") in (0, 5, 8) for line in text.splitlines())
 
