@@ -132,7 +132,8 @@ class StudyResult:
     patterns: tuple[tuple[str, Share], ...]
     """Evidence by the pattern the agents look for."""
     gain: tuple[float, float | None, float | None] | None
-    """Rise of the win rate in the vault from the first version to the fifth: value and 95 % interval (None below 8 markets); None where nothing was traded."""
+    """Rise of the win rate in the vault from the first version to the fifth: value and 95 % interval (None below 8 markets);
+    None where nothing was traded."""
 
 
 def tasks(plan: Plan, real_bars: Path | None) -> list[tuple[str, int]]:
