@@ -68,7 +68,7 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         Action("candidates", "f5", "Who is in it", "Shows which tickers the rule chooses as it stands here."),
         BACK,
     )
-    FIELDS: ClassVar[Mapping[str, str]] = {"span": "first"}
+    FIELDS: ClassVar[Mapping[str, str]] = {"span": "first", "rule": "min_price"}
     CSS = """
     UniverseScreen #fields { height: 1fr; scrollbar-size-vertical: 1; }
     UniverseScreen #by-rule, UniverseScreen #by-name { height: auto; }
@@ -122,7 +122,6 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
             yield row("by", Choices(RANKINGS, RANKINGS[:1], several=False, id="by"))
             yield row("Sessions", Input("20", id="sessions", compact=True))
             yield error_of("sessions")
-            yield error_of("rule")
 
     def on_mount(self) -> None:
         self.subtitle = clean(self._universe.view.name) if self._universe else "new"
@@ -133,13 +132,14 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         return tuple(self.lab.coverage())
 
     def show(self, data: tuple[CoverageRow, ...]) -> None:
-        """Begin with what is there: the demo market where there are no others, and a timeframe that is cached."""
+        """Begin with what is there: the demo market where there are no other bars, and the timeframe that most tickers have."""
         if self._universe is not None or self.holds_work:
             return
         synthetic = bool(data) and all(one.synthetic for one in data)
         self.query_one("#market", Choices).choose((DEMO if synthetic else REAL,))
-        cached = [name for name in TIMEFRAMES if any(one.timeframe == name and one.synthetic == synthetic for one in data)]
-        self.query_one("#timeframe", Choices).choose((cached[0] if cached else TIMEFRAMES[0],))
+        cached = [one.timeframe for one in data if one.synthetic == synthetic]
+        # The one with the most tickers; of several the shortest.
+        self.query_one("#timeframe", Choices).choose((max(TIMEFRAMES, key=cached.count),))
 
     @property
     def holds_work(self) -> bool:

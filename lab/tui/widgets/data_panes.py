@@ -32,7 +32,7 @@ FETCH_COLUMNS = (
     Column("Fetch", least=18, most=60, keep=9, grow=True),
     Column("State", least=13, most=13, keep=8),
     Column("Done", least=9, most=9, keep=7),
-    Column("Bars", least=6, most=12, right=True, keep=4),
+    Column("Bars", least=9, most=12, right=True, keep=4),
     Column("Bars/s", least=6, most=8, right=True, keep=5, optional=True),
     Column("Time left", least=9, most=12, right=True, keep=6, optional=True),
     Column("Started", least=10, most=12, keep=1),
