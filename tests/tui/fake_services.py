@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from lab.agents.budget.views import BudgetView, By, CallRow, CallView, Estimate, UsageRow
+from lab.agents.budget.views import BudgetView, By, CallRow, CallView, Estimate, Streaming, UsageRow
 from lab.agents.continuous import Rule
 from lab.agents.proof.graduation import check_rows
 from lab.agents.proof.views import Checklist, GraduationRow, ProofView, VaultView
@@ -71,6 +71,7 @@ class FakeUsage:
         self.daily = {0: 5_000_000, 1: 1_000_000, 2: 1_000_000, 3: 1_000_000}
         self.rows: list[CallRow] = [CALL, replace(CALL, id=2, purpose="strategy", state="in doubt", charged_micros=90_000)]
         self.reply = "I took 94 trades."
+        self.coming_in = ""
 
     def by(self, what: By, days: int = 30) -> list[UsageRow]:
         keys = {
@@ -91,6 +92,9 @@ class FakeUsage:
     def call(self, call_id: int) -> CallView:
         row = next(row for row in self.rows if row.id == call_id)
         return CallView(row, '{"model": "claude-test"}', "You trade T07.", '{"stop": 1}', self.reply, "analysis-1", "2026-01-01")
+
+    def streaming(self, iteration_id: int) -> Streaming | None:
+        return Streaming(9, iteration_id, "analysis", self.coming_in) if self.coming_in else None
 
     def budgets(self) -> list[BudgetView]:
         return [self.budget(agent_id) for agent_id in self.daily]

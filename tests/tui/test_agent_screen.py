@@ -162,7 +162,8 @@ async def test_settings_show_the_system_prompt(make_app: MakeApp, fake: FakeLab)
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
         await s.press("h")
-        await s.sees("You are a conservative VWAP scalper.")
+        await s.until(lambda: "You are a conservative VWAP scalper." in s.flow("#settings-text"), "the prompt is there")
+        await s.sees("the built-in strategist runs")
 
 
 async def test_delete_asks_and_leaves(make_app: MakeApp, fake: FakeLab) -> None:

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.widgets import ContentSwitcher
 
 from lab.agents.views import AgentView, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
 from lab.tui.screens.ask_line import AskLine
-from lab.tui.screens.graduating import GRADUATING, GraduatingScreen, GraduationData
+from lab.tui.screens.graduating import GRADUATING, GraduationData
+from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
 from lab.tui.screens.settings import SettingsScreen
-from lab.tui.text import count, plural
+from lab.tui.text import clean, count, plural
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
-from lab.tui.widgets.flow import Flow
+from lab.tui.widgets.flow import BLANK, Flow, Line
 from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.money import money
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
 from lab.tui.widgets.version_tree import Marks
 
@@ -33,15 +36,17 @@ TABS = {
     "settings": "Settings",
 }
 _GRADUATION_KEYS = frozenset(action.name for action in GRADUATING)
+_SETTINGS_KEYS = frozenset(action.name for action in MINDING)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentData:
     view: AgentView
     graduation: GraduationData | None = None
+    mind: MindData | None = None
 
 
-class AgentScreen(GraduatingScreen[AgentData]):
+class AgentScreen(MindingScreen[AgentData]):
     """Opened with the agent's id."""
 
     PLACE = "agent"
@@ -54,6 +59,7 @@ class AgentScreen(GraduatingScreen[AgentData]):
         Action("compare", "c", "Compare", "Compares the two marked versions, or the one under the cursor with the current one."),
         Action("make_current", "m", "Make current", "Makes the version under the cursor the one the next iteration runs."),
         *GRADUATING,
+        *MINDING,
         EDIT,
         DELETE,
         NEXT_TAB,
@@ -76,7 +82,8 @@ class AgentScreen(GraduatingScreen[AgentData]):
         super().__init__()
         self._agent_id = agent_id
         self._marks = Marks()
-        self._graduation_wanted = False
+        self._wanted: set[str] = set()
+        """Tabs whose data are read, since they were shown once."""
 
     @property
     def view(self) -> AgentView | None:
@@ -113,7 +120,14 @@ class AgentScreen(GraduatingScreen[AgentData]):
     def load(self) -> AgentData:
         charts.prepare()
         view = self.lab.agent(self._agent_id)
-        return AgentData(view, self.load_graduation(self._agent_id) if self._graduation_wanted else None)
+        return AgentData(
+            view,
+            self.load_graduation(self._agent_id) if "graduation" in self._wanted else None,
+            self.load_mind(self._agent_id) if "settings" in self._wanted else None,
+        )
+
+    def minded_agent(self) -> tuple[int, str]:
+        return self._agent_id, self.view.row.name if self.view else ""
 
     def show(self, snapshot: AgentData) -> None:
         data = snapshot.view
@@ -131,13 +145,27 @@ class AgentScreen(GraduatingScreen[AgentData]):
         self._show_versions(data)
         self.query_one("#knowledge-table", LineTable).set_rows([panes.knowledge_row(each) for each in data.knowledge])
         self._show_insight()
-        self.query_one("#settings-text", Flow).show(panes.settings_lines(data))
+        self.query_one("#settings-text", Flow).show([*self._mind_lines(snapshot.mind), *panes.settings_lines(data)])
         if (way := snapshot.graduation) is not None:
             keys = {name: self.lab_app.key_of(name) for name in _GRADUATION_KEYS}
             self.query_one("#graduation-text", Flow).show(graduation_lines(way.checklist, way.runs, way.decisions, way.trials, keys))
         tabs = self.query_one(TabLine)
         for tab, amount in (("iterations", len(data.iterations)), ("versions", len(data.versions)), ("knowledge", len(data.knowledge))):
             tabs.note(tab, count(amount) if amount else "")
+
+    def _mind_lines(self, mind: MindData | None) -> list[Line]:
+        if mind is None:
+            return []
+        budget, key = mind.budget, self.lab_app.key_of
+        left = f"{money(budget.left_micros)} left today of {money(budget.daily_micros)}"
+        facts = (
+            (f"strategist  {key('strategist')}", mind.strategist),
+            (f"budget  {key('budget')}", left + ("" if budget.own else ", as set for all agents")),
+            (f"learning  {key('learning')}", rule_words(mind.rule)),
+            ("next iteration", estimate_words(mind.estimate)),
+        )
+        lines: list[Line] = [(Content.assemble((f"{name:<16}", "$foreground-muted"), clean(words)), 16) for name, words in facts]
+        return [*lines, BLANK]
 
     def _show_versions(self, data: AgentView) -> None:
         self.query_one("#version-table", LineTable).set_rows(panes.version_rows(data.versions, self._marks.ids))
@@ -181,6 +209,8 @@ class AgentScreen(GraduatingScreen[AgentData]):
             return self._tab == "versions"
         if action == "do" and self.is_mounted and parameters and parameters[0] in _GRADUATION_KEYS:
             return self._tab == "graduation"
+        if action == "do" and self.is_mounted and parameters and parameters[0] in _SETTINGS_KEYS:
+            return self._tab == "settings"
         return super().check_action(action, parameters)
 
     def why_not(self, name: str) -> str | None:
@@ -209,8 +239,8 @@ class AgentScreen(GraduatingScreen[AgentData]):
     @on(TabLine.Moved)
     def _moved_tab(self, event: TabLine.Moved) -> None:
         self.refresh_actions()
-        if event.tab == "graduation" and not self._graduation_wanted:
-            self._graduation_wanted = True
+        if event.tab in ("graduation", "settings") and event.tab not in self._wanted:
+            self._wanted.add(event.tab)
             self.reload()
 
     @on(LineTable.RowHighlighted)

@@ -17,6 +17,7 @@ DESTINATIONS: dict[str, tuple[str, str]] = {
     "a": ("Agents", "dashboard"),
     "p": ("Approvals", "approvals"),
     "d": ("Data: bars, fetches, universes", "data"),
+    "u": ("Usage: money and tokens", "usage"),
     "n": ("New agent", "creation"),
     "f": ("Import a file", "import_file"),
     "b": ("Fetch bars from Polygon", "fetch"),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from lab.agents.proof.views import Checklist, GraduationRow, ProofView
 from lab.tui.actions import STUDY, Action
-from lab.tui.screen import LabScreen
+from lab.tui.screens.studying import DataT, StudyingScreen
 from lab.tui.text import plural
 from lab.tui.widgets.graduation import LEARNING, vault_question
 from lab.tui.widgets.proof import UNDER_WAY
-
-DataT = TypeVar("DataT")
 
 GRADUATING = (
     STUDY,
@@ -34,7 +31,7 @@ class GraduationData:
     trials: dict[str, int]
 
 
-class GraduatingScreen(LabScreen[DataT]):
+class GraduatingScreen(StudyingScreen[DataT]):
     """A screen about one agent that can be put up for graduation."""
 
     def graduation(self) -> GraduationData | None:
@@ -70,18 +67,9 @@ class GraduatingScreen(LabScreen[DataT]):
             return f"{checklist.agent} is learning."
         return None
 
-    def action_study(self) -> None:
-        self.pose("study", then=self._study)
-
-    async def _study(self, kinds: tuple[str, ...]) -> None:
+    def studied_iteration(self) -> int | None:
         data = self.graduation()
-        if data is None or data.checklist.iteration_id is None:
-            return
-        for kind in kinds:
-            if not await self.attempt(self.lab.proof.ask, kind, data.checklist.iteration_id):
-                return
-        await self.lab_app.ensure_worker()
-        self.reload()
+        return None if data is None else data.checklist.iteration_id
 
     def action_open_vault(self) -> None:
         if data := self.graduation():

@@ -14,6 +14,7 @@ from lab.agents.proof.views import NullArmReport, ProofView, RobustnessReport, V
 from lab.agents.views import IterationView, ProposalView, TradeRow
 from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
 from lab.tui.screens.deciding import DecidingScreen
+from lab.tui.screens.studying import StudyingScreen
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
@@ -54,9 +55,11 @@ class IterationData:
     view: IterationView
     trades: tuple[TradeRow, ...]
     proof: ProofData | None = None
+    coming_in: str = ""
+    """What a model has written so far of the reply under way."""
 
 
-class IterationScreen(DecidingScreen[IterationData]):
+class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationData]):
     """Opened with the iteration's id."""
 
     PLACE = "iteration"
@@ -69,6 +72,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         STOP,
         Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
         STUDY,
+        Action("calls", "C", "Prompts", "Shows what a model was sent for this iteration and what it answered, exactly.", rare=True),
         Action("order", "o", "Order", "Sorts the trades by entry, ticker, P&L or R, in turn."),
         NEXT_TAB,
         PREVIOUS_TAB,
@@ -146,7 +150,9 @@ class IterationScreen(DecidingScreen[IterationData]):
             trades = tuple(self.lab.trades(self._iteration_id)) if view.result else ()
         else:
             trades = self.data.trades
-        return IterationData(view, trades, self._load_proof(view) if self._proof_wanted else None)
+        streaming = self.lab.usage.streaming(self._iteration_id) if view.row.status in UNFINISHED else None
+        proof = self._load_proof(view) if self._proof_wanted else None
+        return IterationData(view, trades, proof, streaming.text if streaming is not None else "")
 
     def _load_proof(self, view: IterationView) -> ProofData:
         proof, iteration_id = self.lab.proof, self._iteration_id
@@ -168,7 +174,7 @@ class IterationScreen(DecidingScreen[IterationData]):
         steps.display = unfinished or stopped
         steps.show_steps(view.steps, view.progress, view.progress_note, failed=stopped)
         self._show_results(view)
-        self.query_one("#analysis-text", Flow).show(_analysis(view))
+        self.query_one("#analysis-text", Flow).show(_analysis(view, data.coming_in))
         self.query_one("#evidence", Flow).show(evidence_lines(cited(view.analysis, view.evidence)))
         self._show_refinement(view)
         self.query_one(TradesPane).show(data.trades)
@@ -266,15 +272,16 @@ class IterationScreen(DecidingScreen[IterationData]):
     def action_order(self) -> None:
         self.query_one(TradesPane).next_order()
 
-    def action_study(self) -> None:
-        self.pose("study", then=self._study)
+    async def action_calls(self) -> None:
+        if done := await self.attempt(self.lab.usage.calls, None, self._iteration_id):
+            ids = [call.id for call in reversed(done.value)]
+            if ids:
+                self.lab_app.open("call", ids[0], ids)
+            else:
+                self.tell("No model was asked for this iteration: the built-in strategist made it.")
 
-    async def _study(self, kinds: tuple[str, ...]) -> None:
-        for kind in kinds:
-            if not await self.attempt(self.lab.proof.ask, kind, self._iteration_id):
-                return
-        await self.lab_app.ensure_worker()
-        self.reload()
+    def studied_iteration(self) -> int | None:
+        return self._iteration_id
 
     async def action_stop(self) -> None:
         if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
@@ -312,9 +319,11 @@ def _status(view: IterationView) -> list[Line]:
     return lines
 
 
-def _analysis(view: IterationView) -> list[Line]:
+def _analysis(view: IterationView, coming_in: str) -> list[Line]:
     if view.analysis:
         return lines_of(view.analysis)
+    if coming_in:
+        return [_quiet("The agent is writing:"), BLANK, *lines_of(coming_in)]
     running = view.row.status in UNFINISHED
     ended = "There is no analysis: the iteration ended before it."
     return [_quiet("The agent writes its analysis after the backtest." if running else ended)]

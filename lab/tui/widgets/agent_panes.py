@@ -192,7 +192,6 @@ def settings_lines(view: AgentView) -> list[Line]:
         ("focus", ", ".join(personality.focus)),
         ("markets", ", ".join(personality.markets)),
         ("universe", f"{universe.name}: {', '.join(universe.tickers)}; {universe.timeframe} bars"),
-        ("strategist", view.strategist),
         *((limits.limit_of(name).label, limits.in_words(name, value)) for name, value in view.risk_config.items()),
         ("created", f"{view.created_at:%Y-%m-%d}"),
     ]
