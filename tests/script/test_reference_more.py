@@ -309,3 +309,13 @@ def test_the_last_bars_of_a_session_are_told_from_the_clock_on_half_days_too() -
     assert column(frame, "x = last_minutes(10)") == [minutes <= 10 for minutes in left]
     assert column(frame, "x = first_minutes(10)") == [minute < 580 for minute in frame["minute"].to_list()]
     assert sum(value is True for value in column(frame, "x = first_bars(3)")) == 9
+
+
+def test_the_last_hour_is_known_though_the_first_bar_is_half_an_hour() -> None:
+    """Hourly bars named by the full hour: the first begins at 09:30, the second at 10:00."""
+    half_hours = make_bars(3, tickers=1, per_session=13, step=30)
+    hours = half_hours.filter((pl.col("minute") == 570) | (pl.col("minute") % 60 == 0))
+    for frame, length in ((half_hours, 30), (hours, 60)):
+        left = (frame["close_minute"] - frame["minute"]).to_list()
+        assert column(frame, "x = last_bars(1)") == [minutes <= length for minutes in left]
+        assert column(frame, "x = last_bars(2)") == [minutes <= 2 * length for minutes in left]

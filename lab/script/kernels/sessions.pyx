@@ -5,6 +5,7 @@ from libc.math cimport NAN, sqrt
 from lab.script.kernels.step cimport Step, Truth
 
 cdef Py_ssize_t DAY_MINUTES = 1440
+cdef short OPEN_MINUTE = 570
 
 
 cdef inline bint begins(int* session, Py_ssize_t i) noexcept nogil:
@@ -239,12 +240,17 @@ cdef void day_of_week(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nog
 
 
 cdef void last_bars(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """The session's shortest step so far is the length of a bar; a missing bar makes a step look longer until the next."""
+    """The session's shortest step so far is the length of a bar; a missing bar makes a step look longer until the next.
+
+    Half an hour from the open to the next bar may be what is left of an hourly bar that began before the open: it counts while it is all
+    that is known.
+    """
     cdef int* session = <int*>step.x[0]
     cdef short* minute = <short*>step.x[1]
     cdef short* close_minute = <short*>step.x[2]
     cdef Truth* out = <Truth*>step.out
-    cdef double shortest = step.state[0], gone
+    cdef double shortest = step.state[0], gone, length
+    cdef bint cut
     cdef Py_ssize_t i, n = step.n
     for i in range(start, end):
         if begins(session, i):
@@ -252,9 +258,11 @@ cdef void last_bars(Step* step, Py_ssize_t start, Py_ssize_t end) noexcept nogil
             out[i] = 0
             continue
         gone = <double>(minute[i] - minute[i - 1])
-        if not shortest <= gone:
+        cut = gone == 30.0 and minute[i - 1] == OPEN_MINUTE and begins(session, i - 1)
+        if not cut and not shortest <= gone:
             shortest = gone
-        out[i] = 1 if <double>(close_minute[i] - minute[i]) <= shortest * n else 2
+        length = gone if shortest != shortest else shortest
+        out[i] = 1 if <double>(close_minute[i] - minute[i]) <= length * n else 2
     step.state[0] = shortest
 
 
