@@ -43,7 +43,11 @@ def daily_equity(log: Log, account: Account, costs: Costs) -> pl.DataFrame:
 
 def daily_returns(equity: pl.DataFrame, starting_equity: float) -> Floats:
     """Returns per session as fractions, the first one counted from the starting equity."""
-    values = equity["equity"].to_numpy()
+    return returns_of(equity["equity"].to_numpy(), starting_equity)
+
+
+def returns_of(values: Floats, starting_equity: float) -> Floats:
+    """As `daily_returns`, from the equity at each session's close."""
     before = np.concatenate(([starting_equity], values[:-1])) if len(values) else values
     with np.errstate(divide="ignore", invalid="ignore"):
         returns: Floats = np.where(before > 0, values / before - 1, 0.0)

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 
 from lab.backtest.curve import daily_equity
 from lab.backtest.errors import BacktestError
-from lab.backtest.logs import Log
+from lab.backtest.logs import Frames, Log
 from lab.backtest.loop import VERSION, Loop, Market
 from lab.backtest.metrics import measure
 from lab.backtest.result import BacktestResult
@@ -86,17 +86,13 @@ def run_prepared(
     bars, signals = prepared.bars, prepared.signals
     atr = bars.atr if costs.slippage_atr else None
     within = None if finer is None else finer.within(bars)
-    log = Log(bars, signals, *Loop(Market(bars, atr, within), plan, account, costs, signals).run())
-    trades, fills = log.trades()
-    skips = log.skips(prepared.without_price)
+    log = Log(bars, signals.without_columns(), *Loop(Market(bars, atr, within), plan, account, costs, signals).run())
     equity = daily_equity(log, account, costs)
     return BacktestResult(
-        trades=trades,
-        fills=fills,
-        skips=skips,
+        frames=Frames(log, prepared.without_price),
         equity=equity,
         funnel=log.funnel(prepared.without_price.height),
-        metrics=measure(trades, equity, account.starting_equity, bar_count),
+        metrics=measure(log.figures(), equity["equity"].to_numpy(), account.starting_equity, bar_count),
         engine_version=ENGINE_VERSION,
         interest_paid=float(log.interest.sum()),
     )

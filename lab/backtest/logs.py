@@ -1,13 +1,15 @@
-"""What a run wrote down, as the frames of trades, fills and skips."""
+"""What a run wrote down, as the frames of trades, fills and skips: made when somebody asks for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from lab.backtest.metrics import TradeFigures
 from lab.backtest.reasons import Direction, ExitReason, SkipReason
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ _SKIPS = pl.Series([str(reason) for reason in SkipReason])
 _FILLS = pl.Series([ENTRY, *(str(reason) for reason in ExitReason)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Log:
     """Trades, fills and skips as the loop writes them (see `loop.pyi` for the rows of each array)."""
 
@@ -68,10 +70,30 @@ class Log:
     fill_rows: Ints
     fill_values: Floats
 
+    @cached_property
+    def order(self) -> Ints:
+        """The trades' places in order of entry, then ticker."""
+        return np.lexsort((self.trade_rows[1], self.bars.at[self.trade_rows[3]]))
+
+    def figures(self) -> TradeFigures:
+        """What the metrics are measured by, in the order of `trades`."""
+        order = self.order
+        entry, exit_, shares, pnl, costs, r, mae, mfe, _ = self.trade_values.take(order, axis=1)
+        return TradeFigures(
+            pnl=pnl,
+            costs=costs,
+            r_multiple=r,
+            mae_r=mae,
+            mfe_r=mfe,
+            dealt=shares * (entry + exit_),
+            bars_held=self.trade_rows[5, order],
+            exit_at=self.bars.at[self.trade_rows[4, order]],
+        )
+
     def trades(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Trades in order of entry, then ticker, and their fills."""
         signal, ticker, signal_row, entry_row, exit_row, held, reason, hung, _ = self.trade_rows
-        order = np.lexsort((ticker, self.bars.at[entry_row]))
+        order = self.order
         entry, exit_, shares, pnl, costs, r, mae, mfe, stop = self.trade_values[:, order]
         signals, bars = self.signals, self.bars
         signal, entry_row = signal[order], entry_row[order]
@@ -154,3 +176,30 @@ class Log:
 
     def _times(self, rows: Ints) -> pl.Series:
         return pl.Series(self.bars.at[rows], dtype=pl.Int64).cast(TIME)
+
+
+class Frames:
+    """The frames of trades, fills and skips: made of the log when one is asked for first; another process gets them made."""
+
+    def __init__(self, log: Log, without_price: pl.DataFrame) -> None:
+        self._log = log
+        self._without_price = without_price
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_dealt": self._dealt, "skips": self.skips}
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        return self._dealt[0]
+
+    @property
+    def fills(self) -> pl.DataFrame:
+        return self._dealt[1]
+
+    @cached_property
+    def skips(self) -> pl.DataFrame:
+        return self._log.skips(self._without_price)
+
+    @cached_property
+    def _dealt(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return self._log.trades()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lab.backtest.curve import daily_returns
+from lab.backtest.curve import returns_of
 from lab.backtest.statistics import SESSIONS_PER_YEAR, sharpe_ratio, wilson_interval
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
 
@@ -73,22 +73,38 @@ class Metrics:
     longest_loss_streak: int
 
 
-def measure(trades: pl.DataFrame, equity: pl.DataFrame, starting_equity: float, bars: int) -> Metrics:
-    """The metrics of a result; `bars` is the number of bars of all tickers in the run."""
-    pnl = trades["pnl"].to_numpy()
+@dataclass(frozen=True, slots=True)
+class TradeFigures:
+    """What the metrics ask of each trade; see `BacktestResult.trades`."""
+
+    pnl: Floats
+    costs: Floats
+    r_multiple: Floats
+    mae_r: Floats
+    mfe_r: Floats
+    dealt: Floats
+    """Dollars bought and sold."""
+    bars_held: Ints
+    exit_at: Ints
+    """In any unit."""
+
+
+def measure(trades: TradeFigures, equity: Floats, starting_equity: float, bars: int) -> Metrics:
+    """The metrics of a result, of its equity at each session's close; `bars` is the number of bars of all tickers in the run."""
+    pnl = trades.pnl
     won = pnl > 0
     wins, count = int(won.sum()), len(pnl)
     gained, lost = float(pnl[won].sum()), float(-pnl[~won].sum())
-    curve = np.concatenate(([starting_equity], equity["equity"].to_numpy()))
+    curve = np.concatenate(([starting_equity], equity))
     below = np.maximum.accumulate(curve)
     deepest = float(((below - curve) / below).max())
     under = (curve < below)[1:]
-    sessions = equity.height
-    returns = daily_returns(equity, starting_equity)
-    held = trades["bars_held"].to_numpy()
+    sessions = len(equity)
+    returns = returns_of(equity, starting_equity)
+    held = trades.bars_held
     grown = float(curve[-1] / starting_equity)
     annual = grown ** (SESSIONS_PER_YEAR / sessions) - 1 if sessions and grown > 0 else None
-    in_order = won[np.argsort(trades["exit_at"].to_physical().to_numpy(), kind="stable")]
+    in_order = won[np.argsort(trades.exit_at, kind="stable")]
     return Metrics(
         trades=count,
         wins=wins,
@@ -98,11 +114,11 @@ def measure(trades: pl.DataFrame, equity: pl.DataFrame, starting_equity: float, 
         total_return=grown - 1,
         max_drawdown=deepest,
         profit_factor=gained / lost if lost > 0 else None,
-        expectancy_r=_mean(trades, "r_multiple"),
+        expectancy_r=_mean(trades.r_multiple),
         average_win=gained / wins if wins else None,
         average_loss=-lost / (count - wins) if count > wins else None,
         average_bars_held=float(held.mean()) if count else None,
-        costs_paid=float(trades["costs"].to_numpy().sum()),
+        costs_paid=float(trades.costs.sum()),
         exposure=float(held.sum()) / bars if bars else 0.0,
         sessions=sessions,
         starting_equity=starting_equity,
@@ -113,16 +129,16 @@ def measure(trades: pl.DataFrame, equity: pl.DataFrame, starting_equity: float, 
         calmar=annual / deepest if annual is not None and deepest > 0 else None,
         drawdown_sessions=_longest_run(under),
         time_under_water=float(under.mean()) if sessions else 0.0,
-        turnover=_turnover(trades, curve, sessions),
-        mae_r=_mean(trades, "mae_r"),
-        mfe_r=_mean(trades, "mfe_r"),
+        turnover=_turnover(trades.dealt, curve, sessions),
+        mae_r=_mean(trades.mae_r),
+        mfe_r=_mean(trades.mfe_r),
         longest_win_streak=_longest_run(in_order),
         longest_loss_streak=_longest_run(~in_order),
     )
 
 
-def _mean(trades: pl.DataFrame, name: str) -> float | None:
-    return float(trades[name].to_numpy().mean()) if trades.height else None
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def _sortino(returns: Floats) -> float | None:
@@ -130,12 +146,11 @@ def _sortino(returns: Floats) -> float | None:
     return float(returns.mean()) / downside * math.sqrt(SESSIONS_PER_YEAR) if downside > 1e-15 else None
 
 
-def _turnover(trades: pl.DataFrame, curve: Floats, sessions: int) -> float | None:
+def _turnover(dealt: Floats, curve: Floats, sessions: int) -> float | None:
     mean = float(curve[1:].mean()) if sessions else 0.0
     if mean <= 0:
         return None
-    dealt = float((trades["shares"].to_numpy() * (trades["entry_price"].to_numpy() + trades["exit_price"].to_numpy())).sum())
-    return dealt / mean * SESSIONS_PER_YEAR / sessions
+    return float(dealt.sum()) / mean * SESSIONS_PER_YEAR / sessions
 
 
 def _longest_run(flags: Bools) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
 
+    from lab.backtest.logs import Frames
     from lab.backtest.metrics import Metrics
 
 
@@ -21,18 +22,8 @@ class BacktestResult:
     All `*_at` columns name a bar by the start of it: a signal exists at the end of its `signal_at` bar, a fill lies within its bar.
     """
 
-    trades: pl.DataFrame
-    """In order of entry: ticker, direction, signal_at, entry_at, exit_at, entry_price, exit_price, shares, pnl (dollars, after costs),
-    costs (dollars), r_multiple (pnl over the dollars at risk from fill to stop), mae_r (<= 0) and mfe_r (>= 0): worst and best
-    unrealised price move in the same unit before costs, bars_held, exit_reason, stop (the first), target (the first; null for
-    none), score, session (of the entry), exits (how many fills it left in), hung_on_order (whether an exit was decided by
-    assuming the worse order of prices within a bar). Of several exits, exit_price is the mean by shares, exit_at and exit_reason
-    those of the last."""
-    fills: pl.DataFrame
-    """In order of trade, the entry first: trade (row of `trades`), at, price, shares, costs (dollars; of an exit with its part of
-    the borrowing), reason ("entry", else an exit reason)."""
-    skips: pl.DataFrame
-    """In order of ticker and signal: ticker, direction, signal_at, reason."""
+    frames: Frames
+    """Trades, fills and skips: made when one of them is asked for first."""
     equity: pl.DataFrame
     """session, equity: dollars at each session's close, flat days included."""
     funnel: dict[str, int]
@@ -41,6 +32,27 @@ class BacktestResult:
     engine_version: str
     interest_paid: float = 0.0
     """Dollars, on what the account owed; not part of any trade's costs."""
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        """In order of entry: ticker, direction, signal_at, entry_at, exit_at, entry_price, exit_price, shares, pnl (dollars, after
+        costs), costs (dollars), r_multiple (pnl over the dollars at risk from fill to stop), mae_r (<= 0) and mfe_r (>= 0): worst and
+        best unrealised price move in the same unit before costs, bars_held, exit_reason, stop (the first), target (the first; null
+        for none), score, session (of the entry), exits (how many fills it left in), hung_on_order (whether an exit was decided by
+        assuming the worse order of prices within a bar). Of several exits, exit_price is the mean by shares, exit_at and exit_reason
+        those of the last."""
+        return self.frames.trades
+
+    @property
+    def fills(self) -> pl.DataFrame:
+        """In order of trade, the entry first: trade (row of `trades`), at, price, shares, costs (dollars; of an exit with its part of
+        the borrowing), reason ("entry", else an exit reason)."""
+        return self.frames.fills
+
+    @property
+    def skips(self) -> pl.DataFrame:
+        """In order of ticker and signal: ticker, direction, signal_at, reason."""
+        return self.frames.skips
 
     @property
     def fingerprint(self) -> str:

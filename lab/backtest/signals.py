@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class Signals:
     long_trail: Floats | None
     """Per bar, the trailing stop's distance in price."""
     short_trail: Floats | None
+
+    def without_columns(self) -> Signals:
+        """The same without what holds a value a bar."""
+        return replace(self, long_exit=None, short_exit=None, long_trail=None, short_trail=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,9 +239,31 @@ def _widened(drawn: Floats, estimate: float, n: int, block: float, confidence: f
 
 
 def politis_white_length(values: Floats) -> float:
-    """Mean block length of the stationary bootstrap after Politis and White (2004, corrected 2009), from 1 to a third of the series."""
-    from arch.bootstrap import optimal_block_length
+    """Mean block length of the stationary bootstrap after Politis and White (2004, corrected 2009), from 1 to a third of the series.
 
+    To the bit what `arch.bootstrap.optimal_block_length` gives, whose import costs each process seconds.
+    """
+    count = len(values)
+    around = values - values.mean(0)
+    quiet_run = max(5, int(np.log10(count)))
+    most = int(np.ceil(np.sqrt(count))) + quiet_run
+    threshold = 2 * np.sqrt(np.log10(count) / count)
+    covariance, correlation = np.zeros(most + 1), np.zeros(most + 1)
+    first_quiet: int | None = None
     with np.errstate(all="ignore"):
-        length = float(optimal_block_length(values)["stationary"].iloc[0])
-    return min(max(length, 1.0), len(values) / 3) if math.isfinite(length) else 1.0
+        for lag in range(most + 1):
+            later, earlier = around[lag + 1 :], around[: -(lag + 1)]
+            product = around[lag:] @ around[: count - lag]
+            covariance[lag] = product / count
+            correlation[lag] = np.abs(product) / np.sqrt((later @ later) * (earlier @ earlier))
+            if first_quiet is None and lag >= quiet_run and np.all(correlation[lag - quiet_run : lag] < threshold):
+                first_quiet = lag - quiet_run
+        lags = most if first_quiet is None else min(2 * max(first_quiet, 1), most)
+        slope, spectrum = np.float64(0.0), covariance[0]
+        for lag in range(1, lags + 1):
+            weight = 1 if lag / lags <= 1 / 2 else 2 * (1 - lag / lags)
+            slope += 2 * weight * lag * covariance[lag]
+            spectrum += 2 * weight * covariance[lag]
+        length = float(((2 * slope**2) / (2 * spectrum**2)) ** (1 / 3) * count ** (1 / 3))
+    longest = float(np.ceil(min(3 * np.sqrt(count), count / 3)))
+    return min(max(min(length, longest), 1.0), count / 3) if math.isfinite(length) else 1.0

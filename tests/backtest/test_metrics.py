@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.backtest import Account, BacktestError, Costs, break_down, curve_intervals, market_model, run_backtest, sharpe_interval
-from lab.backtest.metrics import Metrics, measure
+from lab.backtest.metrics import Metrics, TradeFigures, measure
 from lab.backtest.statistics import _resampled
 from tests.backtest.markets import Planned, Shape, TestPlan, random_market
 
@@ -50,7 +50,11 @@ def trades(*pnl: float) -> pl.DataFrame:
 
 
 def measured(equity: pl.DataFrame, done: pl.DataFrame | None = None) -> Metrics:
-    return measure(trades(1.0, -1.0) if done is None else done, equity, START, 100)
+    done = trades(1.0, -1.0) if done is None else done
+    named = {name: done[name].to_numpy() for name in ("pnl", "costs", "r_multiple", "mae_r", "mfe_r", "bars_held")}
+    dealt = (done["shares"] * (done["entry_price"] + done["exit_price"])).to_numpy()
+    figures = TradeFigures(**named, dealt=dealt, exit_at=done["exit_at"].to_physical().to_numpy())
+    return measure(figures, equity["equity"].to_numpy(), START, 100)
 
 
 def test_the_drawdowns_length_and_the_time_below_a_peak_are_counted_in_sessions() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lab.backtest import BacktestError, ComparisonVerdict, compare_paired, sharpe_interval, sharpe_ratio, wilson_interval
+from lab.backtest.statistics import politis_white_length
 
 
 @pytest.mark.parametrize(("wins", "n", "low", "high"), [(81, 263, 0.2553, 0.3662), (0, 20, 0.0, 0.1611)])
@@ -118,3 +119,18 @@ class TestPaired:
             new = old + np.where(random.random(60) < 0.4, random.standard_t(4, 60) * 0.005, 0.0)
             alarms += compare_paired(old, new, seed).verdict is ComparisonVerdict.BETTER
         assert alarms <= 100 * 0.05 + 3 * math.sqrt(100 * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize("dependence", [-0.6, 0.0, 0.3, 0.8, 0.99])
+def test_the_block_length_is_that_of_arch_to_the_bit(dependence: float) -> None:
+    from arch.bootstrap import optimal_block_length
+
+    rng = np.random.default_rng(11)
+    for count in (30, 31, 64, 250, 1_500):
+        noise = rng.standard_normal(count)
+        values = np.zeros(count)
+        for step in range(1, count):
+            values[step] = dependence * values[step - 1] + noise[step]
+        values[rng.random(count) < 0.2] = 0.0
+        expected = float(optimal_block_length(values)["stationary"].iloc[0])
+        assert politis_white_length(values) == min(max(expected, 1.0), count / 3)

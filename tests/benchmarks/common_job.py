@@ -80,4 +80,6 @@ def wide(bars: pl.DataFrame) -> Wide:
 def our_job(bars: pl.DataFrame) -> BacktestResult:
     strategy = compile_strategy(SCAN, EXECUTION)
     tickers = len(bars) // (PER_SESSION * 250) or 1
-    return run_backtest(strategy, strategy.evaluate(bars), account(tickers), COSTS)
+    result = run_backtest(strategy, strategy.evaluate(bars), account(tickers), COSTS)
+    assert result.trades.width  # the frame of trades is part of the job, and made when it is asked for
+    return result
