@@ -231,6 +231,8 @@ class BarsCache:
         except KeyError:
             others = sorted((name for one, name in manifest.series if one == ticker), key=lambda name: MINUTES.get(name, 0))
             hint = f"; cached are {', '.join(others)}" if others else ""
+            if base_for(timeframe, others) is not None:
+                hint += f", of which none are made beside other tickers' {timeframe} bars: those may be cut by the clock"
             raise MissingBars(f"No {timeframe} bars of {ticker} are cached{hint}. Import a file with them first.") from None
 
     def _readable(self, manifest: Manifest, ticker: str, timeframe: str) -> Series:
