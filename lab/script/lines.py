@@ -66,6 +66,42 @@ EXAMPLES = {
 }
 
 
+_DISTANCES = ("atr", "true_range", "range_", "stdev", "body")
+_PRICES = ("open", "high", "low", "close")
+
+
+def _is_distance(node: ast.expr) -> bool:
+    """Whether an expression is plainly so many average ranges and no price."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in _DISTANCES
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        sides = [node.left, node.right] if isinstance(node.op, ast.Mult) else [node.left]
+        return any(_is_distance(one) and (_is_factor(other) or len(sides) == 1) for one, other in zip(sides, reversed(sides), strict=True))
+    return False
+
+
+def _is_factor(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "param"
+    if isinstance(node, ast.BinOp):
+        return _is_factor(node.left) and _is_factor(node.right)
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id == "side")
+
+
+def _is_price(node: ast.expr) -> bool:
+    """Whether an expression is plainly a price, or one with a distance added."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        return _is_price(node.left) and _is_distance(node.right)
+    return isinstance(node, ast.Name) and node.id in _PRICES
+
+
+def _has_side(node: ast.expr) -> bool:
+    """Whether an expression is a product with `side`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        return _has_side(node.left) or _has_side(node.right)
+    return isinstance(node, ast.Name) and node.id == "side"
+
+
 def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:
     """What execution lines, each right by itself, say against each other. Lines that are themselves wrong are left out."""
     places = {
@@ -87,6 +123,13 @@ def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[Scr
         meant = OTHER_NAMES.get(name) or nearest(name, list(EXECUTION_RESULTS))
         if name not in EXECUTION_RESULTS and name not in read and meant and meant not in lines:
             wrong(name, f"`{name}` is used nowhere and has no effect", f"Did you mean `{meant}`?", EXAMPLES.get(meant, f"{meant} = close"))
+    for name, statement in places.items():
+        if name in ("stop", *TARGETS) and _is_distance(statement.value):
+            wrong(name, f"`{name}` is a price, and this is a distance", "Measure it from the close or the low", EXAMPLES[name])
+        elif name in ("trail", "risk_move") and _is_price(statement.value):
+            wrong(name, f"`{name}` is a distance, and this is a price", "Leave out what it is measured from", EXAMPLES[name])
+        elif name in ("trail", "risk_move") and _has_side(statement.value):
+            wrong(name, f"`{name}` is above 0, whatever the side", "Leave `side` out", EXAMPLES[name])
     given = [name for name in TARGETS if name in lines]
     for before, name in pairwise(TARGETS):
         if name in lines and before not in lines:
