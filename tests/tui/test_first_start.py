@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input, Select
 
-from lab.agents.views import UniverseView
+from lab.agents.views import FileGuess, ImportPreview, UniverseView
 from lab.errors import LabError
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.screens.import_file import ImportFile
 from lab.tui.widgets.paths import complete_path
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
-from tests.tui.seeing import said, until
+from tests.tui.seeing import on_screen, said, until
 
 
 class SlowDemo(FakeLab):
@@ -133,6 +137,71 @@ async def test_an_import_without_a_name_is_asked_for_one(make_app: MakeApp, fake
         await pilot.press("enter")
         await until(pilot, "Give the universe a name")
         assert not any(call.startswith("import") for call in fake.calls)
+
+
+async def open_import(pilot: Pilot[None]) -> ImportFile:
+    await until(pilot, "VWAP Guardian")
+    await pilot.press("f")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ImportFile) and pilot.app.focused)
+    await pilot.press(*"/tmp/bars.csv", "enter")
+    await until(pilot, "41,230 rows")
+    screen = pilot.app.screen
+    assert isinstance(screen, ImportFile)
+    return screen
+
+
+async def test_a_wrong_zone_is_told_under_it_before_anything_is_written(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        screen = await open_import(pilot)
+        zone = screen.query_one("#zone", Input)
+        zone.focus()
+        zone.value = "Mars"
+        await pilot.press("enter")
+        await until(pilot, "There is no time zone Mars.")
+        assert pilot.app.focused is zone
+        zone.value = "Europe/Berlin"
+        await pilot.press("enter")
+        await until(pilot, "chosen by you")
+        await until(pilot, lambda: "no time zone" not in on_screen(pilot))
+        assert not any(call.startswith("import") for call in fake.calls)
+
+
+async def test_how_sure_each_guess_is_stands_beside_it(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = fake.preview_import
+
+    def guessed(path: str, *corrections: object) -> ImportPreview:
+        zone = FileGuess("Time zone", "America/New_York (bars start at 09:30)", 0.6, False)
+        return replace(look(path, *corrections), guesses=(zone, FileGuess("Dates", "day before month", 0.95, True)))
+
+    monkeypatch.setattr(fake, "preview_import", guessed)
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await open_import(pilot)
+        await until(pilot, "America/New_York (bars start at 09:30) (60% sure, ! check this)")
+        await until(pilot, "Dates: day before month (95% sure)")
+
+
+async def test_escape_stops_an_import_and_a_second_one_leaves(make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def slow(preview: ImportPreview, name: str, progress: Callable[[float, str], None]) -> None:
+        try:
+            while True:
+                progress(0.4, "Writing AAPL")
+                time.sleep(0.02)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(fake, "import_bars", slow)
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        screen = await open_import(pilot)
+        await pilot.press("ctrl+g")
+        await until(pilot, "40% Writing AAPL")
+        await pilot.press("escape")
+        await until(pilot, "The import was stopped; nothing of it is in the cache.")
+        assert ended.is_set()
+        assert pilot.app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
 
 
 def test_a_path_is_completed_by_folders_and_data_files(tmp_path: Path) -> None:

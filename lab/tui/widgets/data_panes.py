@@ -95,13 +95,14 @@ def fetch_state(view: FetchView) -> tuple[str, Tone]:
 
 def fetch_row(view: FetchView, started: str) -> Row:
     words, tone = fetch_state(view)
+    rate, left = (None, None) if view.interrupted else (view.bars_per_second, view.seconds_left)
     cells = (
         Cell(clean(view.title), Tone.STRONG if view.state in UNDER_WAY else Tone.PLAIN),
         Cell(words, tone),
         f"{bar(view.progress, 4)} {int(view.progress * 100):3d}%",
         count(view.bars),
-        "" if view.bars_per_second is None else f"{view.bars_per_second:,.0f}",
-        duration(view.seconds_left),
+        "" if rate is None else f"{rate:,.0f}",
+        duration(left),
         Cell(started, Tone.MUTED),
     )
     return view.id, cells
