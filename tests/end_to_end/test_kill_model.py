@@ -26,7 +26,7 @@ from tests.agents.model_server import KEY, MODEL, Model, competent, serving
 
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
 ENDED = {"awaiting approval", "no proposal", "failed"}
-RANDOM_KILLS = int(os.environ.get("LAB_TEST_KILLS", "60"))
+RANDOM_KILLS = int(os.environ.get("LAB_TEST_KILLS", "12"))
 """The proof asks for 1,000; so many take an hour."""
 PRICE = load_prices(Path("/nowhere")).of(MODEL, date(2026, 11, 22))
 
