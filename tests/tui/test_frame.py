@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from lab.agents.keys import FILE, save_polygon_key
 from lab.errors import LabError
+from lab.store.fetch_models import FetchState
 from lab.tui.app import LabApp
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.widgets.line_table import LineTable
 from tests.tui.conftest import MakeApp
+from tests.tui.fake_data import fetch
 from tests.tui.fake_lab import FakeLab
 from tests.tui.seeing import on_screen, said, until
 from tests.tui.session import session
@@ -108,6 +112,29 @@ async def test_unfinished_iterations_get_a_worker_at_the_start(make_app: MakeApp
         await until(pilot, "VWAP Guardian")
         await pilot.pause(0.1)
         assert "ensure_worker" not in idle.calls
+
+
+async def test_an_interrupted_fetch_goes_on_at_the_start_or_is_offered(fake: FakeLab, tmp_path: Path) -> None:
+    fake.fetches.views = [fetch(1, FetchState.RUNNING, interrupted=True)]
+    started: list[str] = []
+
+    def app() -> LabApp:
+        def note(home: Path, key: SecretStr) -> None:
+            started.append(key.get_secret_value())
+
+        return LabApp(tmp_path, lambda _: fake, lambda _: None, tmp_path / "config", note)  # type: ignore[arg-type,return-value]
+
+    async with app().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: any("no Polygon key is kept" in notice for notice in said(pilot)))
+    assert started == []
+    save_polygon_key(tmp_path / "config" / FILE, SecretStr("kept-key"))
+    async with app().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: started == ["kept-key"])
+    fake.fetches.views = [fetch(1, FetchState.PAUSED)]
+    async with app().run_test(size=(80, 24)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await pilot.pause(0.1)
+    assert started == ["kept-key"], "a paused fetch stays paused"
 
 
 async def test_what_was_interrupted_is_told_at_the_start(make_app: MakeApp, fake: FakeLab) -> None:
