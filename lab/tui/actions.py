@@ -52,6 +52,7 @@ FETCH = Action("fetch_bars", "F", "Fetch bars", "Fetches bars from Polygon with 
 DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.", rare=True)
 STOP = Action("stop", "x", "Stop", "Stops the running iteration; finished steps stay stored.")
 STUDY = Action("study", "t", "Study", "Starts a study of the result: walk-forward, robustness, the null arm, or all three.")
+ORDER = Action("order", "o", "Order", "Sorts the rows by the next thing one may sort by.", rare=True)
 THEME = Action("next_theme", "T", "Theme", "Changes to the next theme.", footer=False)
 
 APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next version.")

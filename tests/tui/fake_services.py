@@ -104,6 +104,12 @@ class FakeUsage:
         spent = 540_000 if agent_id == 0 else 310_000 if agent_id == 1 else 0
         return BudgetView(agent_id, names[agent_id], self.daily[agent_id], False, spent, 0, TODAY, NOW + timedelta(hours=14))
 
+    def spent_today(self) -> dict[int, int]:
+        return {1: 310_000}
+
+    def whole_lab(self) -> BudgetView:
+        return self.budget(0)
+
     def set_budget(self, agent_id: int, daily_micros: int) -> BudgetView:
         if daily_micros > 100_000_000_000:
             raise LabError("A budget has to be between $0 and $100,000 a day.")

@@ -166,17 +166,13 @@ async def test_settings_show_the_system_prompt(make_app: MakeApp, fake: FakeLab)
         await s.sees("the built-in strategist runs")
 
 
-async def test_delete_asks_and_leaves(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_delete_asks_for_the_name_and_leaves(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("agent", 2)
-        await s.press("D")
-        await s.at("confirm")
-        await s.press("n")
-        await s.at("agent")
+        await s.press("D", "y", "enter")
+        await s.is_told("That is not its name: Gap Hunter stays.")
         assert 2 in fake.rows
-        await s.press("D")
-        await s.at("confirm")
-        await s.press("y")
+        await s.press("D", *"Gap", "space", *"Hunter", "enter")
         await s.at("dashboard")
         assert 2 not in fake.rows
 

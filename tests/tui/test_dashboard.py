@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lab.agents.firm import firm_of
+from lab.agents.service import Lab
+from lab.agents.views import AgentRow
 from lab.tui.screens.confirm import Confirm
+from lab.tui.widgets.line_table import LineTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab, result
 from tests.tui.seeing import on_screen, said, until
@@ -99,18 +107,70 @@ async def test_why_a_key_does_nothing_is_said(make_app: MakeApp, fake: FakeLab) 
         assert not any(call.startswith("start") for call in fake.calls)
 
 
-async def test_deleting_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_deleting_asks_for_the_agents_name(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
         await until(pilot, "VWAP Guardian")
         await pilot.press("D")
-        await until(pilot, "Delete VWAP Guardian with its 2 iterations")
-        await pilot.press("enter", "escape")
-        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
+        await until(pilot, "Delete VWAP Guardian with 2 iterations")
+        await pilot.press("y", "enter")
+        await until(pilot, lambda: any("That is not its name" in notice for notice in said(pilot)))
         assert 1 in fake.rows
-        await pilot.press("D")
-        await until(pilot, "Delete VWAP Guardian")
-        await pilot.press("y")
-        await until(pilot, lambda: 1 not in fake.rows and "VWAP Guardian" not in on_screen(pilot))
+        await pilot.press("D", *"VWAP", "space", *"Guardian", "enter")
+        await until(pilot, lambda: 1 not in fake.rows and "VWAP Guardian" not in on_screen(pilot).replace("Deleted VWAP Guardian", ""))
+
+
+async def test_agents_are_sorted_in_turn_and_the_cursor_stays_on_its_agent(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(120, 36)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        table = pilot.app.screen.query_one(LineTable)
+        await pilot.press("down")
+        seen = []
+        for words in ("by what waits", "by Sharpe", "by P&L", "by win rate", "by cost today", "by name"):
+            await pilot.press("o")
+            await until(pilot, words)
+            seen.append([row_id for row_id, _ in table.rows])
+            assert table.cursor_id == 2
+        assert seen[0] == [1, 2, 3]
+        assert seen[1] == [1, 2, 3], "what is not measured comes last"
+        assert seen[5] == [2, 3, 1]
+
+
+async def test_the_firm_is_summed_up_over_its_agents(make_app: MakeApp, fake: FakeLab) -> None:
+    async with make_app(fake).run_test(size=(160, 40)) as pilot:
+        made = sum(row.result.equity[-1][1] - 100_000 for row in fake.rows.values() if row.result is not None)
+        await until(pilot, f"3 agents +${made:,.0f}")
+        await until(pilot, "together on the learning spans")
+        await until(pilot, "today $0.540, $4.46 left")
+
+
+def _made(agent_id: int, steps: Sequence[float]) -> AgentRow:
+    """An agent whose account changed by so much on each day."""
+    equity = [(date(2025, 9, 2) + timedelta(days=n), 100_000.0 + sum(steps[: n + 1])) for n in range(len(steps))]
+    measured = replace(result(), starting_equity=100_000.0, final_equity=equity[-1][1], equity=tuple(equity))
+    return replace(FakeLab(Path()).rows[1], id=agent_id, result=measured)
+
+
+@given(st.lists(st.integers(-500, 500), min_size=3, max_size=40).filter(lambda steps: len(set(steps)) > 1), st.integers(2, 5))
+@settings(max_examples=25, deadline=None)
+def test_agents_that_do_the_same_are_wholly_correlated_and_opposites_are_not(steps: list[int], copies: int) -> None:
+    same = firm_of([_made(n, steps) for n in range(copies)])
+    assert same.correlation == pytest.approx(1.0)
+    assert same.pnl == pytest.approx(copies * sum(steps))
+    opposite = firm_of([_made(1, steps), _made(2, [-step for step in steps])])
+    assert opposite.correlation == pytest.approx(-1.0)
+    assert opposite.curve[-1][1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_one_agent_has_nothing_to_be_correlated_with() -> None:
+    assert firm_of([_made(1, [1.0, 2.0, -1.0])]).correlation is None
+    assert firm_of([]).pnl == 0
+
+
+async def test_a_real_workspace_shows_its_agent_and_the_firm(make_app: MakeApp, learned: Lab) -> None:
+    async with make_app(learned).run_test(size=(120, 36)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await until(pilot, "1 agent ")
+        await until(pilot, "together")
 
 
 async def test_stopping_asks_first(make_app: MakeApp, fake: FakeLab) -> None:

@@ -112,6 +112,21 @@ class Usage:
             raise NotThere("That agent no longer exists.")
         return found
 
+    def spent_today(self) -> dict[int, int]:
+        """What each agent that asked a model today has spent, in micro-dollars, calls under way included."""
+        with self._store.read() as session:
+            rows = session.execute(
+                select(col(ModelCall.agent_id), func.sum(col(ModelCall.charged_micros)))
+                .where(col(ModelCall.day) == budget_day(utc_now()))
+                .group_by(col(ModelCall.agent_id))
+            ).all()
+        return {int(row[0]): int(row[1]) for row in rows}
+
+    def whole_lab(self) -> BudgetView:
+        """The whole lab's budget as it stands today."""
+        with self._store.read() as session:
+            return self._budget(session, WHOLE_LAB, "the whole lab", budget_day(utc_now()))
+
     def set_budget(self, agent_id: int, daily_micros: int) -> BudgetView:
         """Set what an agent (or the whole lab: 0) may spend in a New York day; iterations that waited for budget go on at once.
 

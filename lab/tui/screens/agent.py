@@ -13,6 +13,7 @@ from textual.widgets import ContentSwitcher
 from lab.agents.views import AgentView, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
 from lab.tui.screens.ask_line import AskLine
+from lab.tui.screens.deleting import ask_deletion
 from lab.tui.screens.graduating import GRADUATING, GraduationData
 from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
 from lab.tui.screens.settings import SettingsScreen
@@ -316,11 +317,9 @@ class AgentScreen(MindingScreen[AgentData]):
             await self.app.push_screen_wait(SettingsScreen(self.view))
             self.reload()
 
-    async def action_delete(self) -> None:
-        if self.view is None:
-            return
-        has = f"{plural(len(self.view.iterations), 'iteration')}, {plural(len(self.view.versions), 'version')} and what it learned"
-        question = f"Delete {self.view.row.name} with its {has}? This can't be undone. The ledger of tried variants stays."
-        if await self.confirm(question, yes="Delete", no="Keep") and await self.attempt(self.lab.delete_agent, self._agent_id):
-            self.tell("Deleted.")
-            self.dismiss(None)
+    def action_delete(self) -> None:
+        if self.view is not None:
+            ask_deletion(self, self._agent_id, self.view.row.name, plural(len(self.view.iterations), "iteration"), self._deleted)
+
+    async def _deleted(self) -> None:
+        self.dismiss(None)

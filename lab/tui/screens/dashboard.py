@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,9 +14,12 @@ from textual.content import Content
 from textual.markup import escape
 from textual.timer import Timer
 
-from lab.agents.views import AgentRow
-from lab.tui.actions import DATA, DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, STOP
+from lab.agents.budget.views import BudgetView
+from lab.agents.firm import Firm, firm_of
+from lab.agents.views import AgentRow, ResultSummary
+from lab.tui.actions import DATA, DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, ORDER, STOP
 from lab.tui.screen import LabScreen
+from lab.tui.screens.deleting import ask_deletion
 from lab.tui.text import (
     Tone,
     bar,
@@ -27,14 +32,16 @@ from lab.tui.text import (
     percent_interval,
     plural,
     safe,
+    signed_dollars,
     signed_percent,
     sparkline,
     thin,
     toned,
 )
 from lab.tui.widgets.charts import EquityChart, prepare
-from lab.tui.widgets.flow import Flow, lines_of
+from lab.tui.widgets.flow import Flow, Line, lines_of
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+from lab.tui.widgets.money import money
 from lab.tui.widgets.status import STEP_NAMES
 
 COLUMNS = (
@@ -47,6 +54,8 @@ COLUMNS = (
     Column("Win", least=5, most=6, right=True, keep=6),
     Column("Interval", least=8, most=8, keep=1, spare=True),
     Column("Sharpe", least=6, most=7, right=True, keep=7),
+    Column("P&L", least=7, most=10, right=True, keep=3, spare=True),
+    Column("Today", least=6, most=7, right=True, keep=2, spare=True, optional=True),
     Column("Verdict", least=13, most=18, keep=4),
     Column("Sharpe so far", least=13, most=13, keep=0, spare=True),
 )
@@ -62,14 +71,44 @@ It writes a strategy, tests it on the cached bars, explains the
 result and proposes a change. Nothing changes until you approve it."""
 
 
-class Dashboard(LabScreen[list[AgentRow]]):
+@dataclass(frozen=True, slots=True)
+class DashboardData:
+    agents: tuple[AgentRow, ...]
+    firm: Firm
+    spent_micros: dict[int, int]
+    """Today, by agent."""
+    budget: BudgetView
+    """The whole lab's."""
+
+
+def _measured(agent: AgentRow) -> ResultSummary | None:
+    return agent.result if agent.result is not None and agent.result.trades else None
+
+
+def _falling(value: float | None) -> float:
+    return float("inf") if value is None else -value
+
+
+ORDERS: tuple[tuple[str, Callable[[AgentRow, dict[int, int]], Any]], ...] = (
+    ("as made", lambda agent, spent: agent.id),
+    ("by what waits for you", lambda agent, spent: (-agent.pending_approvals, agent.running_iteration_id is None, agent.id)),
+    ("by Sharpe", lambda agent, spent: _falling(found.sharpe if (found := _measured(agent)) else None)),
+    ("by P&L", lambda agent, spent: _falling(found.final_equity - found.starting_equity if (found := _measured(agent)) else None)),
+    ("by win rate", lambda agent, spent: _falling(found.win_rate if (found := _measured(agent)) else None)),
+    ("by cost today", lambda agent, spent: -spent.get(agent.id, 0)),
+    ("by name", lambda agent, spent: agent.name.casefold()),
+)
+
+
+class Dashboard(LabScreen[DashboardData]):
     """Agents in a table; beside it, where there is room, the one under the cursor."""
 
     PLACE = "dashboard"
     TITLE = "Agents"
-    ACTIONS = (NEW_AGENT, ITERATE, STOP, DATA, IMPORT, FETCH, DELETE)
+    ACTIONS = (NEW_AGENT, ITERATE, STOP, ORDER, DATA, IMPORT, FETCH, DELETE)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (120, "-wider"), (150, "-widest")]  # noqa: RUF012  # an instance list is what Textual declares
     CSS = """
+    Dashboard #firm { padding: 0 1; display: none; background: $surface; }
     Dashboard #left { width: 1fr; height: 1fr; }
     Dashboard #agents { height: auto; max-height: 60%; }
     Dashboard #chart { height: 1fr; display: none; margin-top: 1; padding: 0 1; border-top: solid $panel;
@@ -93,8 +132,11 @@ class Dashboard(LabScreen[list[AgentRow]]):
         self._chart = EquityChart(id="chart")
         self._facts = Flow(id="facts")
         self._words = Flow(id="words")
+        self._firm = Flow(id="firm")
+        self._order = 0
 
     def compose_body(self) -> ComposeResult:
+        yield self._firm
         with Horizontal(id="split"):
             with Vertical(id="left"):
                 yield self.table
@@ -115,13 +157,19 @@ class Dashboard(LabScreen[list[AgentRow]]):
     @property
     def selected(self) -> AgentRow | None:
         """The agent under the cursor."""
-        return next((agent for agent in self.data or () if agent.id == self.table.cursor_id), None)
+        return next((agent for agent in (self.data.agents if self.data else ()) if agent.id == self.table.cursor_id), None)
 
-    def load(self) -> list[AgentRow]:
-        return self.lab.agents()
+    def load(self) -> DashboardData:
+        agents, usage = tuple(self.lab.agents()), self.lab.usage
+        return DashboardData(agents, firm_of(agents), usage.spent_today(), usage.whole_lab())
 
-    def show(self, data: list[AgentRow]) -> None:
-        self.table.set_rows([_row(agent) for agent in data])
+    def show(self, data: DashboardData) -> None:
+        words, key = ORDERS[self._order]
+        self.table.set_rows(
+            [_row(agent, data.spent_micros) for agent in sorted(data.agents, key=lambda each: key(each, data.spent_micros))]
+        )
+        self._firm.display = bool(data.agents)
+        self._firm.show(_firm_lines(data, words if self._order else "", self.size.width))
         self._describe()
 
     def why_not(self, name: str) -> str | None:
@@ -201,14 +249,18 @@ class Dashboard(LabScreen[list[AgentRow]]):
             await self.attempt(self.lab.cancel_iteration, agent.running_iteration_id)
             self.reload()
 
-    async def action_delete(self) -> None:
-        agent = self.selected
-        if agent is None:
-            return
-        question = f"Delete {agent.name} with its {plural(agent.iterations, 'iteration')}, versions and knowledge? This can't be undone."
-        if await self.confirm(question, yes="Delete", no="Keep"):
-            await self.attempt(self.lab.delete_agent, agent.id)
-            self.reload()
+    def action_order(self) -> None:
+        """The next order; the cursor stays on its agent."""
+        self._order = (self._order + 1) % len(ORDERS)
+        if self.data is not None:
+            self.show(self.data)
+
+    def action_delete(self) -> None:
+        if agent := self.selected:
+            ask_deletion(self, agent.id, agent.name, plural(agent.iterations, "iteration"), self._deleted)
+
+    async def _deleted(self) -> None:
+        self.reload()
 
 
 def _now(agent: AgentRow) -> Cell:
@@ -221,7 +273,24 @@ def _now(agent: AgentRow) -> Cell:
     return Cell("ready" if agent.iterations else "new", Tone.MUTED)
 
 
-def _row(agent: AgentRow) -> Row:
+def _firm_lines(data: DashboardData, order: str, width: int) -> list[Line]:
+    """All agents on one line: what they made together, how alike they are, and the money of today."""
+    firm, budget = data.firm, data.budget
+    parts: list[str | tuple[str, str]] = [(f"{plural(len(data.agents), 'agent')}", "bold")]
+    if firm.measured:
+        parts += [f"  {signed_dollars(firm.pnl)} together", (" on the learning spans", "$foreground-muted") if width >= 140 else ""]
+        if width >= 100:
+            parts.append((f" {sparkline(thin([value for _, value in firm.curve], 20), 20)}", "$primary"))
+    if firm.correlation is not None:
+        parts.append((f"  correlation {number(firm.correlation)}", "$foreground-muted"))
+    if budget.spent_micros or budget.reserved_micros:
+        parts.append((f"  today {money(budget.spent_micros)}, {money(budget.left_micros)} left", "$foreground-muted"))
+    if order:
+        parts.append((f"  {order}", "$text-accent"))
+    return [(Content.assemble(*parts), 2)]
+
+
+def _row(agent: AgentRow, spent_micros: dict[int, int]) -> Row:
     measured = agent.result
     traded = measured if measured and measured.trades else None
     other = agent.result_version if measured and agent.result_version != agent.current_version else None
@@ -235,6 +304,8 @@ def _row(agent: AgentRow) -> Row:
         percent(traded.win_rate) if traded else "",
         Cell(percent_interval(traded.win_rate_interval) if traded else "", Tone.MUTED),
         number(traded.sharpe) if traded else "",
+        signed_dollars(traded.final_equity - traded.starting_equity) if traded else "",
+        Cell(money(spent) if (spent := spent_micros.get(agent.id, 0)) else "", Tone.MUTED),
         Cell(clean(traded.verdict) if traded else "no trades" if measured else "", Tone.MUTED),
         sparkline(agent.sharpe_history, 13),
     )

@@ -12,7 +12,7 @@ from textual.widgets import ContentSwitcher
 
 from lab.agents.proof.views import NullArmReport, ProofView, RobustnessReport, VaultReport, WalkForwardReport
 from lab.agents.views import IterationView, ProposalView, TradeRow
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, ORDER, STOP, STUDY, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.screens.studying import StudyingScreen
 from lab.tui.text import TONE_STYLES, clean
@@ -73,7 +73,7 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
         Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
         STUDY,
         Action("calls", "C", "Prompts", "Shows what a model was sent for this iteration and what it answered, exactly.", rare=True),
-        Action("order", "o", "Order", "Sorts the trades by entry, ticker, P&L or R, in turn."),
+        ORDER,
         NEXT_TAB,
         PREVIOUS_TAB,
         BACK,
