@@ -27,8 +27,10 @@ def buy_and_hold_equity(frame: pl.DataFrame, tickers: Sequence[str], costs: Cost
     Each is bought at its first bar's open and sold at its last bar's close; commission and slippage are paid on both sides, fractions of
     shares are allowed. Money for a ticker whose bars begin later waits as cash. Raises BacktestError for a ticker without bars.
     """
-    held = frame.filter(pl.col("ticker").is_in(list(tickers))).sort("ticker", "timestamp")
-    held = held.filter(pl.col("open").is_finite() & (pl.col("open") > 0) & pl.col("close").is_finite() & (pl.col("close") > 0))
+    # Context may stand beside the bars: sorting it along would cost many times as much.
+    held = frame.select("ticker", "timestamp", "session", "open", "close").filter(pl.col("ticker").is_in(list(tickers)))
+    usable = pl.col("open").is_finite() & (pl.col("open") > 0) & pl.col("close").is_finite() & (pl.col("close") > 0)
+    held = held.sort("ticker", "timestamp").filter(usable)
     known = set(held["ticker"].unique().to_list())
     missing = sorted(set(tickers) - known)
     if missing:
