@@ -24,6 +24,9 @@ from lab.script.source import Source, error_at
 DIRECTIONS = ("long", "short")
 SCAN_RESULTS = ("long", "short", "score")
 MAX_PARAMETERS = 30
+_ALWAYS_RESERVED = ("entry", "stop", "target", "exit", "max_bars", "flat_by", "risk")
+"""Words of the execution script that no scan may use. Those that came later may be names of a scan's own lines, as they are in stored
+strategies: one that the scan goes on to read is meant as such."""
 _RESERVED = {*FIELDS, *NAMESPACES, *CATALOGUE, "param", "side", "news"}
 _LONG_EXAMPLE = "long = close > vwap() and volume > 2 * sma(volume, 20)"
 
@@ -269,6 +272,10 @@ def _fixed_between(source: Source, place: ast.expr, node: Node, name: str, low: 
         )
 
 
+def _is_read(source: Source, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load) for node in ast.walk(source.tree))
+
+
 def _naming_problem(
     source: Source,
     statement: ast.stmt,
@@ -290,7 +297,7 @@ def _naming_problem(
         )
     if name in lines or (name in own and own[name].source.script == source.script):
         return source.error(statement, f"`{name}` is given twice", "Give the second one a name of its own", f"{name}_2 = close")
-    if source.script == "scan" and name in EXECUTION_RESULTS:
+    if source.script == "scan" and name in EXECUTION_RESULTS and (name in _ALWAYS_RESERVED or not _is_read(source, name)):
         return source.error(
             statement, f"`{name}` belongs in the execution script", "Move the line there, or choose another name", f"{name}_price = close"
         )

@@ -219,3 +219,13 @@ def test_words_a_script_does_not_use_leave_its_hash_as_it_was() -> None:
     )
     used = compile_strategy("long = close > open", "entry = at_open()\nstop = low - atr(14)\ncooldown = 5").plan
     assert used.text().endswith("risk_percent=0.5, cooldown_bars=5)")
+
+
+def test_a_scan_may_have_a_line_called_as_a_later_word_of_the_execution_script() -> None:
+    scan = "size = abs(gap())\nlong = size > 1"
+    plan = compile_strategy(scan, EXECUTION).plan
+    assert plan.size_kind == "risk"
+    assert compile_strategy(scan, f"{EXECUTION}size = 5000\n").plan.size_kind == "dollars"
+    assert [error.message for error in check("size = 5000 * close\nlong = close > open", EXECUTION)] == [
+        "`size` belongs in the execution script"
+    ]
