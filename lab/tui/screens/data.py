@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import cast
 
 from pydantic import SecretStr
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
@@ -28,12 +25,12 @@ from lab.tui.actions import BACK, DELETE, EDIT, FETCH, IMPORT, STOP, Action
 from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen
 from lab.tui.screens.ask_line import AskLine
-from lab.tui.text import TONE_STYLES, Tone, ago, clean, count, plural
+from lab.tui.text import ago, clean, count
 from lab.tui.widgets import data_panes as panes
-from lab.tui.widgets.flow import Flow, Line
+from lab.tui.widgets.flow import Flow
 from lab.tui.widgets.line_table import LineTable
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
-from lab.tui.widgets.ticker_pane import NewsSpanShown, TickerFacts, TickerPane
+from lab.tui.widgets.ticker_pane import TickerFacts, TickerPane, read_facts
 from lab.tui.widgets.working import Working
 
 TABS = {"bars": "Bars", "fetches": "Fetches", "universes": "Universes"}
@@ -50,27 +47,7 @@ OF_TAB = {
 """The tabs in which an action means something."""
 REST_SECONDS = 0.15
 _BETWEEN_COUNTS_SECONDS = 0.01
-
-READING = "Reading what is cached…"
-NO_BARS = """\
-No bars are cached yet.
-
-f  imports a CSV or Parquet file, or a folder of them
-F  fetches bars from Polygon with your key
-
-With SPY and the daily VIX among them, scripts know the market."""
-NO_FETCHES = """\
-Nothing was fetched yet.
-
-F  fetches bars, splits, news and the VIX from Polygon
-
-A fetch goes on when this program is closed; it can be paused
-and goes on where it was."""
-NO_UNIVERSES = """\
-No universe yet: an agent trades one.
-
-An import or a fetch makes one of its tickers.
-u  makes one of cached tickers, named or chosen by a rule"""
+_KEPT_FACTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +98,9 @@ class DataScreen(LabScreen[DataView]):
         self._counts: dict[CoverageRow, panes.Counted] = {}
         self._facts: dict[CoverageRow, TickerFacts] = {}
         """The newest ones that were looked at."""
+        self._counting = False
+        self._reading: CoverageRow | None = None
+        """Whose details are being read."""
         self._progress: Progress | None = None
         self._resting: Timer | None = None
 
@@ -129,17 +109,17 @@ class DataScreen(LabScreen[DataView]):
         yield TabLine(TABS, switcher, "bars")
         with switcher:
             with Vertical(id="bars"):
-                yield LineTable(panes.BARS_COLUMNS, empty=READING, id="bars-table")
+                yield LineTable(panes.BARS_COLUMNS, empty=panes.READING, id="bars-table")
                 yield TickerPane(id="ticker").add_class("detail")
                 yield Working(id="working")
                 with Reader(id="care"):
                     yield Flow(id="care-text")
             with Vertical(id="fetches"):
-                yield LineTable(panes.FETCH_COLUMNS, empty=READING, id="fetches-table")
+                yield LineTable(panes.FETCH_COLUMNS, empty=panes.READING, id="fetches-table")
                 with Reader(id="fetch", classes="detail"):
                     yield Flow(id="fetch-text")
             with Vertical(id="universes"):
-                yield LineTable(panes.UNIVERSE_COLUMNS, empty=READING, id="universes-table")
+                yield LineTable(panes.UNIVERSE_COLUMNS, empty=panes.READING, id="universes-table")
                 with Reader(id="universe", classes="detail"):
                     yield Flow(id="universe-text")
 
@@ -169,13 +149,16 @@ class DataScreen(LabScreen[DataView]):
         tabs.note("universes", count(len(data.universes)) if data.universes else "")
         self._counts = {row: counted for row, counted in self._counts.items() if row in set(data.bars)}
         self._facts = {row: facts for row, facts in self._facts.items() if row in set(data.bars)}
-        self._table("fetches").empty, self._table("universes").empty = NO_FETCHES, NO_UNIVERSES
-        self._table("bars").empty = f"{clean(data.unreadable)}\n\nR  makes the list anew from the files" if data.unreadable else NO_BARS
+        self._table("fetches").empty, self._table("universes").empty = panes.NO_FETCHES, panes.NO_UNIVERSES
+        unreadable = f"{clean(data.unreadable)}\n\nR  makes the list anew from the files"
+        self._table("bars").empty = unreadable if data.unreadable else panes.NO_BARS
         self._show_bars()
         self._table("fetches").set_rows([panes.fetch_row(view, ago(view.created_at)) for view in data.fetches])
         self._table("universes").set_rows([panes.universe_row(one) for one in data.universes])
         self._describe()
-        self.run_worker(self._count, group="count", exclusive=True)
+        if not self._counting:
+            self._counting = True
+            self.run_worker(self._count(), group="count")
 
     def _show_bars(self) -> None:
         rows = self.data.bars if self.data else ()
@@ -183,17 +166,25 @@ class DataScreen(LabScreen[DataView]):
 
     async def _count(self) -> None:
         """Count the sessions of each series, one after the other: that reads its bars."""
-        for row in self.data.bars if self.data else ():
-            if row in self._counts or self._table("bars").cursor_id == row:
-                continue
-            try:
-                days = await asyncio.to_thread(self.lab.cache.coverage_days, row.ticker, row.timeframe, row.synthetic)
-            except LabError:
-                self._counts[row] = panes.Counted(0, 0)
-            else:
-                self._counts[row] = panes.Counted(len(days.sessions), days.count(SessionState.COMPLETE))
-            self._show_bars()
-            await asyncio.sleep(_BETWEEN_COUNTS_SECONDS)
+        try:
+            while (row := self._uncounted()) is not None:
+                await self._count_one(row)
+                await asyncio.sleep(_BETWEEN_COUNTS_SECONDS)
+        finally:
+            self._counting = False
+
+    def _uncounted(self) -> CoverageRow | None:
+        rows = self.data.bars if self.data else ()
+        return next((row for row in rows if row not in self._counts and row != self._reading), None)
+
+    async def _count_one(self, row: CoverageRow) -> None:
+        try:
+            days = await asyncio.to_thread(self.lab.cache.coverage_days, row.ticker, row.timeframe, row.synthetic)
+        except LabError:
+            self._counts[row] = panes.Counted(0, 0)
+        else:
+            self._counts[row] = panes.Counted(len(days.sessions), days.count(SessionState.COMPLETE))
+        self._show_bars()
 
     def _describe(self) -> None:
         """Show the details of the rows under the cursors."""
@@ -204,36 +195,33 @@ class DataScreen(LabScreen[DataView]):
         row = self._bars()
         if row is not None and row in self._facts:
             self.query_one(TickerPane).show(self._facts[row])
-        elif row is not None:
-            self.run_worker(partial(self._read_ticker, row), group="ticker", exclusive=True)
+        elif row is not None and row != self._reading:
+            self._reading = row
+            self.run_worker(self._read_ticker(row), group="ticker")
 
     async def _read_ticker(self, row: CoverageRow) -> None:
+        """Read the details of a series and show them where the cursor is still on it."""
         pane = self.query_one(TickerPane)
         pane.show(None, f"Reading the {row.timeframe} bars of {row.ticker}…")
+        facts: TickerFacts | None = None
+        problem = ""
         try:
-            facts = await asyncio.to_thread(self._ticker_facts, row)
+            facts = await asyncio.to_thread(read_facts, self.lab, row)
         except LabError as error:
-            pane.show(None, str(error))
-            return
-        while len(self._facts) >= 8:
-            self._facts.pop(next(iter(self._facts)))
-        self._facts[row] = facts
-        self._counts[row] = panes.Counted(len(facts.days.sessions), facts.days.count(SessionState.COMPLETE))
-        pane.show(facts)
-        self._show_bars()
-
-    def _ticker_facts(self, row: CoverageRow) -> TickerFacts:
-        """Runs in a thread."""
-        cache, fetches = self.lab.cache, self.lab.fetches
-        spans = (NewsSpanShown(one.source, one.since, one.until) for one in self.lab.news.coverage(row.ticker))
-        return TickerFacts(
-            cache.coverage_days(row.ticker, row.timeframe, row.synthetic),
-            cache.quality(row.ticker, row.timeframe, row.synthetic),
-            tuple(name for name, native in cache.timeframes(row.ticker).items() if not native),
-            () if row.synthetic else fetches.splits(row.ticker),
-            0 if row.synthetic else len(fetches.dividends(row.ticker)),
-            tuple(spans),
-        )
+            problem = str(error)
+        finally:
+            if self._reading == row:
+                self._reading = None
+        days = facts.days if facts else None
+        self._counts[row] = panes.Counted(len(days.sessions), days.count(SessionState.COMPLETE)) if days else panes.Counted(0, 0)
+        if facts is not None:
+            while len(self._facts) >= _KEPT_FACTS:
+                self._facts.pop(next(iter(self._facts)))
+            self._facts[row] = facts
+        if self.is_attached:
+            if self._bars() == row:
+                pane.show(facts, problem)
+            self._show_bars()
 
     def _set_empty(self) -> None:
         table = self._table(self._tab)
@@ -251,7 +239,9 @@ class DataScreen(LabScreen[DataView]):
         return self.query_one(f"#{tab}-table", LineTable)
 
     def _bars(self) -> CoverageRow | None:
-        return cast("CoverageRow | None", self._table("bars").cursor_id)
+        """The series under the cursor."""
+        chosen = self._table("bars").cursor_id
+        return next((row for row in self.data.bars if panes.series_of(row) == chosen), None) if self.data else None
 
     def _fetch(self) -> FetchView | None:
         """The fetch under the cursor."""
@@ -382,7 +372,7 @@ class DataScreen(LabScreen[DataView]):
             return None
         working.end()
         if report is not None:
-            self.query_one("#care-text", Flow).show(care_lines(report))
+            self.query_one("#care-text", Flow).show(panes.care_lines(report))
             care.display = True
             self._facts.clear()
             self._counts.clear()
@@ -456,15 +446,3 @@ class DataScreen(LabScreen[DataView]):
         if await self.confirm(question, yes="Delete", no="Keep"):
             await self.attempt(self.lab.universes.delete, universe.view.id)
             self.reload()
-
-
-def care_lines(report: VerifyReport) -> list[Line]:
-    """What reading every file has shown, and how lost bars come back."""
-    damaged = len(report.damaged)
-    sign, tone = ("✓", Tone.GOOD) if not damaged else ("!", Tone.BAD)
-    words = f"{plural(report.files, 'file')} read: {report.files - damaged:,} whole, {damaged:,} damaged."
-    lines: list[Line] = [(Content.assemble((f"{sign} {words}", f"bold {TONE_STYLES[tone]}"), ("  esc closes this", panes.MUTED)), 2)]
-    lines += [(Content(clean(note)), 2) for note in report.notes]
-    for row in report.damaged:
-        lines.append((Content.assemble(clean(row.sentence), (f" {clean(row.advice)}", panes.MUTED)), 2))
-    return lines

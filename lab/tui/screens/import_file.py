@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, ItemGrid, Vertical, VerticalScroll
 from textual.content import Content
@@ -95,8 +94,9 @@ class ImportFile(WorkScreen):
         if not path:
             self._problem("Type the path of a file first.")
             return
-        self.run_worker(partial(self._inspect, path), group="inspect", exclusive=True)
+        self._inspect(path)
 
+    @work(group="inspect", exclusive=True)
     async def _inspect(self, path: str) -> None:
         """Look at another file."""
         self._problem("")
@@ -216,21 +216,19 @@ class ImportFile(WorkScreen):
         if preview is None:
             needed = [role for role in ROLES if role not in OPTIONAL]
             if all(role in self._chosen_columns() for role in needed):
-                self.run_worker(self._with_columns, group="inspect", exclusive=True)
+                self._with_columns()
         elif name == "timeframe" and str(event.value) != preview.timeframe:
-            self._look_again(name)
+            self._see_correction(name)
         elif self._chosen_columns() != {"time": "", **preview.columns}:
-            self._look_again("columns")
+            self._see_correction("columns")
 
     @on(Input.Submitted, "#zone")
     @on(Input.Blurred, "#zone")
     def _zone_typed(self) -> None:
         if self._preview is not None and self.typed("zone") != self._preview.time_zone:
-            self._look_again("zone")
+            self._see_correction("zone")
 
-    def _look_again(self, field: str) -> None:
-        self.run_worker(partial(self._see_correction, field), group="inspect", exclusive=True)
-
+    @work(group="inspect", exclusive=True)
     async def _with_columns(self) -> None:
         """All columns that are needed are chosen: what is the file then?"""
         columns = self._chosen_columns()
@@ -243,6 +241,7 @@ class ImportFile(WorkScreen):
             await self._show_plan(preview)
         self.refresh_actions()
 
+    @work(group="inspect", exclusive=True)
     async def _see_correction(self, field: str) -> None:
         """What the file is with the person's corrections, said before anything is written."""
         preview = self._preview
@@ -328,6 +327,10 @@ class ImportFile(WorkScreen):
         known = f"\n\n{plural(len(report.problems), 'thing')} to know about these bars" if report.problems else ""
         name = safe(report.universe, T.STRONG, lines=False)
         self.report(Content.assemble(toned("✓ ", T.GOOD), safe(done), name, ".", toned(known, T.STRONG)), _problems(report))
+
+    @property
+    def holds_work(self) -> bool:
+        return self.is_mounted and self.busy
 
     def stop_work(self) -> None:
         if self._progress is not None:

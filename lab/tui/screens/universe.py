@@ -240,9 +240,10 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
     async def _tickers(self) -> tuple[str, ...]:
         """What was typed, or what the list names whose path was typed."""
         typed = self.typed("tickers")
-        if "/" not in typed or " " in typed:
-            return tickers_in(typed)
-        return tickers_in(await asyncio.to_thread(_read_list, typed))
+        words = typed if "/" not in typed or " " in typed else await asyncio.to_thread(_read_list, typed)
+        # Small letters mean something in some names, such as BACpB, but nobody has to type them.
+        cached = {row.ticker.upper(): row.ticker for row in self.data or ()}
+        return tuple(cached.get(ticker, ticker) for ticker in tickers_in(words))
 
     def _rule(self) -> UniverseRule:
         numbers = {bound.id: self._number(bound.id) for bound in BOUNDS}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from lab.agents.cache_care import VerifyReport
 from lab.agents.fetching import UNDER_WAY, FetchView
 from lab.agents.universes import UniverseDetail
 from lab.agents.views import CoverageRow
@@ -15,6 +16,27 @@ from lab.tui.widgets.flow import BLANK, Line
 from lab.tui.widgets.line_table import Cell, Column, Row
 
 MUTED = TONE_STYLES[Tone.MUTED]
+
+READING = "Reading what is cached…"
+NO_BARS = """\
+No bars are cached yet.
+
+f  imports a CSV or Parquet file, or a folder of them
+F  fetches bars from Polygon with your key
+
+With SPY and the daily VIX among them, scripts know the market."""
+NO_FETCHES = """\
+Nothing was fetched yet.
+
+F  fetches bars, splits, news and the VIX from Polygon
+
+A fetch goes on when this program is closed; it can be paused
+and goes on where it was."""
+NO_UNIVERSES = """\
+No universe yet: an agent trades one.
+
+An import or a fetch makes one of its tickers.
+u  makes one of cached tickers, named or chosen by a rule"""
 
 BARS_COLUMNS = (
     Column("Ticker", least=6, most=16, keep=9),
@@ -67,6 +89,11 @@ class Counted:
     complete: int
 
 
+def series_of(row: CoverageRow) -> tuple[str, str, bool]:
+    """What stays of a series when bars are added to it."""
+    return row.ticker, row.timeframe, row.synthetic
+
+
 def bars_row(row: CoverageRow, counted: Counted | None) -> Row:
     """`counted` is None while the sessions are not counted yet."""
     share = counted.complete / counted.sessions if counted and counted.sessions else None
@@ -85,7 +112,7 @@ def bars_row(row: CoverageRow, counted: Counted | None) -> Row:
         Cell(f"! {', '.join(str(year) for year in row.damaged_years)}" if row.damaged_years else "", Tone.BAD),
         Cell("SYNTHETIC", Tone.WARN) if row.synthetic else clean(row.source),
     )
-    return row, cells
+    return series_of(row), cells
 
 
 def fetch_state(view: FetchView) -> tuple[str, Tone]:
@@ -172,3 +199,15 @@ def missing_context_lines(sentences: tuple[str, ...], indent: int = 11) -> list[
 
 def _fact(label: str, words: str) -> Line:
     return Content.assemble((f"{label:<11}", MUTED), clean(words)), 11
+
+
+def care_lines(report: VerifyReport) -> list[Line]:
+    """What reading every file has shown, and how lost bars come back."""
+    damaged = len(report.damaged)
+    sign, tone = ("✓", Tone.GOOD) if not damaged else ("!", Tone.BAD)
+    words = f"{plural(report.files, 'file')} read: {report.files - damaged:,} whole, {damaged:,} damaged."
+    lines: list[Line] = [(Content.assemble((f"{sign} {words}", f"bold {TONE_STYLES[tone]}"), ("  esc closes this", MUTED)), 2)]
+    lines += [(Content(clean(note)), 2) for note in report.notes]
+    for row in report.damaged:
+        lines.append((Content.assemble(clean(row.sentence), (f" {clean(row.advice)}", MUTED)), 2))
+    return lines

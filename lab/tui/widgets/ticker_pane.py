@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -11,10 +12,14 @@ from textual.content import Content
 from textual.events import Resize
 
 from lab.agents.cache_care import DayCoverage, QualityReport
+from lab.agents.views import CoverageRow
 from lab.tui.text import TONE_STYLES, Tone, clean, plural
 from lab.tui.widgets.calendar import WEEKS_WIDTH, calendar_lines, incomplete_lines, legend, summary_lines
 from lab.tui.widgets.flow import BLANK, Flow, Line
 from lab.tui.widgets.tabs import Reader
+
+if TYPE_CHECKING:
+    from lab.agents.service import Lab
 
 MUTED = TONE_STYLES[Tone.MUTED]
 _SPLITS_NAMED = 6
@@ -42,6 +47,20 @@ class TickerFacts:
     """As Polygon lists them: session and new shares for one."""
     dividends: int
     news: tuple[NewsSpanShown, ...]
+
+
+def read_facts(lab: Lab, row: CoverageRow) -> TickerFacts:
+    """Reads bars: for a thread. Raises LabError where they can't be read."""
+    cache, fetches = lab.cache, lab.fetches
+    spans = (NewsSpanShown(one.source, one.since, one.until) for one in lab.news.coverage(row.ticker))
+    return TickerFacts(
+        cache.coverage_days(row.ticker, row.timeframe, row.synthetic),
+        cache.quality(row.ticker, row.timeframe, row.synthetic),
+        tuple(name for name, native in cache.timeframes(row.ticker).items() if not native),
+        () if row.synthetic else fetches.splits(row.ticker),
+        0 if row.synthetic else len(fetches.dividends(row.ticker)),
+        tuple(spans),
+    )
 
 
 class TickerPane(Reader):
