@@ -19,6 +19,7 @@ from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA
 from lab.market.cached_files import WrongContentError, read_side_by_side, read_span, read_whole
 from lab.market.durable import explaining_write_errors, make_folder, write_durably
 from lab.market.errors import DamagedBars, MissingBars
+from lab.market.gathering import joined
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
 from lab.market.problems import Problem
 from lab.market.repairing import SET_ASIDE, UNKNOWN_SOURCE, Damage, Rebuilt, find_damage, rebuild_manifest, set_aside
@@ -129,12 +130,12 @@ class BarsCache:
                     self._read_file(series.ticker, series.timeframe, file)
                 reads.append(partial(self._part, series, file, timeframe, first, last, extended))
                 owners.append((series, file))
+        most = sum(file.rows for _, file in owners)
         try:
-            parts = read_side_by_side(reads)
+            return joined(read_side_by_side(reads), schema, most)
         except (WrongContentError, OSError):
             # Which it was, and what to say and do about it, is found out one by one, in the thread that may hold the lock.
-            parts = [self._part_with_care(*owner, timeframe, first, last, extended) for owner in owners]
-        return pl.concat(parts, rechunk=True).select(*schema) if parts else pl.DataFrame(schema=schema)
+            return joined((self._part_with_care(*owner, timeframe, first, last, extended) for owner in owners), schema, most)
 
     def readable(self, ticker: str) -> dict[str, bool]:
         """The timeframes on which bars of the ticker can be read, shortest first, and whether they are cached so or made on reading."""

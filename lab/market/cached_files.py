@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -105,13 +105,14 @@ def read_span(folder: Path, file: CachedFile, first: date | None, last: date | N
     return bars if extended or plain else bars.drop("regular")
 
 
-def read_side_by_side(reads: Sequence[Callable[[], pl.DataFrame]]) -> list[pl.DataFrame]:
+def read_side_by_side(reads: Sequence[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
     """The results of several reads in their order, made on all cores: hashing and decoding leave Python's lock free."""
     workers = min(len(reads), os.cpu_count() or 1)
     if workers < 2:
-        return [read() for read in reads]
+        yield from (read() for read in reads)
+        return
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda read: read(), reads))
+        yield from pool.map(lambda read: read(), reads)
 
 
 def described_file(folder: Path, path: Path) -> Described | None:

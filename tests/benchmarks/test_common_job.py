@@ -56,7 +56,7 @@ count = len(names)
 account = Account(1e6 * count, max_positions=count, max_exposure=1.0, max_position=0.05 / count, buying_power=2.0, min_position=0.0)
 found = run_backtest(strategy, strategy.evaluate(bars), account, Costs(1.0, 1.0, None))
 heavy = [name for name in ("scipy", "arch", "pandas", "statsmodels", "exchange_calendars", "anthropic", "textual") if name in sys.modules]
-print(json.dumps({"trades": found.metrics.trades, "heavy": len(heavy)}))
+print(json.dumps({"trades": found.trades.height, "heavy": len(heavy)}))
 """
 COLD_PEER = """
 import json, sys
