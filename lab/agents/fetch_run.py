@@ -299,6 +299,7 @@ class _Run:
             )
         else:
             self.work.refresh_context()
+            sentence = "" if self.fetch.timeframe else self.work.extend_universes(self.parts)
         self._end(FetchState.FINISHED, sentence)
 
     def _end(self, state: FetchState, sentence: str) -> None:

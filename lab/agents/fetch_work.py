@@ -64,6 +64,18 @@ class PartWork:
         with self._store.write() as session:
             refresh_context(session, self._workspace.bars, synthetic=False)
 
+    def extend_universes(self, parts: Sequence[DataFetchPart]) -> str:
+        """Let universes that ended with their bars do so after these parts of an update; what is said of it."""
+        from lab.agents.extending import extend_after_update
+
+        # Each part begins with the last session that was cached before.
+        ended: dict[str, date] = {}
+        for part in parts:
+            if part.kind == FetchKind.BARS:
+                ended[part.ticker] = max(part.first_session, ended.get(part.ticker, part.first_session))
+        with self._store.write() as session:
+            return " ".join(extend_after_update(session, self._cache, ended))
+
     def _splits(self, part: DataFetchPart, tell: Progress) -> FetchedPart:
         found = fetch_splits(
             self._line, part.ticker, part.first_session, part.last_session, lambda waiting: tell(0.0, f"splits {waiting}".rstrip())

@@ -232,6 +232,18 @@ class Universes:
             session.flush()
             return universe_view(universe)
 
+    def extend(self, universe_id: int) -> int:
+        """Let a universe end where the bars of its tickers do; the number of sessions its vault gains.
+
+        The learning span stays. Raises BadUniverse with the field "span" where that can't be done, NotThere.
+        """
+        from lab.agents.extending import extend_universe
+        from lab.market import BarsCache
+
+        with self._store.write() as session:
+            universe = _universe(session, universe_id)
+            return extend_universe(session, universe, BarsCache(_folder(self._workspace.bars, universe.synthetic)))
+
     def delete(self, universe_id: int) -> None:
         """Forget a universe; its bars stay cached and its trials counted. Raises BadUniverse while agents trade it, NotThere."""
         with self._store.write() as session:

@@ -129,6 +129,19 @@ def choose_command(
     _with_lab(choose)
 
 
+@app.command("extend", epilog="Example: lab universes extend liquid")
+def extend_command(name: Name) -> None:
+    """Let a universe end where the bars of its tickers do: what is new joins its vault, and its learning span stays."""
+
+    def extend(lab: Lab) -> None:
+        view = lab.universes.named(name).view
+        gained = lab.universes.extend(view.id)
+        view = lab.universes.show(view.id).view
+        print(f"{view.name} ends on {view.last_session}; its vault, after {view.learning_until}, has {gained} more sessions.")
+
+    _with_lab(extend)
+
+
 @app.command("edit", epilog="Example: lab universes edit liquid --add AAPL,MSFT --remove IBM")
 def edit_command(
     name: Name,
@@ -188,9 +201,8 @@ def news_command(
         spans = [f"{one.since:%Y-%m-%d} to {one.until:%Y-%m-%d} ({clean(one.source)})" for one in lab.news.coverage(ticker.upper())]
         print(f"News of {ticker.upper()} is kept {', '.join(spans)}." if spans else f"No news of {ticker.upper()} is kept.")
         for one in found:
-            print(
-                f"{one.published_at:%Y-%m-%d %H:%M}  {one.sentiment or '-':<8}  {clean(one.title)}  ({clean(one.publisher) or clean(one.source)})"
-            )
+            publisher = clean(one.publisher) or clean(one.source)
+            print(f"{one.published_at:%Y-%m-%d %H:%M}  {one.sentiment or '-':<8}  {clean(one.title)}  ({publisher})")
 
     _with_lab(news)
 

@@ -228,6 +228,7 @@ def test_an_update_fetches_the_new_days_alone_and_adjusts_for_a_split_since(lab:
     polygon.splits["AAPL"] = [(date(2024, 7, 9), 4)]
     start(lab, "AAPL", "MSFT", last=MIDDLE, now=THEN)
     work()
+    (made,) = lab.state().universes
     before = BarsCache(lab.workspace.bars).read(["AAPL"], "5m")["close"].to_list()
     polygon.asked.clear()
     lab.fetches.update(calls_per_minute=0, now=datetime(2024, 7, 14, tzinfo=UTC))
@@ -243,6 +244,9 @@ def test_an_update_fetches_the_new_days_alone_and_adjusts_for_a_split_since(lab:
     assert covered is not None
     assert [(split.session, split.ratio) for split in covered.splits] == [(date(2024, 7, 9), 4.0)]
     assert lab.fetches.splits("AAPL") == ((date(2024, 7, 9), 4.0),)
+    (grown,) = lab.state().universes
+    assert (grown.learning_until, grown.last_session) == (made.learning_until, date(2024, 7, 12)), "what is new joins the vault"
+    assert "its vault has 5 more sessions" in view.sentence
     polygon.asked.clear()
     lab.fetches.update(calls_per_minute=0, now=datetime(2024, 7, 14, tzinfo=UTC))
     assert work().state is FetchState.FINISHED

@@ -199,3 +199,33 @@ def test_of_two_names_of_the_vix_the_one_that_covers_the_universe_is_taken(lab: 
     # The fresh one says nothing where all of it lies in the vault.
     cache.write("I:VIX", "1d", walk(date(2023, 9, 1), SPAN[1], seed=4, minutes=1440, price=16), "test")
     assert any(gap.startswith("The VIX ends on 2022-03-31") for gap in lab.universes.missing_context(made.id))
+
+
+def test_a_universe_grows_with_its_bars_and_what_is_new_joins_its_vault(lab: Lab) -> None:
+    until = date(2023, 6, 30)
+    made = lab.universes.make("mine", "1d", ["AAA", "BBB"], last=until)
+    other = lab.universes.make("later", "1d", ["BBB", "CCC"], first=date(2023, 7, 3))
+    with pytest.raises(BadUniverse, match="'later' learns from later bars"):
+        lab.universes.extend(made.id)
+    lab.universes.delete(other.id)
+    gained = lab.universes.extend(made.id)
+    grown = lab.universes.show(made.id).view
+    assert (grown.first_session, grown.learning_until) == (made.first_session, made.learning_until)
+    assert (grown.last_session, gained) == (SPAN[1], 126)
+    assert lab.universes.extend(made.id) == 0
+    # Whoever comes after sees that these sessions are a vault now.
+    assert lab.universes.make("new", "1d", ["AAA"]).learning_until == made.learning_until
+
+
+def test_an_update_extends_only_universes_that_ended_with_their_bars(lab: Lab) -> None:
+    from lab.agents.extending import extend_after_update
+
+    before = date(2023, 11, 30)
+    early = lab.universes.make("early", "1d", ["AAA"], last=date(2022, 12, 30))
+    last = lab.universes.make("last", "1d", ["BBB"], last=before)
+    cache = BarsCache(lab.workspace.bars)
+    with lab.store.write() as session:
+        said = extend_after_update(session, cache, {"AAA": before, "BBB": before})
+    assert said == ["last now ends on 2023-12-29: its vault has 20 more sessions."]
+    assert lab.universes.show(early.id).view.last_session == early.last_session
+    assert lab.universes.show(last.id).view.learning_until == last.learning_until
