@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lab.cli import calibrate, care, costs, demo, fetching, listing, proof, run, scripts, sweep, universes, usage
+from lab.cli import calibrate, care, costs, demo, doctor, fetching, listing, proof, run, scripts, sweep, universes, usage
 from lab.cli.program import open_program
 from lab.settings import Settings
 from lab.work.claude import claude_settings
@@ -51,6 +51,7 @@ app.add_typer(usage.app, name="usage")
 app.command("strategist", epilog='Example: lab strategist "VWAP Guardian" claude')(usage.strategist_command)
 app.command("learn", epilog='Example: lab learn "VWAP Guardian" --iterations 10 --apply-better')(usage.learn_command)
 app.command("resume", epilog="Example: lab resume 12")(usage.resume_command)
+app.command("doctor", epilog="Example: lab doctor")(doctor.doctor_command)
 app.command("functions", epilog="Example: lab functions volume")(scripts.functions_command)
 
 

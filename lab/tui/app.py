@@ -57,6 +57,7 @@ SCREENS: dict[str, str] = {
     "iteration": "lab.tui.screens.iteration:IterationScreen",
     "letters": "lab.tui.screens.letters:Letters",
     "ask_line": "lab.tui.screens.ask_line:AskLine",
+    "doctor": "lab.tui.screens.doctor:DoctorScreen",
     "usage": "lab.tui.screens.usage:UsageScreen",
     "call": "lab.tui.screens.call:CallScreen",
     "trade": "lab.tui.screens.trade:TradeScreen",

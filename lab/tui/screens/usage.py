@@ -15,7 +15,7 @@ from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.widgets import money
 from lab.tui.widgets.flow import Flow
-from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.line_table import LineTable, ReadTable
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, TabLine
 
 BUDGET = Action("budget", "plus", "Budget", "Sets what this agent, or the whole lab, may spend in a New York day.")
@@ -31,13 +31,6 @@ class UsageData:
     total: UsageRow
     sums: dict[By, tuple[UsageRow, ...]]
     calls: tuple[CallRow, ...]
-
-
-class SumTable(LineTable):
-    """Sums, which open nothing: so the footer must not offer it."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return False if action == "select" else super().check_action(action, parameters)
 
 
 class UsageScreen(LabScreen[UsageData]):
@@ -64,7 +57,7 @@ class UsageScreen(LabScreen[UsageData]):
         with switcher:
             yield LineTable(money.BUDGET_COLUMNS, empty=NONE_YET, id="budgets")
             for what, name in SUMS.items():
-                yield SumTable(money.usage_columns(name), empty=NONE_YET, id=what.value)
+                yield ReadTable(money.usage_columns(name), empty=NONE_YET, id=what.value)
             yield LineTable(money.CALL_COLUMNS, empty=NONE_YET, id="calls")
 
     def on_mount(self) -> None:

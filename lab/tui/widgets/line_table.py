@@ -373,6 +373,13 @@ class LineTable(ScrollView, can_focus=True):
             self.post_message(self.RowSelected(self, self.cursor_id))
 
 
+class ReadTable(LineTable):
+    """Rows that open nothing, so that the footer does not offer it."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return False if action == "select" else super().check_action(action, parameters)
+
+
 def _cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
