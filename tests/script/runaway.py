@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-SCAN = "\n".join([*(f"x{n} = point_of_control({500 - n}, 100)" for n in range(20)), "long = close > x1"])
+SCAN = "\n".join([*(f"x{n} = point_of_control({500 - n}, 100)" for n in range(120)), "long = close > x1"])
 
 
 def warm_up() -> int:
