@@ -141,6 +141,9 @@ def hourly(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     return path
 
 
+DEFLATED = ("deflated Sharpe ratio", "effective number of trials")
+
+
 def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the_same_twice(lab: Run, hourly: Path, tmp_path: Path) -> None:
     home = tmp_path / "real"
     imported = lab("data", "import", str(hourly), "--name", "hourly", home=home)
@@ -155,7 +158,9 @@ def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the
     results = [document["iterations"][0]["result"] for document in documents]
     assert results[0]["trades"] >= 30
     for result in results:
+        # The second agent's result is worth less for the first one's tries: its verdict, and what it is deflated by.
         del result["verdict"], result["verdict_reason"]
+        result["figures"] = [figure for figure in result["figures"] if figure["name"] not in DEFLATED]
     assert results[0] == results[1]
     assert not documents[0]["universe"]["synthetic"]
     shown = lab("show", str(documents[0]["iterations"][0]["row"]["id"]), home=home)
