@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
     from lab.agents.fetching import Fetches
+    from lab.agents.happened import Event
     from lab.agents.mind_service import Minds
     from lab.agents.news_store import News
     from lab.agents.proof.service import Proof
@@ -163,6 +164,13 @@ class Lab:
         from lab.agents.replay import replay
 
         return replay(self.workspace, self.store, iteration_id)
+
+    def happened(self) -> tuple[Event, ...]:
+        """What happened over all agents, newest first."""
+        from lab.agents.happened import happened
+
+        with self.store.read() as session:
+            return happened(session)
 
     def approvals(self) -> list[ProposalView]:
         with self.store.read() as session:

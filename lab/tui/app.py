@@ -58,6 +58,7 @@ SCREENS: dict[str, str] = {
     "letters": "lab.tui.screens.letters:Letters",
     "ask_line": "lab.tui.screens.ask_line:AskLine",
     "doctor": "lab.tui.screens.doctor:DoctorScreen",
+    "log": "lab.tui.screens.log:LogScreen",
     "usage": "lab.tui.screens.usage:UsageScreen",
     "call": "lab.tui.screens.call:CallScreen",
     "trade": "lab.tui.screens.trade:TradeScreen",

@@ -18,6 +18,7 @@ DESTINATIONS: dict[str, tuple[str, str]] = {
     "p": ("Approvals", "approvals"),
     "d": ("Data: bars, fetches, universes", "data"),
     "u": ("Usage: money and tokens", "usage"),
+    "l": ("Log: what happened", "log"),
     "o": ("Doctor: what may be wrong here", "doctor"),
     "n": ("New agent", "creation"),
     "f": ("Import a file", "import_file"),
