@@ -27,8 +27,9 @@ nothing takes what is left.
 
 Costs are charged in dollars beside each fill, so a fill's price is always one that was traded in its bar.
 
-The loop is compiled (`loop.pyx`). It finds out what an order will meet when the account accepts it, and lets it take effect when its
-time comes; prices of shorts are mirrored (negated, high and low swapped), so that the rules are written once.
+The loop is compiled (`loop.pyx`, and beneath it `positions.pyx` and `money.pyx`). It finds out what an order will meet when the
+account accepts it, and lets it take effect when its time comes; prices of shorts are mirrored (negated, high and low swapped), so
+that the rules are written once.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ from typing import TYPE_CHECKING
 from lab.backtest.curve import daily_equity
 from lab.backtest.errors import BacktestError
 from lab.backtest.logs import Frames, Log
-from lab.backtest.loop import VERSION, Loop, Market
+from lab.backtest.loop import VERSION, Loop
 from lab.backtest.metrics import measure
+from lab.backtest.money import Market
 from lab.backtest.result import BacktestResult
 from lab.backtest.signals import prepare
 

@@ -3,24 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.backtest.account import Account, Costs
-from lab.backtest.bars import Bars
-from lab.backtest.finer import Within
-from lab.backtest.plan import Plan
-from lab.backtest.signals import Signals
+from lab.backtest.positions import Positions
 
 VERSION: str
 """Of the rules: goes up when the same inputs could give another trade."""
 
-class Market:
-    """The bars of all tickers as the loop reads them; what it holds stays alive with it."""
-
-    def __init__(self, bars: Bars, atr: NDArray[np.float64] | None = None, finer: Within | None = None) -> None: ...
-
-class Loop:
+class Loop(Positions):
     """One run of one plan on one account."""
 
-    def __init__(self, market: Market, plan: Plan, account: Account, costs: Costs, signals: Signals) -> None: ...
     def run(
         self,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
