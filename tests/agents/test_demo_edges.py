@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -23,8 +22,8 @@ from lab.script import compile_strategy
 pytestmark = pytest.mark.xdist_group("demo edges")
 
 CONTEXT = frozenset({"market", "levels", "prev_day"})
-SELECTION_SHARE = 0.48
-"""The part of the sessions on which refinements are chosen: three fifths of the learning span."""
+SELECTION_SESSIONS = 96
+"""Refinements of the demo's agents are chosen on so many: three fifths of the learning span."""
 COSTS_BPS = 3.0
 """A round trip at 1.5 bps a side."""
 NULL_SEEDS = range(6)
@@ -32,9 +31,9 @@ USED = ("market.trend", "market.volatility", "market.change", "levels.support", 
 EDGES = pytest.mark.parametrize("edge", DEMO_EDGES, ids=lambda edge: edge.name)
 
 
-@lru_cache(maxsize=2)
-def market(seed: int, sessions: int, tickers: int, strength: EdgeStrength) -> pl.DataFrame:
-    return make_market_frames(seed, sessions, tickers, strength).with_context(USED)
+@pytest.fixture(scope="module")
+def strong_bars() -> pl.DataFrame:
+    return make_market_frames(2, 150, 8, EdgeStrength.STRONG).with_context(USED)
 
 
 def forward_bps(edge: PlantedEdge, bars: pl.DataFrame) -> list[float]:
@@ -56,14 +55,25 @@ def mean_and_error(values: list[float]) -> tuple[float, float]:
 
 
 @EDGES
-def test_a_strong_edge_pays_where_its_rule_signals(edge: PlantedEdge) -> None:
-    mean, error = mean_and_error(forward_bps(edge, market(2, 150, 8, EdgeStrength.STRONG)))
+def test_a_strong_edge_pays_where_its_rule_signals(edge: PlantedEdge, strong_bars: pl.DataFrame) -> None:
+    mean, error = mean_and_error(forward_bps(edge, strong_bars))
     assert mean - 2 * error > COSTS_BPS, f"{mean:.1f} bps, standard error {error:.1f}"
 
 
+@pytest.fixture(scope="module")
+def found_in_nothing() -> dict[str, list[float]]:
+    """By edge, what its rule finds on markets without edges."""
+    found: dict[str, list[float]] = {edge.name: [] for edge in DEMO_EDGES}
+    for seed in NULL_SEEDS:
+        bars = make_market_frames(seed, 60, 6, EdgeStrength.NONE).with_context(USED)
+        for edge in DEMO_EDGES:
+            found[edge.name] += forward_bps(edge, bars)
+    return found
+
+
 @EDGES
-def test_with_no_edges_the_rules_find_nothing_on_many_markets(edge: PlantedEdge) -> None:
-    found = [bps for seed in NULL_SEEDS for bps in forward_bps(edge, market(seed, 60, 6, EdgeStrength.NONE))]
+def test_with_no_edges_the_rules_find_nothing_on_many_markets(edge: PlantedEdge, found_in_nothing: dict[str, list[float]]) -> None:
+    found = found_in_nothing[edge.name]
     mean, error = mean_and_error(found)
     assert len(found) > 50
     assert abs(mean) < 3 * error, f"{mean:.1f} bps, standard error {error:.1f}"
@@ -91,10 +101,8 @@ def test_the_planted_rules_are_worth_what_the_guide_says_of_each_strength() -> N
 
 @pytest.fixture(scope="module")
 def learning_bars() -> pl.DataFrame:
-    """The part of a clear market's learning span on which refinements are chosen; at medium strength chance has its say."""
-    frame = make_market_frames(edges=EdgeStrength.STRONG).with_context()
-    days = frame["session"].unique().sort()
-    return frame.filter(pl.col("session") <= days[int(len(days) * SELECTION_SHARE) - 1])
+    """Of a clear market as many sessions as refinements are chosen on; at medium strength chance has its say."""
+    return make_market_frames(sessions=SELECTION_SESSIONS, edges=EdgeStrength.STRONG).with_context()
 
 
 def evidence_of(instructions: str, bars: pl.DataFrame) -> EvidencePack:

@@ -172,14 +172,14 @@ def test_without_a_key_it_says_so(lab: Lab, work: Work) -> None:
 
 
 def held(polygon: Polygon, page: int) -> tuple[threading.Event, threading.Event]:
-    """The server waits before it answers that page: (it was asked for, let it go on)."""
+    """The server waits before it answers that page, also when it is asked for anew: (it was asked for, let it go on)."""
     asked, go_on = threading.Event(), threading.Event()
 
     def hold(reply: Reply) -> None:
         asked.set()
         go_on.wait(10)
 
-    polygon.faults[page] = hold
+    polygon.faults |= dict.fromkeys(range(page, page + 20), hold)
     return asked, go_on
 
 

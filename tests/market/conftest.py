@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -12,10 +14,27 @@ import pytest
 from lab.market import BarsCache, DemoOutcome, load_market, make_demo_market, trading_sessions
 
 
+@dataclass(slots=True)
+class Making:
+    """How the demo market was made."""
+
+    cpu_seconds: float = 0.0
+    notes: list[tuple[float, str]] = field(default_factory=list)
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[BarsCache, DemoOutcome]:
+def demo_making() -> Making:
+    return Making()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, demo_making: Making) -> tuple[BarsCache, DemoOutcome]:
     cache = BarsCache(tmp_path_factory.mktemp("demo") / "bars")
-    return cache, make_demo_market(cache)
+    trading_sessions(date(2024, 1, 1), date(2024, 1, 31))
+    begin = time.process_time()
+    made = make_demo_market(cache, lambda share, note: demo_making.notes.append((share, note)))
+    demo_making.cpu_seconds = time.process_time() - begin
+    return cache, made
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,13 +18,13 @@ from lab.market import (
     MarketFrames,
     make_demo_market,
     make_market_frames,
-    trading_sessions,
 )
 from lab.market.demo import DEMO_STOCKS, DEMO_VERSION, EdgeSettings, edge_settings
 from lab.market.demo.edges import planted
 from lab.market.demo.play import simulate
 from lab.market.manifest import load_manifest
 from lab.market.news import Sentiment
+from tests.market.conftest import Making
 
 pytestmark = pytest.mark.xdist_group("demo market")
 
@@ -128,17 +127,12 @@ def test_what_can_not_be_made_is_refused_in_a_sentence(sessions: int, tickers: i
         make_market_frames(sessions=sessions, tickers=tickers)
 
 
-def test_it_is_made_in_seconds(tmp_path: Path) -> None:
-    trading_sessions(date(2024, 1, 1), date(2024, 1, 31))
-    notes: list[tuple[float, str]] = []
-    begin = time.process_time()
-    make_demo_market(BarsCache(tmp_path / "bars"), lambda share, note: notes.append((share, note)))
-    making = time.process_time() - begin
-    assert making < 12, f"{making:.1f} s of processor time"
-    shares = [share for share, _ in notes]
+def test_it_is_made_in_seconds(demo: tuple[BarsCache, DemoOutcome], demo_making: Making) -> None:
+    assert demo_making.cpu_seconds < 12, f"{demo_making.cpu_seconds:.1f} s of processor time"
+    shares = [share for share, _ in demo_making.notes]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert any("LUMA" in note for _, note in notes)
+    assert any("LUMA" in note for _, note in demo_making.notes)
 
 
 def test_the_market_rises_falls_and_rests_for_a_good_part_each(demo_frame: pl.DataFrame) -> None:
