@@ -151,6 +151,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(program: Program, polygon: P
     assert len(polygon.pages) == -(-len(program.sent("AAPL")) // polygon.page_size) - 2
 
 
+@pytest.mark.slow
 def test_without_a_key_or_with_an_unknown_ticker_it_says_so_and_a_kept_key_is_used(program: Program, polygon: Polygon) -> None:
     del program.environment["POLYGON_API_KEY"]
     status, out, err = program.run("fetch", "AAPL", *SPAN)
