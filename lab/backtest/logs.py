@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lab.backtest.metrics import TradeFigures
+from lab.backtest.reading import entry_order
 from lab.backtest.reasons import Direction, ExitReason, SkipReason
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ FILL_SCHEMA: dict[str, pl.DataType] = {
     "reason": pl.String(),
 }
 ENTRY = "entry"
+_FEW = 64
+"""Entries at one moment that are put in order one by one."""
 _DIRECTIONS = pl.Series([str(Direction.LONG), str(Direction.SHORT)])
 _SKIPS = pl.Series([str(reason) for reason in SkipReason])
 _FILLS = pl.Series([ENTRY, *(str(reason) for reason in ExitReason)])
@@ -73,7 +76,9 @@ class Log:
     @cached_property
     def order(self) -> Ints:
         """The trades' places in order of entry, then ticker."""
-        return np.lexsort((self.trade_rows[1], self.bars.at[self.trade_rows[3]]))
+        ticker, entry_row = self.trade_rows[1], self.trade_rows[3]
+        order = entry_order(self.bars.at, entry_row, ticker, _FEW)
+        return np.lexsort((ticker, self.bars.at[entry_row])) if order is None else order
 
     def figures(self) -> TradeFigures:
         """What the metrics are measured by, in the order of `trades`."""

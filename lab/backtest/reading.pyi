@@ -15,6 +15,9 @@ def segments(at: _Ints, day: NDArray[np.int32], ticker_ends: _Ints) -> tuple[_In
 def merged(longs: _Ints, shorts: _Ints) -> tuple[_Ints, NDArray[np.uint8], NDArray[np.uint8]]:
     """Two ascending lists of rows as one, long before short; which are of `shorts`, and which are of both."""
 
+def entry_order(at: _Ints, entry_row: _Ints, ticker: _Ints, most: int) -> _Ints | None:
+    """The places of trades in order of entry, then ticker; None unless they come in order of entry, at most so many at one moment."""
+
 def wilder_atr(high: _Floats, low: _Floats, close: _Floats, ticker_ends: _Ints, n: int) -> _Floats:
     """Wilder's average true range, ticker by ticker; the plain mean of what there is until n bars are there."""
 

@@ -70,6 +70,31 @@ def merged(const int64_t[::1] longs, const int64_t[::1] shorts):
     return row, is_short, conflicting
 
 
+def entry_order(const int64_t[::1] at, const int64_t[:] entry_row, const int64_t[:] ticker, int most):
+    cdef Py_ssize_t i, k, first = 0, count = entry_row.shape[0]
+    found = np.empty(count, dtype=np.int64)
+    cdef int64_t[::1] order = found
+    cdef int64_t moment = 0, here
+    cdef bint crowded = False
+    with nogil:
+        for i in range(count):
+            here = at[entry_row[i]]
+            if i and here < moment:
+                crowded = True
+                break
+            if i == 0 or here > moment:
+                first, moment = i, here
+            elif i - first >= most:
+                crowded = True
+                break
+            k = i
+            while k > first and ticker[order[k - 1]] > ticker[i]:
+                order[k] = order[k - 1]
+                k -= 1
+            order[k] = i
+    return None if crowded else found
+
+
 def wilder_atr(const double[::1] high, const double[::1] low, const double[::1] close, const int64_t[::1] ticker_ends, int n):
     cdef Py_ssize_t i, first = 0, end, t
     found = np.empty(high.shape[0])
