@@ -56,5 +56,6 @@ def _mean_correlation(changes: Sequence[Sequence[float]]) -> float | None:
     n = len(standard)
     if n < 2:
         return None
-    together = sum(sum(values) ** 2 for values in zip(*standard, strict=True)) / len(standard[0])
+    sums = [sum(values) for values in zip(*standard, strict=True)]
+    together = sum(value * value for value in sums) / len(sums)
     return (together - n) / (n * (n - 1))
