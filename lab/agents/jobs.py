@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lab.agents.evidence import EvidencePack
 from lab.agents.loading import beside_bars, evaluated_bars, finer_bars, finer_fingerprint, market_bars, others_fingerprint
-from lab.agents.outputs import BENCHMARKS, EQUITY, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
+from lab.agents.outputs import BENCHMARKS, EQUITY, FILLS, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
 from lab.agents.views import ResultSummary
 from lab.backtest.account import Costs
@@ -202,7 +202,7 @@ def _around(bars: BarsSlice, evaluated: pl.DataFrame, signals: pl.DataFrame) -> 
 
 
 def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials: TrialsSoFar, seed: int, folder: str) -> BacktestReport:
-    """Run the account over the slice, store trades, skips and daily equity, and sum the result up."""
+    """Run the account over the slice, store trades, fills, skips and daily equity, and sum the result up."""
     from lab.agents.summary import summarise
     from lab.backtest import ENGINE_VERSION
 
@@ -211,6 +211,7 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     result, asked_finer = _run(bars, strategy, evaluated, account, costs)
     out = Path(folder)
     write_output(out, TRADES, result.trades)
+    write_output(out, FILLS, result.fills)
     write_output(out, SKIPS, result.skips)
     write_output(out, EQUITY, result.equity)
     returns = returns_of(result.equity, None, None)

@@ -1,4 +1,4 @@
-"""The Parquet files an iteration leaves beside the database: its signals, trades, skips, daily equity and the benchmarks'."""
+"""The Parquet files an iteration leaves beside the database: its signals, trades, fills, skips, daily equity and the benchmarks'."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.agents.views import TradeRow
+from lab.agents.views import FillRow, TradeRow
 
 if TYPE_CHECKING:
     import polars as pl
 
 LEVELS, REGIMES = "levels.parquet", "regimes.parquet"
 SIGNALS, TRADES, SKIPS, EQUITY = "signals.parquet", "trades.parquet", "skips.parquet", "equity.parquet"
+FILLS = "fills.parquet"
 BENCHMARKS = "benchmarks.parquet"
 """Columns benchmark (its name), session, equity: what a dollar in it was worth."""
 
@@ -46,3 +47,16 @@ def read_trades(results: Path, iteration_id: int) -> list[TradeRow]:
         return []
     columns = list(TradeRow.__dataclass_fields__)
     return [TradeRow(**row) for row in read_output(folder, TRADES).sort("entry_at", "ticker").select(columns).iter_rows(named=True)]
+
+
+def read_fills(results: Path, iteration_id: int) -> list[FillRow]:
+    """The fills of an iteration's trades, in their order; empty before its backtest has finished, or where it is older than this file."""
+    import polars as pl
+
+    folder = folder_of(results, iteration_id)
+    if not (folder / FILLS).exists():
+        return []
+    traded = read_output(folder, TRADES).select("ticker", "direction").with_row_index("trade")
+    fills = read_output(folder, FILLS).join(traded.cast({"trade": pl.Int64}), on="trade", how="left", maintain_order="left")
+    rows = fills.with_columns(pl.col("trade") + 1).select(list(FillRow.__dataclass_fields__))
+    return [FillRow(**row) for row in rows.iter_rows(named=True)]

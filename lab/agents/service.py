@@ -22,6 +22,7 @@ from lab.agents.views import (
     AgentView,
     CoverageRow,
     DetectedPersonality,
+    FillRow,
     ImportPreview,
     ImportReport,
     IterationRow,
@@ -152,6 +153,13 @@ class Lab:
 
         self.iteration(iteration_id)
         return read_trades(self.workspace.results, iteration_id)
+
+    def fills(self, iteration_id: int) -> list[FillRow]:
+        """The fills of these trades: each one's entry, then its exits; empty where the backtest is older than the table of fills."""
+        from lab.agents.outputs import read_fills
+
+        self.iteration(iteration_id)
+        return read_fills(self.workspace.results, iteration_id)
 
     def trade(self, iteration_id: int, place: int) -> TradeView:
         """One trade, by its place in order of entry (from 0), with the bars of the learning span around it. Raises NotThere."""

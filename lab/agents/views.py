@@ -249,6 +249,24 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FillRow:
+    """A fill of a trade: its entry, or one of its exits."""
+
+    trade: int
+    """Its place among the iteration's trades, counted from 1."""
+    ticker: str
+    direction: str
+    at: datetime
+    """Start of the bar in which it filled."""
+    price: float
+    shares: float
+    costs: float
+    """Dollars; of an exit with its part of the fee for borrowing."""
+    reason: str
+    """"entry", else why it left."""
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceRow:
     """A piece of evidence as a person looks it up."""
 

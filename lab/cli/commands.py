@@ -120,9 +120,10 @@ def show_command(
 def trades_command(
     iteration: Annotated[int, typer.Argument(help="The iteration's id, as `lab iterations` lists it.")],
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    fills: Annotated[bool, typer.Option("--fills", help="Each trade's entry and its exits, a line each.")] = False,
 ) -> None:
-    """List the trades of an iteration's backtest."""
-    _with_lab(lambda lab: listing.trades(lab, iteration, as_csv))
+    """List the trades of an iteration's backtest, or their fills."""
+    _with_lab(lambda lab: listing.fills(lab, iteration, as_csv) if fills else listing.trades(lab, iteration, as_csv))
 
 
 @app.command("replay", epilog="Example: lab replay 12")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from dataclasses import replace as with_changes
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.errors import NotThere
-from lab.agents.views import ImportPreview, NamedFigure, TradeRow
+from lab.agents.views import FillRow, ImportPreview, NamedFigure, TradeRow
 from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, progress_bar, say
 from lab.errors import LabError
@@ -108,14 +109,44 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
         )
 
 
+def fills(lab: Lab, iteration_id: int, as_csv: bool) -> None:
+    rows = lab.fills(iteration_id)
+    if as_csv:
+        _print_csv(FillRow, rows)
+        return
+    if not rows:
+        print("No fills: the backtest made no trade, has not finished, or is older than the table of fills.")
+        return
+    print_table(
+        ("Trade", "Ticker", "Side", "At (UTC)", "Price", "Shares", "Costs", "Reason"),
+        [
+            (
+                str(row.trade),
+                row.ticker,
+                row.direction,
+                f"{row.at:%Y-%m-%d %H:%M}",
+                f"{row.price:.2f}",
+                f"{row.shares:g}",
+                f"{row.costs:,.2f}",
+                row.reason,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _print_csv(kind: type[FillRow | TradeRow], rows: Sequence[FillRow | TradeRow]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(kind.__dataclass_fields__)
+    for row in rows:
+        values = (getattr(row, name) for name in kind.__dataclass_fields__)
+        writer.writerow(value.isoformat() if isinstance(value, datetime) else value for value in values)
+
+
 def trades(lab: Lab, iteration_id: int, as_csv: bool) -> None:
     rows = lab.trades(iteration_id)
     if as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(TradeRow.__dataclass_fields__)
-        for row in rows:
-            values = (getattr(row, name) for name in TradeRow.__dataclass_fields__)
-            writer.writerow(value.isoformat() if isinstance(value, datetime) else value for value in values)
+        _print_csv(TradeRow, rows)
         return
     if not rows:
         print("No trades: the backtest made none, or has not finished.")

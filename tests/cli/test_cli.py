@@ -195,6 +195,9 @@ def test_a_new_workspace_learns_on_the_demo_market_and_proposals_are_decided_by_
     trades = lab("trades", str(iteration), "--csv").stdout.splitlines()
     assert trades[0].startswith("ticker,direction,entry_at")
     assert len(trades) > 30
+    fills = lab("trades", str(iteration), "--fills", "--csv").stdout.splitlines()
+    assert fills[0] == "trade,ticker,direction,at,price,shares,costs,reason"
+    assert sum(line.endswith(",entry") for line in fills) == len(trades) - 1 <= len(fills) // 2
 
 
 @pytest.mark.slow
