@@ -58,4 +58,4 @@ def _mean_correlation(changes: Sequence[Sequence[float]]) -> float | None:
         return None
     sums = [sum(values) for values in zip(*standard, strict=True)]
     together = sum(value * value for value in sums) / len(sums)
-    return (together - n) / (n * (n - 1))
+    return float((together - n) / (n * (n - 1)))
