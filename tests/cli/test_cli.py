@@ -144,6 +144,7 @@ def hourly(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
 DEFLATED = ("deflated Sharpe ratio", "effective number of trials")
 
 
+@pytest.mark.slow
 def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the_same_twice(lab: Run, hourly: Path, tmp_path: Path) -> None:
     home = tmp_path / "real"
     imported = lab("data", "import", str(hourly), "--name", "hourly", home=home)

@@ -87,6 +87,7 @@ def held(polygon: Polygon, page: int) -> tuple[threading.Event, threading.Event]
     return asked, go_on
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_goes_on_without_a_gap_and_without_a_second_download(program: Program, polygon: Polygon) -> None:
     asked, go_on = held(polygon, 4)
     command = program.start("fetch", "AAPL", *SPAN)

@@ -244,6 +244,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_run_shows_the_result_with_intervals_costs_and_label_and_is_a_trial_once(home: Path, tmp_path: Path) -> None:
     (tmp_path / "right.lab").write_text(RIGHT)
     first = run("script", "run", "right.lab", "--universe", "demo market", folder=tmp_path, home=home)

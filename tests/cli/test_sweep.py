@@ -82,6 +82,7 @@ def trials(home: Path) -> list[Trial]:
         return list(session.exec(select(Trial)))
 
 
+@pytest.mark.slow
 def test_a_sweep_prints_a_table_a_heat_map_and_what_the_best_is_worth(lab: Run, home: Path) -> None:
     ended = lab(
         "sweep", "--agent", "guardian", "--method", "grid", "--points", "9", "--parameters", "loud,near=0.05:0.2", "--map", "near,loud"

@@ -61,6 +61,7 @@ def test_a_call_is_shown_without_what_a_terminal_would_act_on(run: Command) -> N
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 def test_a_key_is_kept_for_nobody_else_and_decides_who_thinks(run: Command, tmp_path: Path) -> None:
     assert "No key for it is set" in run("strategist", "Ann").stdout
     assert KEY not in run("usage", "key", stdin=KEY + "\n").stdout

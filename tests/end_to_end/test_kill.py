@@ -78,7 +78,7 @@ def leavings(home: Path) -> tuple[list[object], ...]:
         lab.close()
 
 
-IN_THE_SUITE = {IterationStatus.BACKTEST, IterationStatus.PROPOSE}
+IN_THE_SUITE = {IterationStatus.BACKTEST}
 ENDED = {"awaiting approval", "no proposal", "failed"}
 
 

@@ -59,6 +59,7 @@ EXPLANATIONS: list[Explanation] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("execution", [EXIT_ONLY, STOP_AND_TARGET, TO_THE_CENT], ids=["exit rule", "stop and target", "to the cent"])
 def test_trades_differ_only_as_explained(execution: str, capsys: pytest.CaptureFixture[str]) -> None:
     found: dict[str, str] = {}

@@ -149,7 +149,7 @@ _SAME_NAME = {
     "keltner_upper": "KC", "keltner_lower": "KC", "percentile_rank": "PERCENTRANK", "quantile": "PERCENTILE", "median": "PERCENTILE",
     "relative_volume": "RVOL", "swing_high": "FRACTAL", "swing_low": "FRACTAL",
 }  # fmt: skip
-_PER_BAR = {"abs", "min", "max", "sqrt", "log", "sign", "round"}
+_PER_BAR = {"abs", "min", "max", "sqrt", "log", "exp", "sign", "round"}
 """TA-Lib's functions of these names look over windows, or do plain arithmetic."""
 
 

@@ -334,6 +334,7 @@ async def test_leaving_a_universe_half_typed_asks(make_app: MakeApp, fake: FakeL
         await s.at("dashboard")
 
 
+@pytest.mark.slow
 async def test_over_real_files_an_import_of_unknown_columns_ends_on_the_data_screen(tmp_path: Path) -> None:
     """The whole way in a temporary home: choose the columns, import, see the calendar, damage a file, verify."""
     file = tmp_path / "kurse.csv"

@@ -117,6 +117,7 @@ def test_there_are_sixty_of_them() -> None:
     assert len(ESCAPES) >= 12
 
 
+@pytest.mark.slow
 async def test_no_hostile_text_acts(asked: tuple[Model, object, Store]) -> None:
     model, strategist, store = asked
     before = everything(store)
