@@ -5,16 +5,29 @@ They touch no database: bars come from the cache folder, tables go to the iterat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.agents.comparing import (
+    Traded,
+    compare,
+    compare_parts,
+    daily_sharpe,
+    returns_of,
+    selection_until,
+    span_results,
+    stored,
+    traded,
+    with_start,
+)
 from lab.agents.evidence import EvidencePack
+from lab.agents.held import against_market, benchmarks_of, total_returns
 from lab.agents.loading import beside_bars, evaluated_bars, finer_bars, finer_fingerprint, market_bars, others_fingerprint
 from lab.agents.outputs import BENCHMARKS, EQUITY, FILLS, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
-from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
+from lab.agents.strategist import Comparison, SpanResults
 from lab.agents.views import ResultSummary
 from lab.backtest.account import Costs
 from lab.errors import LabError
@@ -22,11 +35,9 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     import polars as pl
 
-    from lab.backtest import Account, BacktestResult, MarketModel
+    from lab.backtest import Account, BacktestResult
     from lab.script import Strategy
 
-SELECTION_SHARE = 0.6
-"""The first part of the learning span chooses among refinements, the rest confirms the chosen one."""
 MOST_LEVEL_SESSIONS = 4_000
 """Of so many sessions of tickers the levels are kept for the screens."""
 CHECKED_TICKERS, CHECKED_BARS = 2, 8_000
@@ -214,18 +225,18 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     write_output(out, FILLS, result.fills)
     write_output(out, SKIPS, result.skips)
     write_output(out, EQUITY, result.equity)
-    returns = returns_of(result.equity, None, None)
-    held = _benchmarks(bars, evaluated, costs)
+    returns = returns_of(result.equity)
+    held = benchmarks_of(bars, evaluated, costs)
     write_output(out, BENCHMARKS, held)
-    totals = {str(name): float(curve["equity"][-1]) - 1.0 for (name,), curve in held.group_by("benchmark", maintain_order=True)}
-    summary = summarise(result, returns, totals, account, costs, trials, seed, against_market(bars.market_ticker, result.equity, held))
+    market = against_market(bars.market_ticker, result.equity, held)
+    summary = summarise(result, returns, total_returns(held), account, costs, trials, seed, market)
     return BacktestReport(
         others_fingerprint=others_fingerprint(bars, strategy),
         finer_fingerprint=finer_fingerprint(bars) if asked_finer else "",
         summary=summary,
         fingerprint=result.fingerprint,
         engine_version=ENGINE_VERSION,
-        sharpe_daily=daily_sharpe(result.equity),
+        sharpe_daily=daily_sharpe(result.metrics.sharpe),
         returns=tuple(returns.to_list()),
     )
 
@@ -244,7 +255,7 @@ def evidence_job(folder: str, summary: ResultSummary) -> EvidenceReport:
     return EvidenceReport(
         whole=build_evidence(explained, summary),
         selection=build_evidence(explained.filter(pl.col("session") <= split), prefix="S"),
-        current=span_results(trades, equity),
+        current=span_results(Traded(trades, equity)),
     )
 
 
@@ -253,20 +264,20 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
     strategy, evaluated = _evaluated(bars, scripts, remember=False)
     account, costs = account_of(rules)
     result, _ = _run(bars, strategy, evaluated, account, costs)
-    parent = read_output(Path(parent_folder), EQUITY)
-    split = selection_until(parent)
+    parent, changed = stored(Path(parent_folder)), traded(result)
+    selection, confirmation = compare_parts(parent, changed, seed)
     return VariantReport(
-        results=span_results(result.trades, result.equity),
-        selection=compare_equity(parent, result.equity, seed, None, split),
-        confirmation=compare_equity(parent, result.equity, seed, split, None),
-        sharpe_daily=daily_sharpe(result.equity),
-        returns=tuple(returns_of(result.equity, None, None).to_list()),
+        results=span_results(changed),
+        selection=selection,
+        confirmation=confirmation,
+        sharpe_daily=daily_sharpe(result.metrics.sharpe),
+        returns=tuple(returns_of(result.equity).to_list()),
     )
 
 
 def compare_job(old_folder: str, new_folder: str, seed: int) -> Comparison:
-    """The paired test of two stored results on the sessions they share."""
-    return compare_equity(read_output(Path(old_folder), EQUITY), read_output(Path(new_folder), EQUITY), seed, None, None)
+    """The paired test of two stored results on the same sessions."""
+    return compare(stored(Path(old_folder)), stored(Path(new_folder)), seed)
 
 
 def sample_job(bars: BarsSlice, scripts: Scripts, sessions: int) -> tuple[int, int]:
@@ -281,98 +292,8 @@ def sample_job(bars: BarsSlice, scripts: Scripts, sessions: int) -> tuple[int, i
     return sum(int(newest[f"signal.{direction}"].sum()) for direction in strategy.directions), len(days)
 
 
-def selection_until(equity: pl.DataFrame) -> date:
-    """Last session of the part on which refinements are chosen."""
-    sessions = equity["session"]
-    last: date = sessions[max(0, min(len(sessions) - 1, int(len(sessions) * SELECTION_SHARE) - 1))]
-    return last
-
-
-def span_results(trades: pl.DataFrame, equity: pl.DataFrame) -> SpanResults:
-    split = selection_until(equity)
-    return SpanResults(
-        whole=span_result(trades, equity, None, None),
-        selection=span_result(trades, equity, None, split),
-        confirmation=span_result(trades, equity, split, None),
-    )
-
-
-def span_result(trades: pl.DataFrame, equity: pl.DataFrame, after: date | None, until: date | None) -> SpanResult:
-    """The part of a result that lies in (after, until]: trades by their session, the account by its daily equity."""
-    import polars as pl
-
-    from lab.backtest import sharpe_ratio
-
-    part = _sessions(trades, after, until)
-    days = _sessions(equity, after, until)["equity"].to_list()
-    before = equity.filter(pl.col("session") <= after)["equity"] if after is not None else equity["equity"].clear()
-    start = float(before[-1]) if len(before) else float(equity["starting_equity"][0])
-    peak = fall = 0.0
-    for day in (start, *days):
-        peak = max(peak, day)
-        fall = max(fall, (peak - day) / peak)
-    return SpanResult(
-        sessions=len(days),
-        trades=part.height,
-        win_rate=int((part["pnl"] > 0).sum()) / part.height if part.height else None,
-        sharpe=sharpe_ratio(returns_of(equity, after, until).to_numpy()),
-        total_return=days[-1] / start - 1 if days else 0.0,
-        max_drawdown=fall,
-        mean_r=_mean(part["r_multiple"]),
-    )
-
-
-def compare_equity(old: pl.DataFrame, new: pl.DataFrame, seed: int, after: date | None, until: date | None) -> Comparison:
-    """The paired test of two accounts' daily returns on the sessions of (after, until]."""
-    from lab.backtest import compare_paired
-
-    old_returns, new_returns = returns_of(old, after, until), returns_of(new, after, until)
-    paired = compare_paired(old_returns.to_numpy(), new_returns.to_numpy(), seed)
-    return Comparison(
-        verdict=Verdict(paired.verdict),
-        mean_difference=paired.mean_difference,
-        low=paired.low,
-        high=paired.high,
-        sessions=len(new_returns),
-    )
-
-
-def returns_of(equity: pl.DataFrame, after: date | None, until: date | None) -> pl.Series:
-    """Daily returns of the sessions in (after, until]; the first session's counts from the starting equity."""
-    import polars as pl
-
-    from lab.backtest import daily_returns
-
-    starting = float(equity["starting_equity"][0]) if equity.height else 1.0
-    changes = pl.Series("change", daily_returns(equity, starting))
-    return _sessions(equity.with_columns(changes), after, until)["change"]
-
-
-def _sessions(frame: pl.DataFrame, after: date | None, until: date | None) -> pl.DataFrame:
-    import polars as pl
-
-    if after is not None:
-        frame = frame.filter(pl.col("session") > after)
-    if until is not None:
-        frame = frame.filter(pl.col("session") <= until)
-    return frame
-
-
-def _mean(values: pl.Series) -> float | None:
-    mean = values.mean()
-    return float(mean) if isinstance(mean, (int, float)) else None
-
-
-def daily_sharpe(equity: pl.DataFrame) -> float | None:
-    from lab.backtest import sharpe_ratio
-
-    annual = sharpe_ratio(returns_of(equity, None, None).to_numpy())
-    return None if annual is None else annual / 252**0.5
-
-
 def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> tuple[BacktestResult, bool]:
     """The result, and whether shorter bars were asked what came first."""
-    import polars as pl
 
     from lab.backtest import run_backtest
 
@@ -381,8 +302,7 @@ def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: 
     finer = finer_bars(bars) if result.hung_on_order else None
     if finer is not None:
         result = run_backtest(strategy, evaluated, account, costs, finer=finer)
-    starting = result.equity.with_columns(pl.lit(account.starting_equity).alias("starting_equity"))
-    return replace(result, equity=starting), finer is not None
+    return with_start(result), finer is not None
 
 
 def account_of(rules: AccountRules) -> tuple[Account, Costs]:
@@ -405,55 +325,3 @@ def _evaluated(bars: BarsSlice, scripts: Scripts, remember: bool = True) -> tupl
 def _remembered(bars: BarsSlice, scripts: Scripts) -> tuple[Strategy, pl.DataFrame]:
     """Scan, enrich and backtest ask for the same frame one after the other."""
     return _evaluated(bars, scripts, remember=False)
-
-
-def _benchmarks(bars: BarsSlice, evaluated: pl.DataFrame, costs: Costs) -> pl.DataFrame:
-    """What doing nothing clever made of a dollar on the same sessions, after the same costs: benchmark, session, equity."""
-    import polars as pl
-
-    from lab.backtest import buy_and_hold_equity
-    from lab.market import BarsCache, load_market
-
-    found = []
-    if bars.market_ticker is not None:
-        cache = BarsCache(Path(bars.folder))
-        timeframe = bars.timeframe if cache.has(bars.market_ticker, bars.timeframe) else "1d"
-        market = load_market(cache, [bars.market_ticker], timeframe, bars.first, bars.last, columns=())
-        name = _held_market(bars.market_ticker)
-        found.append(buy_and_hold_equity(market, [bars.market_ticker], costs, 1.0).select(pl.lit(name).alias("benchmark"), pl.all()))
-    # A ticker may begin to trade only after the learning span.
-    held = evaluated["ticker"].unique().to_list()
-    own = buy_and_hold_equity(evaluated, held, costs, 1.0)
-    found.append(own.select(pl.lit(f"equal-weight universe ({len(held)})").alias("benchmark"), pl.all()))
-    return pl.concat(found)
-
-
-def _held_market(ticker: str) -> str:
-    return f"buy and hold {ticker}"
-
-
-def against_market(market_ticker: str | None, equity: pl.DataFrame, benchmarks: pl.DataFrame) -> MarketModel | None:
-    """Alpha and beta of an account against holding the market, on the sessions that both have; None without a market."""
-    import polars as pl
-
-    from lab.backtest import daily_returns, market_model
-
-    if market_ticker is None:
-        return None
-    held = benchmarks.filter(pl.col("benchmark") == _held_market(market_ticker))
-    market = held.select("session", pl.Series("market", daily_returns(held, 1.0)))
-    both = equity.select("session", returns_of(equity, None, None).alias("own")).join(market, on="session")
-    return market_model(both["own"].to_numpy(), both["market"].to_numpy())
-
-
-def whole_span(summary: ResultSummary) -> SpanResult:
-    """A stored summary in the terms in which versions are compared."""
-    return SpanResult(
-        sessions=len(summary.equity),
-        trades=summary.trades,
-        win_rate=summary.win_rate,
-        sharpe=summary.sharpe,
-        total_return=summary.total_return,
-        max_drawdown=summary.max_drawdown,
-        mean_r=summary.expectancy_r,
-    )

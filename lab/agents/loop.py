@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
+from lab.agents.comparing import whole_span
 from lab.agents.context_rows import keep_context
 from lab.agents.continuous import go_on
 from lab.agents.decisions import add_version
@@ -377,7 +378,7 @@ class _Run:
         return ParentComparison(
             parent_version=version,
             changes=describe_changes(old.scan_script, old.execution_script, iteration.scripts.scan, iteration.scripts.execution),
-            before=jobs.whole_span(summary),
+            before=whole_span(summary),
             after=evidence.current.whole,
             comparison=from_json(Comparison, against["comparison"]),
         )

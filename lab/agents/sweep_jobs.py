@@ -11,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of, daily_sharpe
+from lab.agents.comparing import daily_sharpe
+from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of
 from lab.agents.loading import finer_bars, market_bars
 from lab.agents.outputs import write_output
 from lab.agents.results import from_json
@@ -19,7 +20,6 @@ from lab.agents.strategist import Comparison, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from numpy.typing import NDArray
 
     from lab.backtest import BacktestResult, Together
@@ -203,10 +203,7 @@ def _on_shared(folder: str) -> Together:
 
 
 def _measured(strategy: Strategy, result: BacktestResult) -> Measured:
-    import polars as pl
-
     metrics = result.metrics
-    equity: pl.DataFrame = result.equity.with_columns(pl.lit(metrics.starting_equity).alias("starting_equity"))
     return Measured(
         script_hash=strategy.script_hash,
         trades=metrics.trades,
@@ -217,5 +214,5 @@ def _measured(strategy: Strategy, result: BacktestResult) -> Measured:
         profit_factor=metrics.profit_factor,
         expectancy_r=metrics.expectancy_r,
         average_bars_held=metrics.average_bars_held,
-        sharpe_daily=daily_sharpe(equity),
+        sharpe_daily=daily_sharpe(metrics.sharpe),
     )

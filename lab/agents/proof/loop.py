@@ -11,18 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab.agents.jobs import (
-    AccountRules,
-    Scripts,
-    TrialsSoFar,
-    account_of,
-    compare_equity,
-    returns_of,
-    selection_until,
-    span_results,
-)
+from lab.agents.comparing import compare_parts, daily_sharpe, returns_of, selection_until, span_results, traded, with_start
+from lab.agents.jobs import AccountRules, Scripts, TrialsSoFar, account_of
 from lab.agents.proof.rules import Verdict, deflate, learning_verdict
-from lab.agents.strategist import Brief, NoRefinement, ProposalRequest, Variant, VariantResult
+from lab.agents.strategist import Brief, NoRefinement, ProposalRequest, Subject, Variant, VariantResult
 from lab.agents.views import Interval
 
 if TYPE_CHECKING:
@@ -97,24 +89,16 @@ class _Bench:
 
     def _result(self, variant: Variant, strategy: Strategy, result: BacktestResult) -> VariantResult:
         assert self.base is not None
-        old, split = self.base.equity, selection_until(self.base.equity)
+        changed = traded(result)
+        selection, confirmation = compare_parts(traded(self.base), changed, self.seed)
         self.ledger[strategy.script_hash] = _daily(result)
         return VariantResult(
             variant=variant,
             script_hash=strategy.script_hash,
-            results=span_results(result.trades, result.equity),
-            selection=compare_equity(old, result.equity, self.seed, None, split),
-            confirmation=compare_equity(old, result.equity, self.seed, split, None),
+            results=span_results(changed),
+            selection=selection,
+            confirmation=confirmation,
         )
-
-
-def with_start(result: BacktestResult) -> BacktestResult:
-    """The result with the starting equity beside each session's, as the stored tables have it."""
-    from dataclasses import replace
-
-    import polars as pl
-
-    return replace(result, equity=result.equity.with_columns(pl.lit(result.metrics.starting_equity).alias("starting_equity")))
 
 
 def learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterations: int, seed: int) -> Learned:
@@ -147,17 +131,9 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
         evidence = build_evidence(explained.filter(pl.col("session") <= split), prefix="S")
         draft = await strategist.propose(
             ProposalRequest(
-                name=brief.name,
-                instructions=brief.instructions,
-                system_prompt="",
-                personality=brief.personality,
-                timeframe=brief.timeframe,
-                version=f"1.{len(versions) - 1}",
-                scan_script=scripts.scan,
-                execution_script=scripts.execution,
-                evidence=evidence,
+                subject=Subject("", brief.timeframe, f"1.{len(versions) - 1}", scripts.scan, scripts.execution, evidence),
                 selection_evidence=evidence,
-                current=span_results(result.trades, result.equity),
+                current=span_results(traded(result)),
                 context=brief.context,
                 failed=frozenset(failed),
                 max_variants=MAX_VARIANTS,
@@ -175,7 +151,7 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
         bench.ledger[script_hash] = _daily(result)
         versions.append(_version(scripts, result))
     trials = TrialsSoFar(len(bench.ledger), None, tuple(bench.ledger.values()))
-    returns = returns_of(result.equity, None, None).to_numpy()
+    returns = returns_of(result.equity).to_numpy()
     spread = sharpe_interval(returns, seed)
     deflated, _ = deflate(returns, trials)
     interval = None if spread is None else Interval(*spread)
@@ -190,7 +166,7 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
 
 
 def _daily(result: BacktestResult) -> tuple[float, ...]:
-    return tuple(returns_of(result.equity, None, None).to_list())
+    return tuple(returns_of(result.equity).to_list())
 
 
 def _run(frame: pl.DataFrame, scripts: Scripts, rules: AccountRules) -> tuple[BacktestResult, pl.DataFrame, str]:
@@ -210,6 +186,6 @@ def _run(frame: pl.DataFrame, scripts: Scripts, rules: AccountRules) -> tuple[Ba
 
 def _version(scripts: Scripts, result: BacktestResult) -> LearnedVersion:
     sharpe = result.metrics.sharpe
-    daily = None if sharpe is None else sharpe / 252**0.5
+    daily = daily_sharpe(sharpe)
     t_value = None if daily is None else daily * result.equity.height**0.5
     return LearnedVersion(scripts, result.metrics.trades, sharpe, daily, t_value)

@@ -8,6 +8,7 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
+from lab.agents.comparing import daily_sharpe
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of
 from lab.agents.loading import evaluated_bars, finer_bars, forget_bars, market_bars
 from lab.agents.proof.views import (
@@ -244,8 +245,8 @@ def _nights_held(result: BacktestResult) -> int:
 
 
 def _tried(strategy: Strategy, result: BacktestResult) -> TriedVariant:
-    sharpe = result.metrics.sharpe
-    return TriedVariant(strategy.script_hash, result.metrics.trades, None if sharpe is None else sharpe / 252**0.5, tuple(_returns(result)))
+    metrics = result.metrics
+    return TriedVariant(strategy.script_hash, metrics.trades, daily_sharpe(metrics.sharpe), tuple(_returns(result)))
 
 
 def _scheme(name: str, walked: WalkForward, sessions: pl.Series, values: Sequence[tuple[float, ...]], seed: int) -> SchemeRow:
