@@ -6,17 +6,17 @@ method `action_<name>`. An action that several places know is defined here once,
 
 from __future__ import annotations
 
-import tomllib
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, _normalize_key_list, key_to_character
 
-from lab.errors import LabError
+from lab.tui.own_files import OwnFileError, read_own_file
 
-
-class KeymapError(LabError):
-    """The person's keymap file can't be used."""
+_MODIFIERS = {"ctrl", "shift", "alt", "super", "meta", "hyper"}
+_NAMED = {key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Action:
 
 OPEN = Action("open", "enter", "Open", "Opens what the cursor is on.")
 FIND = Action("find", "slash", "Find", "Shows only the rows that have the words you type.", footer=False)
+MARK_ROW = Action("mark", "space", "Mark", "Marks the row under the cursor, so that keys work on several at once.", rare=True)
+MARK_ALL = Action("mark_all", "asterisk", "Mark all", "Marks all rows that are shown, or takes their marks away.", footer=False)
+MORE_COLUMNS = Action("columns", "right,l", "Columns", "Shows the columns that there was no room for.", footer=False)
+COLUMNS_BEFORE = Action("columns_before", "left,h", "Columns before", "Shows the columns before.", footer=False)
 BACK = Action("back", "escape", "Back", "Goes back to where you came from.")
 QUIT = Action("quit", "q,ctrl+q", "Quit", "Leaves the program. Running iterations go on in the background.")
 HELP = Action("help", "question_mark,f1", "Help", "Lists the keys of the place you are in.")
@@ -59,10 +63,23 @@ APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next
 EDIT = Action("edit", "e", "Edit", "Edits the script or the settings.")
 DISCARD = Action("discard", "d", "Discard", "Discards the proposal; you may give the reason.")
 
+UP = Action("up", "up,k", "Up", "One row or line up; after a number, so many.", footer=False)
+DOWN = Action("down", "down,j", "Down", "One row or line down; after a number, so many.", footer=False)
+PAGE_UP = Action("page_up", "pageup,ctrl+b", "Page up", "One page up; after a number, so many.", footer=False)
+PAGE_DOWN = Action("page_down", "pagedown,ctrl+f", "Page down", "One page down; after a number, so many.", footer=False)
+FIRST = Action("first", "home", "First", "To the first row or the top.", footer=False)
+LAST = Action("last", "end,G", "Last", "To the last row or the end; after a number, to that row.", footer=False)
+
+MOTIONS: tuple[Action, ...] = (UP, DOWN, PAGE_UP, PAGE_DOWN, FIRST, LAST)
+"""What a number may stand before."""
+
+LISTS: tuple[Action, ...] = (OPEN, FIND, *MOTIONS)
+"""Actions of every list; the motions also of every long text."""
+
 EVERYWHERE: tuple[Action, ...] = (APPROVALS, GO, COPY, HELP, PALETTE, THEME, QUIT)
 """Actions of the program itself, in every place but a question."""
 
-REGISTRY: dict[str, tuple[Action, ...]] = {"everywhere": EVERYWHERE}
+REGISTRY: dict[str, tuple[Action, ...]] = {"everywhere": EVERYWHERE, "lists": LISTS}
 """Place -> its actions. Filled as screens are imported."""
 
 QUESTIONS: set[str] = set()
@@ -107,28 +124,74 @@ def conflicts() -> list[str]:
     return found
 
 
-def read_keymap(path: Path) -> dict[str, str]:
-    """The person's keys by action name; {} where there is no file.
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """The person's keys."""
 
-    The file is TOML with one table `[keys]`, such as `iterate = "r"` or `open = "enter,o"`.
+    keys: dict[str, str]
+    """Action name -> keys, for the lines that can be used."""
+    problems: tuple[str, ...] = ()
+    """A sentence for each line that can't, with file and line."""
 
-    Raises KeymapError for a file that is not TOML, a value that is no key, or a key given to two actions.
+
+def read_keymap(path: Path) -> Keymap:
+    """The person's keys; none where there is no file. A line that can't be used is left out, the others hold.
+
+    The file is TOML with one table `[keys]`, such as `iterate = "r"` or `open = "enter,o"`. All places must be in `REGISTRY`.
     """
     if not path.is_file():
-        return {}
+        return Keymap({})
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KeymapError(f"The keymap {path} can't be read: {error}. The usual keys are used.") from None
-    keys = content.get("keys")
-    if not isinstance(keys, dict):
-        raise KeymapError(f"The keymap {path} has no table [keys]. The usual keys are used.")
-    given: dict[str, str] = {}
-    for name, key in keys.items():
-        if not isinstance(key, str) or not key.strip():
-            raise KeymapError(f'The keymap {path} gives {name} no key: write for example {name} = "f5". The usual keys are used.')
-        for one in key.split(","):
-            if one.strip() in given:
-                raise KeymapError(f"The keymap {path} gives {one.strip()} to {given[one.strip()]} and to {name}. The usual keys are used.")
-            given[one.strip()] = name
-    return {name: key for name, key in keys.items() if isinstance(key, str)}
+        file = read_own_file(path)
+    except OwnFileError as error:
+        return Keymap({}, (f"{error} The usual keys are used.",))
+    given = file.content.get("keys")
+    if not isinstance(given, dict):
+        return Keymap({}, (f"{path} has no table [keys]. The usual keys are used.",))
+    known = {action.name for group in REGISTRY.values() for action in group}
+    problems = [f"{file.at(table)}: there is only the table [keys], no {table}." for table in file.content if table != "keys"]
+    usable: dict[str, str] = {}
+    for name, keys in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            problems.append(f"{file.at(name)}: there is no action {name}{f'; did you mean {near[0]}?' if near else '.'}")
+        elif not isinstance(keys, str) or not keys.strip():
+            problems.append(f'{file.at(name)}: {name} needs a key, such as {name} = "f5".')
+        elif wrong := next((key.strip() for key in keys.split(",") if not is_key(key.strip())), None):
+            problems.append(
+                f"{file.at(name)}: {wrong or 'nothing'} is no key. Keys are written as r, R, f5, ctrl+r, space or question_mark."
+            )
+        else:
+            usable[name] = _normalize_key_list(keys)
+    while clash := _clash(usable):
+        name, key, other, place = clash
+        del usable[name]
+        problems.append(f"{file.at(name)}: {name} can't have the key {key}, which means {other} ({place}). Its usual key is used.")
+    return Keymap(usable, tuple(problems))
+
+
+def is_key(words: str) -> bool:
+    """Whether a terminal can send what is written so: a character, or a name such as "f5" or "ctrl+r"."""
+    *modifiers, last = words.split("+") if len(words) > 1 else [words]
+    if not set(modifiers) <= _MODIFIERS:
+        return False
+    if len(last) == 1:
+        return last.isprintable() and not last.isspace()
+    return last in _NAMED or (len(last) > 1 and key_to_character(last) is not None)
+
+
+def _clash(keys: dict[str, str]) -> tuple[str, str, str, str] | None:
+    """The first action of the person's that has a key which means another one where both can be used: (action, key, other, place)."""
+    order = list(keys)
+    for place, actions in REGISTRY.items():
+        here = actions if place in QUESTIONS else (*actions, *(each for each in (*EVERYWHERE, *LISTS) if each not in actions))
+        meaning: dict[str, str] = {}
+        for action in here:
+            for key in keys.get(action.name, _normalize_key_list(action.keys)).split(","):
+                other = meaning.setdefault(key, action.name)
+                if other == action.name or (other not in keys and action.name not in keys):
+                    continue
+                # Of two of the person's own the later line gives way.
+                mine, theirs = sorted((action.name, other), key=lambda name: order.index(name) if name in keys else -1, reverse=True)
+                return mine, key, theirs, place
+    return None

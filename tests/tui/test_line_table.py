@@ -27,13 +27,17 @@ class Host(App[None]):
         self.seen: list[tuple[str, Any]] = []
 
     def compose(self) -> ComposeResult:
-        yield LineTable(COLUMNS, empty="Nothing here yet.")
+        yield LineTable(COLUMNS, empty="Nothing here yet.", marks=True)
 
     def on_line_table_row_highlighted(self, event: LineTable.RowHighlighted) -> None:
         self.seen.append(("at", event.row_id))
 
     def on_line_table_row_selected(self, event: LineTable.RowSelected) -> None:
         self.seen.append(("chose", event.row_id))
+
+
+def marked(table: LineTable) -> list[Any]:
+    return list(table.marked)
 
 
 def line(table: LineTable, y: int) -> str:
@@ -172,3 +176,42 @@ async def test_a_row_is_copied_as_its_cells() -> None:
         assert table.copied_text() == ""
         table.set_rows(rows(2))
         assert table.copied_text() == "agent 0\t1.00\ta long note about it"
+
+
+async def test_marks_stay_on_their_rows_and_escape_takes_them_away() -> None:
+    async with Host().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(6))
+        table.focus()
+        await pilot.press("space", "j", "2", "space")
+        assert marked(table) == [0, 2, 3]
+        assert [line(table, y)[0] for y in range(1, 7)] == ["✓", " ", "✓", "✓", " ", " "]
+        table.set_rows(rows(6)[2:])
+        assert marked(table) == [2, 3], "a row that is gone is not marked"
+        table.seek("agent 5")
+        await pilot.press("asterisk")
+        assert marked(table) == [2, 3, 5], "marks of rows that are not shown stay"
+        await pilot.press("asterisk")
+        assert marked(table) == [2, 3]
+        await pilot.press("escape")
+        assert table.sought == ""
+        assert marked(table) == [2, 3]
+        await pilot.press("escape", "home", "9", "space")
+        assert marked(table) == [2, 3, 4, 5]
+        await pilot.press("escape")
+        assert marked(table) == []
+
+
+async def test_every_column_can_be_reached_where_there_is_room_for_few() -> None:
+    async with Host().run_test(size=(20, 12)) as pilot:
+        table = pilot.app.query_one(LineTable)
+        table.set_rows(rows(3))
+        table.focus()
+        await pilot.pause()
+        assert line(table, 0).split() == ["Name", "Sharpe", "›"]
+        await pilot.press("right")
+        assert line(table, 0).split() == ["Name", "Note", "›"]
+        await pilot.press("l")
+        assert line(table, 0).split() == ["Name", "Sharpe", "›"]
+        await pilot.resize_terminal(60, 12)
+        assert line(table, 0).split() == ["Name", "Sharpe", "Note"]

@@ -2,12 +2,13 @@
 
 Textual's own DataTable renders every visible row again when one cell changes; this one draws only the lines that changed.
 Columns shrink and then hide by width, the least important first. Text in cells must come through `lab.tui.text.clean`.
-`/` shows only the rows that have certain words; a number typed before a motion repeats it, as in vi.
+`/` shows only the rows that have certain words; a number typed before a motion repeats it, as in vi. Rows can be marked where
+a screen does something with several at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,30 +22,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from lab.tui.actions import FIND, OPEN, binding
+from lab.tui.actions import COLUMNS_BEFORE, FIND, MARK_ALL, MARK_ROW, MORE_COLUMNS, OPEN, binding
 from lab.tui.text import Tone
+from lab.tui.widgets.columns import GAP, Column, pages
 
-GAP = 2
 _LARGEST_COUNT = 99_999
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: as wide as its content up to `most`, never narrower than `least` while it is shown."""
-
-    label: str
-    least: int = 4
-    most: int = 60
-    right: bool = False
-    """Figures are set right."""
-    grow: bool = False
-    """Takes the room that is left."""
-    keep: int = 0
-    """The higher, the longer it stays when room gets short."""
-    optional: bool = False
-    """Hidden while all its cells are empty."""
-    spare: bool = False
-    """Shown only where the other columns have all the width they can use."""
+MARK = "✓"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +40,7 @@ Row = tuple[Hashable, tuple[Cell | str, ...]]
 """A row's own id and its cells, one a column."""
 
 
-_MOTIONS = frozenset({"up", "k", "down", "j", "pageup", "ctrl+b", "pagedown", "ctrl+f", "end", "G"})
+_MOTIONS = frozenset({"up", "k", "down", "j", "pageup", "ctrl+b", "pagedown", "ctrl+f", "end", "G", "space"})
 """The keys that a number may stand before."""
 
 
@@ -92,7 +75,11 @@ class LineTable(ScrollView, can_focus=True):
         Binding("home", "to_end(-1)", "First", show=False, tooltip="To the first row."),
         Binding("end,G", "to_end(1)", "Last", show=False, tooltip="To the last row; after a number, to that row."),
         binding(FIND, "find"),
-        Binding("escape", "show_all", "All rows", show=False, tooltip="Shows all rows again."),
+        Binding("escape", "show_all", "All rows", show=False, tooltip="Shows all rows again; after that, takes the marks away."),
+        binding(MARK_ROW, "mark"),
+        binding(MARK_ALL, "mark_all"),
+        binding(MORE_COLUMNS, "columns(1)"),
+        binding(COLUMNS_BEFORE, "columns(-1)"),
         binding(OPEN, "select"),
     ]
 
@@ -111,13 +98,27 @@ class LineTable(ScrollView, can_focus=True):
     class RowSelected(RowHighlighted):
         """Enter was pressed on a row, or it was clicked while under the cursor."""
 
+    class RowsMarked(RowHighlighted):
+        """Marks were set or taken away."""
+
     def __init__(
-        self, columns: Sequence[Column], *, empty: str = "", header: bool = True, id: str | None = None, classes: str | None = None
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str = "",
+        header: bool = True,
+        marks: bool = False,
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
-        """`empty` is our own words, in lines, shown where there are no rows."""
+        """`empty` is our own words, in lines, shown where there are no rows; with `marks` rows can be marked."""
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
         self.empty = empty
+        self._marks = marks
+        self._marked: set[Hashable] = set()
+        self._page, self._pages = 0, 1
+        """Which of the pages of columns is shown, and how many there are."""
         self._headings = 1 if header else 0
         self.rows: tuple[Row, ...] = ()
         """The rows shown."""
@@ -135,6 +136,11 @@ class LineTable(ScrollView, can_focus=True):
     def cursor_id(self) -> Hashable | None:
         """The id of the row under the cursor."""
         return self.rows[self.cursor][0] if self.rows else None
+
+    @property
+    def marked(self) -> tuple[Hashable, ...]:
+        """The ids of the marked rows in their order, those not shown because of `seek` too."""
+        return tuple(row_id for row_id, _ in self._all if row_id in self._marked)
 
     @property
     def header(self) -> int:
@@ -159,6 +165,7 @@ class LineTable(ScrollView, can_focus=True):
     def set_rows(self, rows: Sequence[Row]) -> None:
         """Show these rows; only lines that changed are drawn. The cursor stays on its row, or on its line where that row is gone."""
         self._all = tuple(rows)
+        self._marked &= {row_id for row_id, _ in self._all}
         self._show_matching()
 
     def _show_matching(self) -> None:
@@ -188,39 +195,12 @@ class LineTable(ScrollView, can_focus=True):
             self._move(line)
 
     def _layout(self) -> bool:
-        """Work out the columns' widths for the room there is; True where they changed. A hidden column has width 0."""
+        """Work out the columns' widths for the room there is; True where they changed."""
         room = self.size.width - 1 - (1 if len(self.rows) + self.header > self.size.height else 0)
-        cells = [[cell if isinstance(cell, str) else cell.text for cell in row] for _, row in self.rows]
-        natural = [
-            min(column.most, max([column.least, cell_len(column.label), *(cell_len(row[n]) for row in cells)]))
-            for n, column in enumerate(self.columns)
-        ]
-        filled = [n for n, column in enumerate(self.columns) if not column.optional or any(row[n] for row in cells)]
-        order = sorted(filled, key=lambda n: (self.columns[n].keep, -n))
-        shown: set[int] = set()
-        used = -GAP
-        for n in reversed(order):
-            needed = min(natural[n], self.columns[n].least) + GAP
-            if used + needed <= room or not shown:
-                shown.add(n)
-                used += needed
-        widths = [natural[n] if n in shown else 0 for n in range(len(self.columns))]
-        excess = sum(widths[n] + GAP for n in shown) - GAP - room
-        for n in order:
-            if excess > 0 and n in shown and self.columns[n].spare:
-                shown.remove(n)
-                excess -= widths[n] + GAP
-                widths[n] = 0
-        for n in order:
-            if excess > 0 and n in shown:
-                cut = min(excess, widths[n] - min(natural[n], self.columns[n].least))
-                widths[n] -= cut
-                excess -= cut
-        growing = [n for n in sorted(shown) if self.columns[n].grow]
-        if excess < 0 and growing:
-            share, rest = divmod(-excess, len(growing))
-            for place, n in enumerate(growing):
-                widths[n] += share + (1 if place < rest else 0)
+        found = pages(self.columns, [[cell if isinstance(cell, str) else cell.text for cell in row] for _, row in self.rows], room)
+        self._pages = len(found)
+        self._page = min(self._page, self._pages - 1)
+        widths = found[self._page]
         changed = widths != self._widths
         self._widths = widths
         return changed
@@ -248,7 +228,10 @@ class LineTable(ScrollView, can_focus=True):
 
     def _draw_header(self, width: int) -> Strip:
         style = self.get_component_rich_style("line-table--header")
-        return self._join([(column.label, style) for column in self.columns], style, width)
+        strip = self._join([(column.label, style) for column in self.columns], style, width)
+        if self._pages > 1:  # › says that there are more columns
+            strip = Strip([*strip.crop(0, width - 1), Segment("›", style)], width)
+        return strip
 
     def _draw(self, line: int, width: int) -> Strip:
         base = self.rich_style
@@ -259,10 +242,12 @@ class LineTable(ScrollView, can_focus=True):
                 cells.append((cell, base + cursor))
             else:
                 cells.append((cell.text, base + self.get_component_rich_style(f"line-table--{cell.tone}", partial=True) + cursor))
-        return self._join(cells, base + cursor, width)
+        marked = self.rows[line][0] in self._marked
+        first = base + self.get_component_rich_style("line-table--accent", partial=True) + cursor if marked else base
+        return self._join(cells, base + cursor, width, (MARK, first) if marked else (" ", base))
 
-    def _join(self, cells: list[tuple[str, Style]], base: Style, width: int) -> Strip:
-        segments = [Segment(" ", base)]
+    def _join(self, cells: list[tuple[str, Style]], base: Style, width: int, first: tuple[str, Style] | None = None) -> Strip:
+        segments = [Segment(*(first or (" ", base)))]
         used = 1
         for n, (text, style) in enumerate(cells):
             if not (room := self._widths[n] if n < len(self._widths) else 0):
@@ -358,11 +343,47 @@ class LineTable(ScrollView, can_focus=True):
         self.app.push_screen(FindLine(self))
 
     def action_show_all(self) -> None:
-        self.seek("")
+        if self._sought:
+            self.seek("")
+        else:
+            self.mark(())
+
+    def mark(self, row_ids: Iterable[Hashable]) -> None:
+        """Mark these rows and no others."""
+        before, self._marked = self._marked, set(row_ids) & {row_id for row_id, _ in self._all}
+        for row_id in before ^ self._marked:
+            if (line := self._index.get(row_id)) is not None:
+                self._forget(line)
+        if before != self._marked:
+            self.post_message(self.RowsMarked(self, self.cursor_id))
+
+    def action_mark(self) -> None:
+        """Mark the row under the cursor, or take its mark away, and go on to the next one."""
+        chosen = self.rows[self.cursor : self.cursor + self._times()]
+        self.mark(self._marked ^ {row_id for row_id, _ in chosen})
+        self._move(self.cursor + len(chosen))
+
+    def action_mark_all(self) -> None:
+        """Mark all rows that are shown; where all of them are, take their marks away."""
+        shown = {row_id for row_id, _ in self.rows}
+        self.mark(self._marked - shown if shown <= self._marked else self._marked | shown)
+
+    def action_columns(self, by: int) -> None:
+        """Show the next columns that there was no room for."""
+        self._page = (self._page + by) % self._pages
+        if self._layout():
+            self._strips.clear()
+            self.refresh()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Escape goes back where there is nothing to show again.
-        return bool(self._sought) if action == "show_all" else super().check_action(action, parameters)
+        if action == "show_all":  # escape goes back where there is nothing to show again
+            return bool(self._sought or self._marked)
+        if action in ("mark", "mark_all"):
+            return self._marks
+        # Tables with marks fill a screen of their own; elsewhere the arrows go from tab to tab.
+        if action == "columns":
+            return self._marks and self._pages > 1
+        return super().check_action(action, parameters)
 
     def copied_text(self) -> str:
         """What copying takes: the cells of the row under the cursor, between tabs."""
@@ -384,3 +405,6 @@ def _cut(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
+
+
+__all__ = ["Cell", "Column", "LineTable", "ReadTable", "Row", "copied"]
