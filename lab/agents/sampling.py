@@ -60,11 +60,14 @@ def count_signals(sample: Sample, scan: str, execution: str) -> SignalCount:
     Raises:
         LabError: the scripts don't compile, or the bars lack the context they read.
     """
+    from lab.agents.span import shorter_bars
     from lab.script import compile_strategy
 
     strategy = compile_strategy(scan, execution)
     if missing := sorted(strategy.required_fields & sample.unknown.keys()):
         raise LabError(f"{missing[0]} is unknown here. {sample.unknown[missing[0]]}")
+    if short := shorter_bars(strategy, sample.bars.timeframe):
+        raise LabError(f"{short[0][0]} are unknown here. {short[0][1]}")
     a_session = bars_in_a_session(sample.bars.timeframe)
     part = end_of(sample.bars, strategy.warm_up_sessions + math.ceil(strategy.warm_up_bars / a_session))
     signals, sessions = sample_job(part, Scripts(scan, execution), SESSIONS)

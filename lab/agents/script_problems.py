@@ -24,10 +24,13 @@ def script_problems(scan: str, execution: str, universe: Universe | None, bars: 
 
 
 def _placed(name: str, reason: str, scan: str, execution: str) -> ScriptProblem:
-    message = f"{name} is unknown for this agent's universe"
+    message = f"{name} {'are' if name.endswith(' bars') else 'is'} unknown for this agent's universe"
+    literal = name.removesuffix(" bars")
     for script, text in (("scan", scan), ("execution", execution)):
         for node in ast.walk(ast.parse(text)):
-            if (isinstance(node, ast.Attribute) and ast.unparse(node) == name) or (isinstance(node, ast.Constant) and node.value == name):
+            if (isinstance(node, ast.Attribute) and ast.unparse(node) == name) or (
+                isinstance(node, ast.Constant) and node.value == literal
+            ):
                 return ScriptProblem(script, node.lineno, node.col_offset + 1, message, reason)
     # A function reads it inside: there is no one place to show.
     return ScriptProblem("scan", 1, 1, message, reason)

@@ -88,6 +88,16 @@ def known_context(universe: Universe) -> frozenset[str]:
     return frozenset(found)
 
 
+def shorter_bars(strategy: Strategy, timeframe: str) -> tuple[tuple[str, str], ...]:
+    """The timeframes a strategy reads by `on` that are shorter than the bars themselves, as "5m bars", each with the reason. On them
+    `on` could only give the bar before, which nobody means."""
+    from lab.market.timeframes import MINUTES, timeframe_minutes
+
+    length = timeframe_minutes(timeframe)
+    reason = f"It has {timeframe} bars: longer ones are made of those, shorter ones can't be."
+    return tuple((f"{name} bars", reason) for name in sorted(strategy.required_timeframes) if MINUTES.get(name, length) < length)
+
+
 def context_problems(strategy: Strategy, universe: Universe, bars: Path) -> tuple[tuple[str, str], ...]:
     """What a strategy reads that this universe's learning span has no value of, each with the reason: (field or ticker, sentence).
 
@@ -97,6 +107,7 @@ def context_problems(strategy: Strategy, universe: Universe, bars: Path) -> tupl
 
     unknown = unknown_fields(universe)
     found = [(field, unknown[field]) for field in sorted(strategy.required_fields & unknown.keys())]
+    found += shorter_bars(strategy, universe.timeframe)
     span = learning_span(universe, bars)
     others = others_of(span, strategy)
     if others:

@@ -102,20 +102,45 @@ def _has_side(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "side"
 
 
-def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:
-    """What execution lines, each right by itself, say against each other. Lines that are themselves wrong are left out."""
-    places = {
+def _places(source: Source) -> dict[str, ast.Assign]:
+    """Each name that a line of the script gives, with its statement."""
+    return {
         statement.targets[0].id: statement
         for statement in source.tree.body
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
     }
+
+
+def _read_names(source: Source) -> set[str]:
+    return {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def beside_the_meant(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:
+    """Lines named as other languages name one that the script has as well, such as `stop_loss` beside `stop`: whoever wrote it thinks
+    that it does something. Strategies that were stored with such a line still compile, since it changes nothing."""
+    read = _read_names(source)
+    return [
+        source.error(
+            statement,
+            f"`{name}` is used nowhere and has no effect: `{OTHER_NAMES[name]}` is what counts",
+            f"Take the line out, or write it as `{OTHER_NAMES[name]}`",
+            EXAMPLES.get(OTHER_NAMES[name], "risk = 0.5"),
+        )
+        for name, statement in _places(source).items()
+        if name not in read and OTHER_NAMES.get(name) in lines
+    ]
+
+
+def contradictions(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:
+    """What execution lines, each right by itself, say against each other. Lines that are themselves wrong are left out."""
+    places = _places(source)
     found: list[ScriptError] = []
 
     def wrong(name: str, message: str, suggestion: str, example: str) -> None:
         if name in places:
             found.append(source.error(places[name], message, suggestion, example))
 
-    read = {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    read = _read_names(source)
     for name in places:
         if name in _COSTS and name not in read:
             wrong(name, f"`{name}` has no effect here", "Costs belong to the universe: see `lab data costs`", "risk = 0.5")

@@ -13,7 +13,7 @@ from lab.script.checker import Checker
 from lab.script.entries import number_text
 from lab.script.errors import ScriptError
 from lab.script.fields import FIELDS, NAMESPACES
-from lab.script.lines import AMOUNTS, EXECUTION_RESULTS, FRACTIONS, TARGETS, check_amount, contradictions
+from lab.script.lines import AMOUNTS, EXECUTION_RESULTS, FRACTIONS, TARGETS, beside_the_meant, check_amount, contradictions
 from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.parameters import Parameter, find_parameters
 from lab.script.place import Cascade, OwnFunction, Place
@@ -42,6 +42,8 @@ class CheckedPair:
     """Each named line of the scan script, in order."""
     execution: dict[str, dict[str, Node]] = field(default_factory=dict)
     """Direction -> each named line of the execution script, with `side` of that direction."""
+    idle: list[ScriptError] = field(default_factory=list)
+    """Lines without an effect that look as if they had one: told to who writes them, no reason to refuse a stored strategy."""
     order: str = "at_open"
     order_bars: int = 1
     steps: int = 0
@@ -343,6 +345,7 @@ def _check_execution(
                 )
         pair.execution[direction] = {name: node for name, node in lines.items() if node is not None}
         pair.errors += contradictions(source, lines)
+        pair.idle = beside_the_meant(source, lines)
         order = pair.execution[direction].get("entry")
         if order is not None:
             pair.order = order.name

@@ -108,6 +108,11 @@ class Strategy:
         nodes = reachable([node for _, node in self.outputs])
         return frozenset(node.name for node in nodes if node.op is Op.FIELD and "." in node.name)
 
+    @property
+    def required_timeframes(self) -> frozenset[str]:
+        """The timeframes that `on` reads, such as "1d"."""
+        return frozenset(node.name for node in reachable([node for _, node in self.outputs]) if node.op is Op.ON)
+
     def evaluate(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The bars with the strategy's columns beside them, rows and order unchanged.
 
@@ -129,7 +134,7 @@ class Strategy:
 def check(scan: str, execution: str) -> tuple[ScriptError, ...]:
     """Every mistake found in the two scripts, in reading order; empty when they are fine. Never raises on any text."""
     pair = check_pair(scan, execution)
-    return tuple(pair.errors) or _range_errors(scan, execution, pair)
+    return tuple(pair.errors) or tuple(pair.idle) or _range_errors(scan, execution, pair)
 
 
 def _range_errors(scan: str, execution: str, pair: CheckedPair) -> tuple[ScriptError, ...]:

@@ -114,8 +114,8 @@ def test_a_sweep_and_the_bench_and_the_editors_count_see_it_too(
 
     class Looks(AlwaysProposes):
         async def propose(self, request, bench):  # type: ignore[no-untyped-def]  # as its parent's
-            scan = add_condition(request.scan_script, 'of("UVXY", close) > 0')
-            self.results = await bench.test([Variant(s, request.execution_script, "t", "w") for s in (scan, BLIND)])
+            scan = add_condition(request.subject.scan_script, 'of("UVXY", close) > 0')
+            self.results = await bench.test([Variant(s, request.subject.execution_script, "t", "w") for s in (scan, BLIND)])
             return await super().propose(request, bench)
 
     looks = Looks()
@@ -154,6 +154,18 @@ def test_what_can_not_be_seen_is_refused_where_it_is_typed(lab: Lab, universe: U
         lab.try_scripts(BLIND, EXECUTION, 1, threads)
     with pytest.raises(LabError, match="news"):
         count_signals(signal_sample(universe, lab.workspace.bars), "long = news.count_1d > 0\n", EXECUTION)
+
+
+def test_bars_shorter_than_the_universes_own_are_refused_where_they_are_named(lab: Lab, universe: Universe, agent_id: int) -> None:
+    with lab.store.write() as session:
+        kept = session.get_one(Universe, universe.id)
+        kept.timeframe = "1h"
+        session.add(kept)
+    assert lab.check_scripts('long = close > on("1h", close) and close > on("1d", close)\n', EXECUTION, agent_id) == ()
+    (problem,) = lab.check_scripts('near = close > vwap()\nlong = near and on("5m", close > open)\n', EXECUTION, agent_id)
+    assert (problem.script, problem.line, problem.column) == ("scan", 2, 20)
+    assert problem.message == "5m bars are unknown for this agent's universe"
+    assert problem.suggestion == "It has 1h bars: longer ones are made of those, shorter ones can't be."
 
 
 def keep_news(lab: Lab, universe: Universe) -> None:

@@ -96,3 +96,10 @@ def test_an_honest_script_is_accepted_without_alarm(number: int) -> None:
     assert truncation_check(strategy, frame, [1, 2, 11, 32, frame["timestamp"][40], frame["timestamp"][60]]) == ()
     assert len(explain(scan, execution)) >= 3
     assert compile_strategy(format_script(scan), execution).script_hash == strategy.script_hash
+
+
+def test_a_stored_strategy_with_a_line_that_does_nothing_still_compiles_to_the_same_strategy() -> None:
+    idle = EXECUTION + "stop_loss = low - 2 * atr(14)\n"
+    assert [error.line for error in check("long = close > vwap()", idle)] == [idle.count("\n")]
+    assert compile_strategy("long = close > vwap()", idle).script_hash == compile_strategy("long = close > vwap()", EXECUTION).script_hash
+    assert check("long = close > vwap()", idle + "target = close + (close - stop_loss)\n") == (), "what is read has an effect"
