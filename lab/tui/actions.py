@@ -158,9 +158,7 @@ def read_keymap(path: Path) -> Keymap:
         elif not isinstance(keys, str) or not keys.strip():
             problems.append(f'{file.at(name)}: {name} needs a key, such as {name} = "f5".')
         elif wrong := next((key.strip() for key in keys.split(",") if not is_key(key.strip())), None):
-            problems.append(
-                f"{file.at(name)}: {wrong or 'nothing'} is no key. Keys are written as r, R, f5, ctrl+r, space or question_mark."
-            )
+            problems.append(f"{file.at(name)}: {wrong or 'nothing'} is no key. Write it as r, R, f5, ctrl+r or space.")
         else:
             usable[name] = _normalize_key_list(keys)
     while clash := _clash(usable):

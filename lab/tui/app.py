@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,15 +23,17 @@ from textual.driver import Driver
 from textual.events import Resize
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.widget import Widget
 
 from lab.agents.views import WorkspaceState
 from lab.errors import LabError
 from lab.settings import Settings
 from lab.tui import actions
+from lab.tui.own_files import Marks, marks, own_paths
 from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
-from lab.tui.themes import DEFAULT, in_16_colours, load_themes
+from lab.tui.themes import DEFAULT, in_16_colours, load_themes, own_folder
 from lab.tui.widgets.bars import key_name, keys_in_use
 
 if TYPE_CHECKING:
@@ -129,17 +132,9 @@ class LabApp(App[None]):
         self._lab: Lab | None = None
         self._wake = asyncio.Event()
         self._told: set[str] = set()
-        themes, self._problems = load_themes(self.config / "themes")
-        self.own_themes = [theme.name for theme in themes]
-        few = self.console.color_system in ("standard", "windows")
-        for theme in themes:
-            self.register_theme(in_16_colours(theme) if few else theme)
-        if DEFAULT in self.own_themes:
-            self.theme = DEFAULT
-        try:
-            self.set_keymap(self._known_keys(actions.read_keymap(self.config / "keymap.toml")))
-        except LabError as error:
-            self._problems.append(str(error))
+        self.own_themes: list[str] = []
+        self._marks = self._own_marks()
+        self._problems = self._take(*self._read_own())
 
     @property
     def lab(self) -> Lab:
@@ -159,6 +154,45 @@ class LabApp(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         screen: Screen[Any] = self.make("opening")
         return screen
+
+    # The person's own files
+
+    def _own_marks(self) -> Marks:
+        return marks(chain(own_paths(self.config), sorted(own_folder().glob("*.toml"))))
+
+    def _read_own(self) -> tuple[list[Theme], list[str], actions.Keymap]:
+        """Themes with their problems, and keys. Every screen is imported for the names of its actions, where there are own keys."""
+        keymap = self.config / "keymap.toml"
+        if keymap.is_file():
+            for target in SCREENS.values():
+                importlib.import_module(target.partition(":")[0])
+        return *load_themes(self.config / "themes"), actions.read_keymap(keymap)
+
+    def _take(self, themes: list[Theme], problems: list[str], keymap: actions.Keymap) -> list[str]:
+        """Use these themes and keys; a sentence for each mistake in them."""
+        few = self.console.color_system in ("standard", "windows")
+        for gone in set(self.own_themes) - {theme.name for theme in themes}:
+            self.unregister_theme(gone)
+        for theme in themes:
+            self.register_theme(in_16_colours(theme) if few else theme)
+        self.own_themes = [theme.name for theme in themes]
+        if self.theme not in self.own_themes and DEFAULT in self.own_themes:
+            self.theme = DEFAULT
+        elif self.is_running:
+            self._watch_theme(self.theme)  # the colours under the same name may be others
+        self.set_keymap(keymap.keys)
+        return [*problems, *keymap.problems]
+
+    async def _look_at_own_files(self) -> None:
+        """Take up keys and themes that were changed while the program runs."""
+        if (now := await asyncio.to_thread(self._own_marks)) == self._marks:
+            return
+        self._marks = now
+        problems = self._take(*await asyncio.to_thread(self._read_own))
+        for problem in problems:
+            self.notify(clean(problem, lines=True), severity="warning", markup=False, timeout=10)
+        if not problems:
+            self.notify("Your keys and themes were read again.", markup=False, timeout=3)
 
     # Opening and watching the workspace
 
@@ -221,6 +255,7 @@ class LabApp(App[None]):
         token: int | None = None
         while True:
             self._wake.clear()
+            await self._look_at_own_files()
             try:
                 now = await asyncio.to_thread(self.lab.change_token)
                 if now != token:
@@ -368,18 +403,6 @@ class LabApp(App[None]):
                 yield SystemCommand(f"Go to: {words}  (g {letter})", "Goes to the screen from wherever you are.", partial(self.go_to, name))
         for name in self.own_themes:
             yield SystemCommand(f"Theme: {clean(name)}", "Changes the colours and remembers it.", lambda name=name: self.choose_theme(name))
-
-    def _known_keys(self, keys: dict[str, str]) -> dict[str, str]:
-        """The person's keys, and a notice for each that names no action. Screens are imported for their registry entries."""
-        if keys:
-            for target in SCREENS.values():
-                with contextlib.suppress(ModuleNotFoundError):
-                    importlib.import_module(target.partition(":")[0])
-            known = {action.name for group in actions.REGISTRY.values() for action in group}
-            for name in sorted(set(keys) - known):
-                self._problems.append(f"The keymap names the action {name}, which does not exist. There are: {', '.join(sorted(known))}.")
-            return {name: key for name, key in keys.items() if name in known}
-        return {}
 
     # A crash
 

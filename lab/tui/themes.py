@@ -8,7 +8,6 @@ Colours are written "#rrggbb" or by an ANSI name such as "ansi_blue".
 from __future__ import annotations
 
 import colorsys
-import tomllib
 from pathlib import Path
 
 from textual.color import Color, ColorParseError
@@ -16,6 +15,7 @@ from textual.theme import Theme
 
 import lab
 from lab.errors import LabError
+from lab.tui.own_files import OwnFileError, read_own_file
 
 DEFAULT = "night"
 _COLOURS = ("primary", "secondary", "warning", "error", "success", "accent", "foreground", "background", "surface", "panel")
@@ -44,12 +44,13 @@ def own_folder() -> Path:
 def load_theme(path: Path) -> Theme:
     """Read one theme file.
 
-    Raises ThemeError naming the file and what is wrong with it.
+    Raises ThemeError naming the file, the line and what is wrong with it.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ThemeError(f"The theme {path} can't be read: {error}.") from None
+        file = read_own_file(path)
+    except OwnFileError as error:
+        raise ThemeError(f"The theme {error}") from None
+    content = file.content
     variables = content.pop("variables", {})
     name, dark = content.pop("name", path.stem), content.pop("dark", True)
     if not isinstance(name, str) or not name or not isinstance(dark, bool) or not isinstance(variables, dict):
@@ -58,15 +59,16 @@ def load_theme(path: Path) -> Theme:
         raise ThemeError(f'The theme {path} has no primary colour: add primary = "#3b82f6".')
     for key, value in content.items():
         if key not in _COLOURS:
-            raise ThemeError(f"The theme {path} sets {key}, which is no colour of a theme. There are: {', '.join(_COLOURS)}.")
+            raise ThemeError(f"The theme {file.at(key)} sets {key}, which is no colour of a theme. There are: {', '.join(_COLOURS)}.")
         try:
             if not isinstance(value, str):
                 raise ColorParseError(f"{value!r} is no text")
             Color.parse(value)
         except ColorParseError:
-            raise ThemeError(f'The theme {path} gives {key} the value {value!r}, which is no colour: write "#rrggbb".') from None
-    if not all(isinstance(value, str) for value in variables.values()):
-        raise ThemeError(f"The theme {path} has a variable that is not a text.")
+            raise ThemeError(f'The theme {file.at(key)} gives {key} the value {value!r}, which is no colour: write "#rrggbb".') from None
+    for key, value in variables.items():
+        if not isinstance(value, str):
+            raise ThemeError(f"The theme {file.at(key)} has a variable, {key}, that is not a text.")
     return Theme(name=name, dark=dark, variables=variables, **content)
 
 
