@@ -23,7 +23,7 @@ from lab.agents.context_rows import keep_context
 from lab.agents.continuous import go_on
 from lab.agents.decisions import add_version
 from lab.agents.errors import IterationPaused, StrategistFailed
-from lab.agents.evidence import with_parent
+from lab.agents.evidence import EvidencePack, with_parent
 from lab.agents.journal import Iteration, Journal, Lease, Outcome
 from lab.agents.knowledge import known_insights, remember
 from lab.agents.ledger import REFINEMENT, VERSION, record_trial, trials_so_far
@@ -38,13 +38,15 @@ from lab.agents.strategist import (
     Brief,
     Comparison,
     DiscardedProposal,
+    Insight,
     NoRefinement,
     ParentComparison,
     ProposalRequest,
     Strategist,
     StrategyDraft,
+    Subject,
 )
-from lab.agents.views import Change, Interval, MeasuredEffect, ResultSummary
+from lab.agents.views import Interval, MeasuredEffect, ResultSummary
 from lab.script import check, compile_strategy, describe_changes
 from lab.store.database import Store
 from lab.store.models import (
@@ -235,19 +237,11 @@ class _Run:
         agent = iteration.agent
         analysis = await self._strategist.analyse(
             AnalysisRequest(
+                subject=_subject(iteration, evidence.whole, iteration.insights),
                 name=agent.name,
-                instructions=agent.instructions,
-                system_prompt=agent.system_prompt,
                 personality=personality_of(agent),
-                timeframe=iteration.universe.timeframe,
-                version=iteration.version,
                 iteration_number=iteration.number,
-                scan_script=iteration.scripts.scan,
-                execution_script=iteration.scripts.execution,
-                evidence=evidence.whole,
                 parent=parent,
-                knowledge=iteration.insights,
-                guidance=iteration.guidance,
                 synthetic=iteration.universe.synthetic,
             )
         )
@@ -263,7 +257,6 @@ class _Run:
         return Outcome(output, effect)
 
     async def _propose(self, iteration: Iteration) -> Outcome:
-        agent = iteration.agent
         evidence = from_json(jobs.EvidenceReport, iteration.outputs[IterationStatus.ANALYSE]["evidence"])
         with self._store.read() as session:
             insights = known_insights(session, iteration.agent_id)
@@ -272,22 +265,12 @@ class _Run:
         bench = Bench(self._journal, self._executor, iteration)
         draft = await self._strategist.propose(
             ProposalRequest(
-                name=agent.name,
-                instructions=agent.instructions,
-                system_prompt=agent.system_prompt,
-                personality=personality_of(agent),
-                timeframe=iteration.universe.timeframe,
-                version=iteration.version,
-                scan_script=iteration.scripts.scan,
-                execution_script=iteration.scripts.execution,
-                evidence=evidence.whole,
+                subject=_subject(iteration, evidence.whole, insights),
                 selection_evidence=evidence.selection,
                 current=evidence.current,
                 context=known_context(iteration.universe),
-                knowledge=insights,
                 discarded=discarded,
                 failed=failed,
-                guidance=iteration.guidance,
                 max_variants=MAX_VARIANTS,
             ),
             bench,
@@ -400,12 +383,23 @@ class _Run:
         return tuple(DiscardedProposal(row.title, row.scan_script, row.execution_script, row.reason) for row in rows)
 
 
-def _against_parent(version: str, old: ResultSummary, new: ResultSummary, comparison: Comparison) -> dict[str, Any]:
-    from lab.agents.summary import win_rate_verdict
+def _subject(iteration: Iteration, evidence: EvidencePack, knowledge: tuple[Insight, ...]) -> Subject:
+    return Subject(
+        system_prompt=iteration.agent.system_prompt,
+        timeframe=iteration.universe.timeframe,
+        version=iteration.version,
+        scan_script=iteration.scripts.scan,
+        execution_script=iteration.scripts.execution,
+        evidence=evidence,
+        knowledge=knowledge,
+        guidance=iteration.guidance,
+    )
 
+
+def _against_parent(version: str, old: ResultSummary, new: ResultSummary, comparison: Comparison) -> dict[str, Any]:
     return {
         "parent_version": version,
-        "sharpe": to_json(Change(before=old.sharpe, after=new.sharpe, verdict=comparison.verdict.value)),
-        "win_rate": to_json(Change(before=old.win_rate, after=new.win_rate, verdict=win_rate_verdict(old, new))),
+        "sharpe": {"before": old.sharpe, "after": new.sharpe},
+        "win_rate": {"before": old.win_rate, "after": new.win_rate},
         "comparison": to_json(comparison),
     }

@@ -130,23 +130,30 @@ class ParentComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisRequest:
-    """What an analysis is written from."""
+class Subject:
+    """Who is asked about which version, and what is known of it: what an analysis and a refinement both begin from."""
 
-    name: str
-    instructions: str
     system_prompt: str
-    personality: Personality
     timeframe: str
     version: str
-    iteration_number: int
     scan_script: str
     execution_script: str
     evidence: EvidencePack
-    """Of the whole learning span, ids E1, E2…"""
-    parent: ParentComparison | None = None
+    """Of the whole learning span, ids E1, E2…: what the analysis speaks of."""
     knowledge: tuple[Insight, ...] = ()
     guidance: str = ""
+    """The person's words for this iteration; they outrank the strategist's own ideas."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRequest:
+    """What an analysis is written from."""
+
+    subject: Subject
+    name: str
+    personality: Personality
+    iteration_number: int
+    parent: ParentComparison | None = None
     synthetic: bool = False
 
 
@@ -186,25 +193,14 @@ class DiscardedProposal:
 class ProposalRequest:
     """What a refinement is found from."""
 
-    name: str
-    instructions: str
-    system_prompt: str
-    personality: Personality
-    timeframe: str
-    version: str
-    scan_script: str
-    execution_script: str
-    evidence: EvidencePack
-    """Of the whole learning span, ids E1, E2…: what the analysis spoke of."""
+    subject: Subject
     selection_evidence: EvidencePack
     """Of the selection part alone, ids S1, S2…: ideas are drawn from here, so that the confirmation part stays unseen."""
     current: SpanResults
     context: frozenset[str]
-    knowledge: tuple[Insight, ...] = ()
     discarded: tuple[DiscardedProposal, ...] = ()
     failed: frozenset[str] = frozenset()
     """Script hashes of variants of this version that earlier iterations tested and found not worth proposing."""
-    guidance: str = ""
     max_variants: int = 8
 
 

@@ -35,9 +35,9 @@ class AlwaysProposes(BuiltInStrategist):
 
     async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
         turned_down = {(gone.scan_script, gone.execution_script) for gone in request.discarded}
-        for parameter in compile_strategy(request.scan_script, request.execution_script).parameters:
+        for parameter in compile_strategy(request.subject.scan_script, request.subject.execution_script).parameters:
             for value in (parameter.low, parameter.high):
-                scan, execution = set_parameters(request.scan_script, request.execution_script, {parameter.name: value})
+                scan, execution = set_parameters(request.subject.scan_script, request.subject.execution_script, {parameter.name: value})
                 if value != parameter.value and (scan, execution) not in turned_down:
                     title = f"{parameter.name} to {value:g}"
                     (result,) = await bench.test([Variant(scan, execution, title, "to see")])

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from lab.agents.evidence import EvidencePack, build_evidence
-from lab.agents.personality import detect
 from lab.agents.strategist import (
     Comparison,
+    Insight,
     ProposalRequest,
     SpanResult,
     SpanResults,
+    Subject,
     Variant,
     VariantResult,
     Verdict,
@@ -135,22 +136,20 @@ class MadeBench:
 
 
 def made_request(
-    pack: EvidencePack | None = None, *, scan: str = SCAN, guidance: str = "", trades: int = 100, **changes: Any
+    pack: EvidencePack | None = None,
+    *,
+    scan: str = SCAN,
+    guidance: str = "",
+    knowledge: tuple[Insight, ...] = (),
+    evidence: EvidencePack | None = None,
+    trades: int = 100,
+    **changes: Any,
 ) -> ProposalRequest:
     selection = pack or build_evidence(made_trades(300, loud_lift=0.8), prefix="S")
     request = ProposalRequest(
-        name="VWAP Guardian",
-        instructions=INSTRUCTIONS,
-        system_prompt="",
-        personality=detect(INSTRUCTIONS).personality,
-        timeframe="1m",
-        version="1.0",
-        scan_script=scan,
-        execution_script=EXECUTION,
-        evidence=selection,
+        subject=Subject("", "1m", "1.0", scan, EXECUTION, evidence or selection, knowledge, guidance),
         selection_evidence=selection,
         current=SpanResults(span(trades), span(trades), span(trades)),
         context=CONTEXT,
-        guidance=guidance,
     )
     return replace(request, **changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,30 +13,24 @@ from lab.agents.builtin import BuiltInStrategist
 from lab.agents.builtin.insights import NOTABLE_P, SHRINK, confidence
 from lab.agents.evidence import Bucket, EvidencePack, Figure, TradeEvidence, build_evidence, with_parent
 from lab.agents.personality import detect
-from lab.agents.strategist import Analysis, AnalysisRequest, Insight, KnowledgeType, ParentComparison
+from lab.agents.strategist import Analysis, AnalysisRequest, Insight, KnowledgeType, ParentComparison, Subject
 from lab.agents.views import Interval
 from tests.agents.made import EXECUTION, INSTRUCTIONS, SCAN, compared, made_summary, made_trades, span
 
 
 def request(n: int = 200, seed: int = 0, *, loud_lift: float = 0.0, mean: float = 0.0, signals: int | None = None) -> AnalysisRequest:
     trades = made_trades(n, seed, loud_lift=loud_lift, mean=mean)
-    return AnalysisRequest(
-        name="VWAP Guardian",
-        instructions=INSTRUCTIONS,
-        system_prompt="",
-        personality=detect(INSTRUCTIONS).personality,
-        timeframe="1m",
-        version="1.0",
-        iteration_number=1,
-        scan_script=SCAN,
-        execution_script=EXECUTION,
-        evidence=build_evidence(trades, made_summary(trades, signals)),
-    )
+    subject = Subject("", "1m", "1.0", SCAN, EXECUTION, build_evidence(trades, made_summary(trades, signals)))
+    return AnalysisRequest(subject, "VWAP Guardian", detect(INSTRUCTIONS).personality, 1)
+
+
+def about(asked: AnalysisRequest, **changes: Any) -> AnalysisRequest:
+    return replace(asked, subject=replace(asked.subject, **changes))
 
 
 def refined(asked: AnalysisRequest, difference: float) -> AnalysisRequest:
     parent = ParentComparison("1.0", ("stop: wider",), span(), span(), compared(difference))
-    return replace(asked, version="1.1", parent=parent, evidence=with_parent(asked.evidence, parent))
+    return about(replace(asked, parent=parent), version="1.1", evidence=with_parent(asked.subject.evidence, parent))
 
 
 def analysed(asked: AnalysisRequest) -> Analysis:
@@ -75,16 +70,16 @@ def check_citations(pack: EvidencePack, text: str) -> None:
 @pytest.mark.parametrize(("lift", "mean"), [(0.0, 0.0), (0.9, -0.2), (0.0, 0.3), (0.0, -0.4)])
 def test_every_figure_is_cited_and_equals_its_evidence(seed: int, lift: float, mean: float) -> None:
     asked = request(150, seed, loud_lift=lift, mean=mean, signals=400)
-    check_citations(asked.evidence, analysed(asked).text)
+    check_citations(asked.subject.evidence, analysed(asked).text)
     later = refined(asked, (-6e-4, 0.0, 6e-4)[seed % 3])
-    check_citations(later.evidence, analysed(later).text)
+    check_citations(later.subject.evidence, analysed(later).text)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 12, 29])
 def test_below_thirty_trades_there_is_no_verdict(n: int) -> None:
     asked = request(n, signals=n + 3)
     found = analysed(asked)
-    check_citations(asked.evidence, found.text)
+    check_citations(asked.subject.evidence, found.text)
     assert not re.search(r"beyond what luck|they paid|made money after|than elsewhere", found.text)
     assert "no verdict" in found.text or n == 0
     assert not [i for i in found.insights if i.supporting_data.get("topic") == "overall"]
@@ -115,7 +110,7 @@ def test_what_is_called_beyond_luck_is_a_difference_of_means_with_that_sign() ->
     for seed in range(30):
         asked = request(250, seed, loud_lift=(0.0, 0.6, 1.2)[seed % 3])
         for claim in re.finditer(r"(better|worse) [^.]*?than elsewhere: (.*?)\[(E\d+)\](, beyond what luck)?", analysed(asked).text):
-            bucket = next(b for b in asked.evidence.buckets if b.id == claim[3])
+            bucket = next(b for b in asked.subject.evidence.buckets if b.id == claim[3])
             assert (bucket.r_lift or 0.0) > 0 if claim[1] == "better" else (bucket.r_lift or 0.0) < 0
             assert bucket.corrected_p is not None
             assert bucket.corrected_p < (0.05 if claim[4] else NOTABLE_P + 1e-9)
@@ -126,7 +121,7 @@ def test_what_is_called_beyond_luck_is_a_difference_of_means_with_that_sign() ->
 def earned(sharpe: Interval | None, verdict: str) -> Analysis:
     trades = made_trades(200, mean=0.5)
     summary = replace(made_summary(trades), sharpe_interval=sharpe, verdict=verdict)
-    return analysed(replace(request(), evidence=build_evidence(trades, summary)))
+    return analysed(about(request(), evidence=build_evidence(trades, summary)))
 
 
 def test_that_the_trades_paid_is_not_said_without_what_the_account_and_the_verdict_say() -> None:
@@ -157,13 +152,13 @@ def test_confidence_is_the_chance_of_the_sign_shrunk_by_how_many_days_were_seen(
 
 def test_another_patterns_insight_is_not_drafted_for_this_one() -> None:
     other = Insight(1, KnowledgeType.PATTERN_RULE, "gap and go", "", 0.9, {"topic": "market.trend=up", "effect": 1.0})
-    found = analysed(replace(request(150), knowledge=(other,)))
+    found = analysed(about(request(150), knowledge=(other,)))
     assert "market.trend=up" not in [i.supporting_data["topic"] for i in found.insights]
 
 
 @pytest.mark.parametrize("guidance", ["", "only in the morning", "be like water"])
 def test_the_analysis_promises_no_change_that_the_proposal_may_not_make(guidance: str) -> None:
-    text = analysed(replace(request(300, loud_lift=0.9), guidance=guidance)).text
+    text = analysed(about(request(300, loud_lift=0.9), guidance=guidance)).text
     assert "Next I test whether" not in text
     assert "that goes first" not in text
     if guidance:
@@ -187,13 +182,13 @@ def test_a_clear_change_is_remembered_as_such() -> None:
 
 def test_what_was_believed_is_measured_again() -> None:
     known = Insight(1, KnowledgeType.PATTERN_RULE, "VWAP bounce", "quiet is good", 0.9, {"topic": "volume_burst=1.5 to 2x", "effect": 1.0})
-    found = analysed(replace(request(300, loud_lift=0.9), knowledge=(known,)))
+    found = analysed(about(request(300, loud_lift=0.9), knowledge=(known,)))
     assert "does not hold this time" in found.text
     assert "volume_burst=1.5 to 2x" in [i.supporting_data["topic"] for i in found.insights]
 
 
 def test_guidance_is_answered_and_remembered() -> None:
-    found = analysed(replace(request(100), guidance="avoid Fridays"))
+    found = analysed(about(request(100), guidance="avoid Fridays"))
     assert "avoid Fridays" in found.text
     (wish,) = (i.insight for i in found.insights if i.knowledge_type is KnowledgeType.GUIDANCE)
     assert "wish" in wish

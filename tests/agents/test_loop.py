@@ -76,8 +76,10 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
     assert second.row.version == "1.1"
     assert second.scan_script == first.proposal.new_scan
     assert second.execution_script == first.proposal.new_execution
-    assert second.sharpe_change is not None
-    assert second.sharpe_change.before == first.result.sharpe
+    assert second.against_parent is not None
+    assert second.against_parent.parent_version == "1.0"
+    assert second.against_parent.sharpe == (first.result.sharpe, second.result.sharpe)
+    assert second.against_parent.sessions == len(second.result.equity)
     assert second.result.trades == first.proposal.effect.whole_trades[1], "the measured effect must be what the version then shows"
     assert [(v.version, v.parent_version, v.is_current) for v in lab.agent(agent_id).versions] == [
         ("1.0", None, False),
@@ -288,7 +290,7 @@ class Listener(AlwaysProposes):
         return await super().generate(brief)
 
     async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
-        self.told.append(request.guidance)
+        self.told.append(request.subject.guidance)
         return await super().propose(request, bench)
 
 

@@ -27,7 +27,7 @@ SINGLE_P = 0.05
 
 def analyse(request: AnalysisRequest) -> Analysis:
     """The text and the insights for a result."""
-    writer = _Writer(request, request.evidence)
+    writer = _Writer(request, request.subject.evidence)
     return Analysis(text="\n\n".join(p for p in writer.paragraphs() if p), insights=insights.learned(request))
 
 
@@ -50,7 +50,7 @@ class _Writer:
 
     def _pick(self, topic: str, *choices: str) -> str:
         """One of several ways to say it, always the same for the same agent, version and topic."""
-        seed = f"{self.request.name}|{self.request.version}|{self.request.iteration_number}|{topic}"
+        seed = f"{self.request.name}|{self.request.subject.version}|{self.request.iteration_number}|{topic}"
         return choices[int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") % len(choices)]
 
     # --- what happened
@@ -59,7 +59,7 @@ class _Writer:
         signals = self.pack.figure("signals")
         if signals is None or not signals.value:
             return (
-                f"My {pattern_of(self.request.scan_script)} found nothing at all on this span. That is no result, good or bad:"
+                f"My {pattern_of(self.request.subject.scan_script)} found nothing at all on this span. That is no result, good or bad:"
                 " one of my conditions asks for something these stocks never did."
             )
         skips = self.pack.funnel[2:]
@@ -67,7 +67,7 @@ class _Writer:
         return f"My signals came ({_count(signals)}), but not one became a trade.{why} Before I judge the idea I have to fix the way in."
 
     def _headline(self) -> str:
-        pack, pattern = self.pack, pattern_of(self.request.scan_script)
+        pack, pattern = self.pack, pattern_of(self.request.subject.scan_script)
         mean, rate, trades = pack.figure("mean R"), pack.figure("win rate"), pack.figure("trades")
         if mean is None or rate is None or trades is None:
             return ""
@@ -83,7 +83,7 @@ class _Writer:
         else:
             judgement = self._pick("even", "and I can't tell the result from chance", "and what they made is within the range of luck")
         won = f"I won {_percent(rate)}{_between(rate, percent=True)}, {_r(mean)} a trade on average{_between(mean)}."
-        return f"{pattern[0].upper()}{pattern[1:]}, version {self.request.version}: {_count(trades)} trades, {judgement}. {won}"
+        return f"{pattern[0].upper()}{pattern[1:]}, version {self.request.subject.version}: {_count(trades)} trades, {judgement}. {won}"
 
     def _earned(self) -> str:
         """For a mean R whose interval lies above zero: no more than the account's Sharpe ratio and the verdict bear out."""
@@ -284,7 +284,7 @@ class _Writer:
 
     def _known(self) -> str:
         said = []
-        for insight in self.request.knowledge[:6]:
+        for insight in self.request.subject.knowledge[:6]:
             bucket = insights.bucket_of(insight, self.pack)
             effect = insight.supporting_data.get("effect")
             if bucket is None or bucket.r_lift is None or bucket.p_value is None or not isinstance(effect, (int, float)):
@@ -322,10 +322,10 @@ class _Writer:
         return " ".join(part for part in parts if part)
 
     def _guidance(self) -> str:
-        asked = self.request.guidance.strip()
+        asked = self.request.subject.guidance.strip()
         if not asked:
             return ""
-        intraday = horizon_of(self.request.timeframe) is not Horizon.DAYS
+        intraday = horizon_of(self.request.subject.timeframe) is not Horizon.DAYS
         if wishes(asked, EVERY_CONTEXT, intraday=intraday):
             return f"You asked for “{asked}”: what of it can be made a change of these scripts on these bars goes before my own ideas."
         return f"You asked for “{asked}”, in which I find nothing that I can turn into a change of these scripts."

@@ -37,7 +37,7 @@ def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
     before; at most `max_variants`, best first. What the person asks for is tried again even so."""
     from lab.script import ScriptError, compile_strategy
 
-    current = compile_strategy(request.scan_script, request.execution_script)
+    current = compile_strategy(request.subject.scan_script, request.subject.execution_script)
     refused = {current.script_hash, *_discarded_hashes(request)}
     kept: list[Idea] = []
     for idea in _all(request, current.parameters):
@@ -57,10 +57,11 @@ def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
 def _hurt_before(request: ProposalRequest, idea: Idea) -> bool:
     from lab.script import describe_changes
 
-    harmful = {i.supporting_data.get("topic") for i in request.knowledge if i.knowledge_type == KnowledgeType.FAILURE}
+    subject, variant = request.subject, idea.variant
+    harmful = {i.supporting_data.get("topic") for i in subject.knowledge if i.knowledge_type == KnowledgeType.FAILURE}
     if not harmful:
         return False
-    changes = describe_changes(request.scan_script, request.execution_script, idea.variant.scan_script, idea.variant.execution_script)
+    changes = describe_changes(subject.scan_script, subject.execution_script, variant.scan_script, variant.execution_script)
     return change_topic(changes) in harmful
 
 
@@ -95,13 +96,13 @@ def _filtered(request: ProposalRequest, pack: EvidencePack) -> Iterator[Idea]:
             f"On the sessions I choose on, trades it keeps made {found.kept_mean_r:+.2f}R on average, those it drops"
             f" {found.dropped_mean_r:+.2f}R{seen}."
         )
-        scan = _narrowed(request.scan_script, found.condition)
-        yield Idea(Variant(scan, request.execution_script, found.title, why), cited)
+        scan = _narrowed(request.subject.scan_script, found.condition)
+        yield Idea(Variant(scan, request.subject.execution_script, found.title, why), cited)
 
 
 def _whole(request: ProposalRequest, selected: tuple[str, ...]) -> tuple[str, ...]:
     """The ids of the same buckets in the pack of the whole span: those a person can look up."""
-    there = {(b.column, b.name): b.id for b in request.evidence.buckets}
+    there = {(b.column, b.name): b.id for b in request.subject.evidence.buckets}
     named = [(b.column, b.name) for b in request.selection_evidence.buckets if b.id in selected]
     return tuple(there[name] for name in named if name in there)
 
@@ -116,11 +117,12 @@ def _failed_before(request: ProposalRequest, idea: Idea) -> bool:
 
 
 def _wished(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:
-    intraday = horizon_of(request.timeframe) is not Horizon.DAYS
-    asked = wishes(request.guidance, request.context, intraday=intraday)
-    changed = [(wish, _with_wish(request, wish, parameters, request.scan_script, request.execution_script)) for wish in asked]
+    subject = request.subject
+    intraday = horizon_of(subject.timeframe) is not Horizon.DAYS
+    asked = wishes(subject.guidance, request.context, intraday=intraday)
+    changed = [(wish, _with_wish(request, wish, parameters, subject.scan_script, subject.execution_script)) for wish in asked]
     if len(asked) > 1:
-        scan, execution = request.scan_script, request.execution_script
+        scan, execution = request.subject.scan_script, request.subject.execution_script
         for wish in asked:
             scan, execution = _with_wish(request, wish, parameters, scan, execution)
         title = " and ".join(w.title for w in asked)
@@ -158,7 +160,7 @@ def _loosened(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> It
     from lab.script import set_parameters
 
     def idea(values: dict[str, float], title: str) -> Idea:
-        scan, execution = set_parameters(request.scan_script, request.execution_script, values)
+        scan, execution = set_parameters(request.subject.scan_script, request.subject.execution_script, values)
         return Idea(Variant(scan, execution, title, "Too few trades to learn from: loosen what holds signals back."), ())
 
     scan_parameters = [p for p in parameters if p.script == "scan"]
@@ -203,14 +205,14 @@ def _steps(request: ProposalRequest, parameters: tuple[Parameter, ...], pack: Ev
                 )
             order += [(p, 1.5, "A further target lets winners run.", ()), (p, 0.7, "A nearer target is met more often.", ())]
     order.sort(key=lambda step: not step[3])
-    stricter = [(p, _stricter(request.scan_script, p), "A stricter threshold keeps the clearer cases.", ()) for p in parameters]
+    stricter = [(p, _stricter(request.subject.scan_script, p), "A stricter threshold keeps the clearer cases.", ()) for p in parameters]
     looser = [(p, 1 / factor, "A looser threshold finds more cases.", ()) for p, factor, _, _ in stricter]
     thresholds = [step for step in stricter if step[0].script == "scan"]
     order = [*thresholds[:MOST_STRICTER], *order, *thresholds[MOST_STRICTER:], *(s for s in looser if s[0].script == "scan")]
     for p, factor, why, cited in order:
         value = moved(p.value, factor, p.low, p.high, p.step)
         if value != p.value:
-            scan, execution = set_parameters(request.scan_script, request.execution_script, {p.name: value})
+            scan, execution = set_parameters(request.subject.scan_script, request.subject.execution_script, {p.name: value})
             yield Idea(Variant(scan, execution, f"{_readable(p.name)}: {p.value:g} to {value:g}", why), cited)
 
 

@@ -29,18 +29,18 @@ CHOSEN_FROM = 8
 
 def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
     """New insights, and today's measure of what was known before (same topic), so that it can be confirmed or contradicted."""
-    pattern = pattern_of(request.scan_script)
+    pattern = pattern_of(request.subject.scan_script)
     drafts = [*_overall(request, pattern), *_from_parent(request, pattern)]
     notable = sorted(
-        (b for b in request.evidence.buckets if _says_something(b)), key=lambda b: (b.corrected_p or 0.0, -abs(b.r_lift or 0.0))
+        (b for b in request.subject.evidence.buckets if _says_something(b)), key=lambda b: (b.corrected_p or 0.0, -abs(b.r_lift or 0.0))
     )[:MOST_BUCKETS]
     # Of another pattern's insights nothing is measured here: as a draft it would be a new claim that no test licenses.
-    of_this = [insight for insight in request.knowledge if insight.pattern_type == pattern]
-    known = [b for b in (bucket_of(i, request.evidence) for i in of_this) if b is not None and b.p_value is not None]
+    of_this = [insight for insight in request.subject.knowledge if insight.pattern_type == pattern]
+    known = [b for b in (bucket_of(i, request.subject.evidence) for i in of_this) if b is not None and b.p_value is not None]
     chosen = {b.id: b for b in (*notable, *known)}
     drafts += [from_bucket(bucket, pattern) for bucket in chosen.values() if bucket.r_lift is not None]
-    if request.guidance.strip():
-        text = request.guidance.strip()
+    if request.subject.guidance.strip():
+        text = request.subject.guidance.strip()
         wish, data = f"The person's wish, not a finding: “{text}”", {"topic": f"guidance:{text.lower()}", "effect": 0.0}
         drafts.append(InsightDraft(KnowledgeType.GUIDANCE, pattern, wish, 1.0, (), data))
     return tuple(drafts)
@@ -102,7 +102,7 @@ def from_bucket(bucket: Bucket, pattern: str) -> InsightDraft:
 
 def _overall(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
     """Whether the pattern as a whole earns or loses, where the laboratory's verdict and the account's Sharpe ratio say so too."""
-    pack = request.evidence
+    pack = request.subject.evidence
     mean, sharpe, days = pack.figure("mean R"), pack.figure("Sharpe ratio"), pack.figure("sessions with a trade")
     if mean is None or mean.interval is None or pack.trades < MIN_TRADES or days is None or sharpe is None or sharpe.interval is None:
         return []
@@ -117,13 +117,13 @@ def _overall(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
         InsightDraft(
             knowledge_type=kind,
             pattern_type=pattern,
-            insight=f"{pattern} {words}: {mean.value:+.2f}R a trade (n = {request.evidence.trades}).",
+            insight=f"{pattern} {words}: {mean.value:+.2f}R a trade (n = {request.subject.evidence.trades}).",
             confidence=confidence(p, int(days.value)),
             evidence_ids=(mean.id,),
             supporting_data={
                 "topic": "overall",
                 "effect": mean.value,
-                "n": request.evidence.trades,
+                "n": request.subject.evidence.trades,
                 "low": mean.interval.low,
                 "high": mean.interval.high,
                 "sessions": int(days.value),
@@ -139,7 +139,7 @@ def _from_parent(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
     if parent is None or parent.comparison.verdict is Verdict.NO_EVIDENCE or not parent.changes:
         return []
     better = parent.comparison.verdict is Verdict.BETTER
-    change, moved = "; ".join(parent.changes), request.evidence.figure("daily difference from the parent")
+    change, moved = "; ".join(parent.changes), request.subject.evidence.figure("daily difference from the parent")
     test = parent.comparison
     p = _p_of(test.mean_difference, Interval(test.low, test.high)) if test.low is not None and test.high is not None else 1.0
     return [

@@ -51,7 +51,7 @@ def _own_choice(request: ProposalRequest, tested: list[tuple[Idea, VariantResult
         best = max(tested, key=lambda pair: _score(pair[1].selection))[0].variant.title
         return NoRefinement(
             f"I tested {_count(len(tested))} and none gained clearly on the sessions I choose on; the nearest was “{best}”."
-            f" I would rather leave version {request.version} as it is than fit it to noise. {_misunderstood(request)}".strip()
+            f" I would rather leave version {request.subject.version} as it is than fit it to noise. {_misunderstood(request)}".strip()
         )
     failed: list[str] = []
     for idea, result in ranked[:MOST_CONFIRMED]:
@@ -69,7 +69,7 @@ def _more_trades(request: ProposalRequest, tested: list[tuple[Idea, VariantResul
     more = [(i, r) for i, r in tested if r.results and r.results.whole.trades > now]
     if not more:
         return NoRefinement(
-            f"Version {request.version} made {now} trades and none of the {_count(len(tested))} I tried made more."
+            f"Version {request.subject.version} made {now} trades and none of the {_count(len(tested))} I tried made more."
             " Tell me in words what to look for instead, or give me more history."
         )
     idea, result = max(more, key=lambda pair: min(pair[1].results.whole.trades if pair[1].results else 0, 500))
@@ -112,7 +112,7 @@ def _draft(request: ProposalRequest, idea: Idea, result: VariantResult, rational
 
 
 def _found(request: ProposalRequest, idea: Idea, result: VariantResult, tested: int, failed: list[str]) -> str:
-    pattern = pattern_of(request.scan_script)
+    pattern = pattern_of(request.subject.scan_script)
     parts = [
         f"I would change one thing about my {pattern}: {idea.variant.title}. {idea.variant.why}",
         f"Of {_count(tested)} it did best on the sessions I choose on.",
@@ -131,7 +131,7 @@ def _asked_for(request: ProposalRequest, idea: Idea, result: VariantResult) -> s
 
 def _beside(request: ProposalRequest) -> str:
     """What the person's guidance holds that no script can."""
-    return beyond_scripts(request.guidance, intraday=horizon_of(request.timeframe) is not Horizon.DAYS)
+    return beyond_scripts(request.subject.guidance, intraday=horizon_of(request.subject.timeframe) is not Horizon.DAYS)
 
 
 def _confirmed(result: VariantResult) -> str:
@@ -151,19 +151,20 @@ def _confirmed(result: VariantResult) -> str:
 
 
 def _misunderstood(request: ProposalRequest) -> str:
-    if not request.guidance.strip():
+    guidance = request.subject.guidance.strip()
+    if not guidance:
         return ""
     if beside := _beside(request):
         return beside
     return (
-        f"Your guidance (“{request.guidance.strip()}”) names nothing I can turn into a change of these scripts that was not discarded"
+        f"Your guidance (“{guidance}”) names nothing I can turn into a change of these scripts that was not discarded"
         " before; try words such as “wider stop”, “only in the morning” or “avoid Fridays”."
     )
 
 
 def _nothing_left(request: ProposalRequest) -> str:
     return (
-        f"I have no change left to try on version {request.version}: what the evidence speaks for was tested and failed,"
+        f"I have no change left to try on version {request.subject.version}: what the evidence speaks for was tested and failed,"
         f" or you discarded it. Give me a hint in words, another version to start from, or more history. {_misunderstood(request)}"
     ).strip()
 

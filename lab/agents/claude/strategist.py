@@ -96,22 +96,22 @@ class ClaudeStrategist:
 
     async def analyse(self, request: AnalysisRequest) -> Analysis:
         """What the model reads in the evidence; every figure in it stands in the evidence it cites, or is struck out."""
-        asked, veil = prompt("analyse"), self._veil
+        asked, veil, subject = prompt("analyse"), self._veil, request.subject
         text = asked.fill(
-            version=request.version,
-            timeframe=request.timeframe,
-            scripts=telling.scripts(request.scan_script, request.execution_script, veil),
+            version=subject.version,
+            timeframe=subject.timeframe,
+            scripts=telling.scripts(subject.scan_script, subject.execution_script, veil),
             parent=telling.parent(request.parent, veil),
-            guidance=telling.guidance(request.guidance, veil),
-            knowledge=telling.knowledge(request.knowledge, veil),
-            evidence=telling.evidence(request.evidence, veil),
+            guidance=telling.guidance(subject.guidance, veil),
+            knowledge=telling.knowledge(subject.knowledge, veil),
+            evidence=telling.evidence(subject.evidence, veil),
         )
-        scripts = f"{request.scan_script}\n{request.execution_script}"
+        scripts = f"{subject.scan_script}\n{subject.execution_script}"
         messages, reply, wrong = [_user(text)], None, []
         for last in (False, True):
-            answer = await self._ask("analysis", asked, request.system_prompt, messages, AnalysisReply, _ANALYSIS_TOKENS, watched=True)
+            answer = await self._ask("analysis", asked, subject.system_prompt, messages, AnalysisReply, _ANALYSIS_TOKENS, watched=True)
             reply = await self._read(AnalysisReply, answer)
-            wrong = figures.unsound(reply.text, request.evidence, scripts)
+            wrong = figures.unsound(reply.text, subject.evidence, scripts)
             if not wrong or last:
                 break
             told = prompt("figures").fill(figures="; ".join(f"“{each.text}” ({each.why})" for each in wrong[:20]))
@@ -124,19 +124,20 @@ class ClaudeStrategist:
 
     async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft | NoRefinement:
         """The variant the model chose among those it tested, if it holds up on the sessions it never saw."""
-        if request.current.confirmation.sessions < MIN_SESSIONS and not request.guidance.strip():
+        subject = request.subject
+        if request.current.confirmation.sessions < MIN_SESSIONS and not subject.guidance.strip():
             return NoRefinement(
                 f"Of {request.current.whole.sessions} sessions {request.current.confirmation.sessions} are left to confirm a change on;"
                 f" with fewer than {MIN_SESSIONS} nothing can be confirmed, so I propose nothing. Give me more history."
             )
         asked, veil = prompt("propose"), self._veil
         text = asked.fill(
-            version=request.version,
-            timeframe=request.timeframe,
+            version=subject.version,
+            timeframe=subject.timeframe,
             context=", ".join(sorted(request.context)),
-            scripts=telling.scripts(request.scan_script, request.execution_script, veil),
-            guidance=telling.guidance(request.guidance, veil),
-            knowledge=telling.knowledge(request.knowledge, veil),
+            scripts=telling.scripts(subject.scan_script, subject.execution_script, veil),
+            guidance=telling.guidance(subject.guidance, veil),
+            knowledge=telling.knowledge(subject.knowledge, veil),
             discarded=telling.discarded(request.discarded, veil),
             evidence=telling.evidence(request.selection_evidence, veil),
             trials=str(request.max_variants),
@@ -146,7 +147,7 @@ class ClaudeStrategist:
         messages = [_user(text)]
         for turn in range(1, TURNS + 1):
             answer = await self._ask(
-                "refinement", asked, request.system_prompt, messages, ProposalReply, _PROPOSAL_TOKENS, tools=definitions()
+                "refinement", asked, subject.system_prompt, messages, ProposalReply, _PROPOSAL_TOKENS, tools=definitions()
             )
             if answer.stop_reason != "tool_use":
                 return self._decided(request, await self._read(ProposalReply, answer), box.results)
@@ -167,7 +168,7 @@ class ClaudeStrategist:
             return NoRefinement(f"I chose a change that I had not tested (I tested {tested}), so nothing is proposed.")
         chosen = results[reply.choice - 1]
         unseen = chosen.confirmation
-        if unseen is None or ((unseen.mean_difference <= 0 or unseen.verdict is Verdict.WORSE) and not request.guidance.strip()):
+        if unseen is None or ((unseen.mean_difference <= 0 or unseen.verdict is Verdict.WORSE) and not request.subject.guidance.strip()):
             title = chosen.variant.title
             return NoRefinement(
                 f"Of {tested} I chose “{title}”, but on sessions I had not seen it did not hold up: that was luck, so I propose nothing."
@@ -223,18 +224,18 @@ def _insights(request: AnalysisRequest, replies: Sequence[InsightReply], veil: V
 
     So an insight's effect, count, interval and confidence are never the model's, only how it is put.
     """
-    drafts = list(measured.learned(request))
-    pattern = pattern_of(request.scan_script)
+    drafts, pack, scan = list(measured.learned(request)), request.subject.evidence, request.subject.scan_script
+    pattern = pattern_of(scan)
     for reply in replies:
         words, kind = veil.reveal(reply.insight), KnowledgeType(reply.kind)
         cited = [i for text in reply.evidence for i in figures_ids(text) or [text.strip(" []")]]
         same = next((n for n, draft in enumerate(drafts) if set(draft.evidence_ids) & set(cited)), None)
         if same is not None:
-            if not figures.unsound(f"{reply.insight} [{drafts[same].evidence_ids[0]}]", request.evidence, request.scan_script):
+            if not figures.unsound(f"{reply.insight} [{drafts[same].evidence_ids[0]}]", pack, scan):
                 drafts[same] = replace(drafts[same], insight=words)
             continue
-        bucket = next((b for b in request.evidence.buckets if b.id in cited and b.p_value is not None and b.r_lift is not None), None)
-        if bucket is None or figures.unsound(f"{reply.insight} [{bucket.id}]", request.evidence, request.scan_script):
+        bucket = next((b for b in pack.buckets if b.id in cited and b.p_value is not None and b.r_lift is not None), None)
+        if bucket is None or figures.unsound(f"{reply.insight} [{bucket.id}]", pack, scan):
             continue
         drafts.append(replace(measured.from_bucket(bucket, pattern), insight=words, knowledge_type=kind))
     return tuple(drafts)

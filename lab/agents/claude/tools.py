@@ -81,7 +81,7 @@ class Toolbox:
                     answer = await self._bars(texts.get("id", ""))
                 case "own_history":
                     answer = "\n".join(
-                        part for part in (await self.history(), telling.knowledge(self.request.knowledge, self.veil)) if part
+                        part for part in (await self.history(), telling.knowledge(self.request.subject.knowledge, self.veil)) if part
                     )
                 case _:
                     return f"There is no tool {name[:40]!r}.", True
@@ -106,10 +106,10 @@ class Toolbox:
 
         if len(self.results) >= self.request.max_variants:
             return f"All {self.request.max_variants} trials are used up: reply with your choice."
-        scan = self.veil.reveal_script(texts.get("scan") or "") or self.request.scan_script
-        execution = self.veil.reveal_script(texts.get("execution") or "") or self.request.execution_script
+        scan = self.veil.reveal_script(texts.get("scan") or "") or self.request.subject.scan_script
+        execution = self.veil.reveal_script(texts.get("execution") or "") or self.request.subject.execution_script
         new = compile_strategy(scan, execution).script_hash
-        old = compile_strategy(self.request.scan_script, self.request.execution_script).script_hash
+        old = compile_strategy(self.request.subject.scan_script, self.request.subject.execution_script).script_hash
         if new == old:
             return "That does the same as the current version: it is not tested."
         for gone in self.request.discarded:

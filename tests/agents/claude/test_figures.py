@@ -10,7 +10,7 @@ from lab.agents.builtin.analysis import analyse
 from lab.agents.claude import figures
 from lab.agents.evidence import EvidencePack, build_evidence
 from lab.agents.personality import detect
-from lab.agents.strategist import AnalysisRequest
+from lab.agents.strategist import AnalysisRequest, Subject
 from tests.agents.made import EXECUTION, SCAN, made_summary, made_trades
 
 TRADES = made_trades(310, loud_lift=0.8)
@@ -88,7 +88,7 @@ def test_the_built_in_strategists_own_analysis_passes() -> None:
     for seed in range(6):
         trades = made_trades(120 + 40 * seed, seed, loud_lift=0.3 * seed, mean=0.05 * (seed - 3))
         pack = build_evidence(trades, made_summary(trades, 500))
-        request = AnalysisRequest("A", text, "", detect(text).personality, "1m", "1.0", seed, SCAN, EXECUTION, pack)
+        request = AnalysisRequest(Subject("", "1m", "1.0", SCAN, EXECUTION, pack), "A", detect(text).personality, seed)
         alarms = [each for each in wrong(analyse(request).text, pack) if "bps" not in each]
         assert len(alarms) <= 2, alarms
 

@@ -13,7 +13,7 @@ from lab.agents.budget.money import Daily
 from lab.agents.errors import StrategistFailed
 from lab.agents.evidence import build_evidence
 from lab.agents.personality import detect, risk_config
-from lab.agents.strategist import AnalysisRequest, Brief, NoRefinement
+from lab.agents.strategist import AnalysisRequest, Brief, NoRefinement, Subject
 from lab.store.database import Store
 from tests.agents.made import CONTEXT, EXECUTION, INSTRUCTIONS, SCAN, MadeBench, made_request, made_summary, made_trades
 from tests.agents.model_server import KEY, MODEL, Model, Reply, says, uses
@@ -98,7 +98,7 @@ BRIEF = Brief(
     "A", INSTRUCTIONS, "You are A.", detect(INSTRUCTIONS).personality, risk_config(detect(INSTRUCTIONS).personality), "1m", CONTEXT
 )
 PACK = build_evidence(made_trades(200), made_summary(made_trades(200), 300))
-ANALYSIS = AnalysisRequest("A", INSTRUCTIONS, "You are A.", BRIEF.personality, "1m", "1.0", 1, SCAN, EXECUTION, PACK)
+ANALYSIS = AnalysisRequest(Subject("You are A.", "1m", "1.0", SCAN, EXECUTION, PACK), "A", BRIEF.personality, 1)
 
 
 def harmless(text: str) -> bool:

@@ -17,7 +17,7 @@ from lab.agents.claude.schemas import clean, growing_text
 from lab.agents.claude.strategist import ClaudeStrategist
 from lab.agents.evidence import build_evidence
 from lab.agents.personality import detect
-from lab.agents.strategist import AnalysisRequest
+from lab.agents.strategist import AnalysisRequest, Subject
 from lab.store.database import Store
 from tests.agents.made import EXECUTION, INSTRUCTIONS, SCAN, made_summary, made_trades
 from tests.agents.model_server import Model, says
@@ -25,7 +25,7 @@ from tests.agents.model_server import Model, says
 Asked = tuple[Model, Callable[[int], ClaudeStrategist], Store]
 TRADES = made_trades(80)
 PACK = build_evidence(TRADES, made_summary(TRADES))
-REQUEST = AnalysisRequest("A", INSTRUCTIONS, "You are A.", detect(INSTRUCTIONS).personality, "1m", "1.0", 1, SCAN, EXECUTION, PACK)
+REQUEST = AnalysisRequest(Subject("You are A.", "1m", "1.0", SCAN, EXECUTION, PACK), "A", detect(INSTRUCTIONS).personality, 1)
 WORDS = 'It went as it went, and "well" is not the word.\nNext I look further \\ and higher. ' * 6
 
 
