@@ -11,11 +11,13 @@ from sqlmodel import Session, col, select
 from lab.agents.errors import NotThere
 from lab.agents.gaps import gaps_of
 from lab.agents.results import from_json
+from lab.agents.strategist import Comparison
 from lab.agents.views import (
+    AgainstParent,
     AgentRow,
     AgentView,
-    Change,
     EvidenceRow,
+    Interval,
     IterationRow,
     IterationView,
     KnowledgeRow,
@@ -238,7 +240,6 @@ def iteration_view(session: Session, iteration_id: int) -> IterationView:
     strategy = session.get(AgentStrategy, iteration.strategy_id) if iteration.strategy_id else None
     steps = {step.step: step for step in session.exec(select(IterationStep).where(IterationStep.iteration_id == iteration_id))}
     backtest = steps.get(IterationStatus.BACKTEST)
-    against_parent = backtest.output.get("against_parent") if backtest else None
     proposal = session.exec(select(Proposal).where(Proposal.iteration_id == iteration_id)).one_or_none()
     return IterationView(
         row=_iteration_row(iteration, agent.name, strategy.version if strategy else None),
@@ -251,8 +252,7 @@ def iteration_view(session: Session, iteration_id: int) -> IterationView:
         guidance=iteration.guidance,
         analysis=iteration.expert_analysis,
         result=result_of(iteration),
-        win_rate_change=_change(against_parent, "win_rate"),
-        sharpe_change=_change(against_parent, "sharpe"),
+        against_parent=_against_parent(backtest.output.get("against_parent") if backtest else None),
         proposal=_proposal_view(session, proposal) if proposal else None,
         universe=universe_view(session.get_one(Universe, iteration.universe_id)),
         evidence=_evidence(steps.get(IterationStatus.ANALYSE)),
@@ -370,8 +370,20 @@ def _evidence(analysed: IterationStep | None) -> tuple[EvidenceRow, ...]:
     return tuple(from_json(EvidenceRow, row) for row in analysed.output["rows"]) if analysed else ()
 
 
-def _change(against_parent: dict[str, Any] | None, metric: str) -> Change | None:
-    return from_json(Change, against_parent[metric]) if against_parent else None
+def _against_parent(stored: dict[str, Any] | None) -> AgainstParent | None:
+    if not stored:
+        return None
+    paired = from_json(Comparison, stored["comparison"])
+    win_rate, sharpe = stored["win_rate"], stored["sharpe"]
+    return AgainstParent(
+        parent_version=stored["parent_version"],
+        verdict=paired.verdict.value,
+        daily_difference=paired.mean_difference,
+        daily_difference_interval=None if paired.low is None or paired.high is None else Interval(paired.low, paired.high),
+        sessions=paired.sessions,
+        win_rate=(win_rate["before"], win_rate["after"]),
+        sharpe=(sharpe["before"], sharpe["after"]),
+    )
 
 
 def _explanation(iteration: AgentIteration, steps: dict[str, IterationStep]) -> str:

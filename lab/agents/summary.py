@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 from typing import TYPE_CHECKING
 
-from lab.agents.proof.rules import MIN_TRADES, Word, deflate, learning_verdict
+from lab.agents.proof.rules import Word, deflate, learning_verdict
 from lab.agents.views import HUNG_ON_ORDER, Interval, NamedFigure, ResultSummary
-from lab.backtest.statistics import wilson_interval
 
 if TYPE_CHECKING:
     import polars as pl
@@ -105,15 +103,3 @@ def _median_risk(trades: pl.DataFrame, starting_equity: float) -> float | None:
     """What the median trade lost at its stop, costs aside, as a fraction of the starting equity."""
     at_risk = ((trades["entry_price"] - trades["stop"]).abs() * trades["shares"]).median()
     return float(at_risk) / starting_equity if isinstance(at_risk, (int, float)) else None
-
-
-def win_rate_verdict(old: ResultSummary, new: ResultSummary) -> str:
-    """Whether the win rate of one version differs from another's: Newcombe's interval of the difference (1998, method 10)."""
-    if min(old.trades, new.trades) < MIN_TRADES:
-        return "no evidence"
-    before, after = old.wins / old.trades, new.wins / new.trades
-    before_low, before_high = wilson_interval(old.wins, old.trades)
-    after_low, after_high = wilson_interval(new.wins, new.trades)
-    low = after - before - math.hypot(after - after_low, before_high - before)
-    high = after - before + math.hypot(before - before_low, after_high - after)
-    return "better" if low > 0 else "worse" if high < 0 else "no evidence"

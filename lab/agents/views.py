@@ -98,13 +98,23 @@ class ResultSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A metric against the parent version: an arrow may be drawn only where the verdict is not "no evidence"."""
+class AgainstParent:
+    """A version beside the one it was refined from, on the same sessions.
 
-    before: float | None
-    after: float | None
+    The verdict of the paired test is the one thing that may draw an arrow or a green figure: not a metric that moved.
+    """
+
+    parent_version: str
     verdict: str
     """"better", "no evidence" or "worse"."""
+    daily_difference: float
+    """Mean difference of daily return, as a fraction; positive where this version made more."""
+    daily_difference_interval: Interval | None
+    """95 %, paired block bootstrap; None where too little is known for one."""
+    sessions: int
+    win_rate: tuple[float | None, float | None]
+    """Of the parent, and of this version."""
+    sharpe: tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +301,8 @@ class IterationView:
     guidance: str
     analysis: str
     result: ResultSummary | None
-    win_rate_change: Change | None
-    """Against the parent version; None for a first version."""
-    sharpe_change: Change | None
+    against_parent: AgainstParent | None
+    """None for a first version, or where its parent was never measured on these bars."""
     proposal: ProposalView | None
     universe: UniverseView
     evidence: tuple[EvidenceRow, ...]

@@ -12,9 +12,9 @@ from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
 from lab.agents.trade_view import TradeBar, TradeView
 from lab.agents.views import (
+    AgainstParent,
     AgentRow,
     AgentView,
-    Change,
     CoverageRow,
     DetectedPersonality,
     EvidenceRow,
@@ -270,8 +270,11 @@ class FakeLab:
             guidance="",
             analysis=analysis if finished else "",
             result=measured,
-            win_rate_change=Change(0.512, measured.win_rate, "no evidence") if measured and number > 1 else None,
-            sharpe_change=Change(0.82, measured.sharpe, "better") if measured and number > 1 else None,
+            against_parent=AgainstParent(
+                "1.0", "better", 0.00012, Interval(0.00002, 0.00022), 62, (0.512, measured.win_rate), (0.82, measured.sharpe)
+            )
+            if measured and number > 1
+            else None,
             proposal=offered,
             universe=UNIVERSE,
             evidence=EVIDENCE if finished else (),
@@ -420,6 +423,7 @@ class FakeLab:
             mfe_r=1.1,
             exits=1,
             bars=tuple(bars),
+            core=(0, len(bars)),
             bars_each=1,
             levels=(),
             news=(Headline(trade.entry_at - timedelta(hours=1), self.headline, "Wire", "", "file", None),),

@@ -22,8 +22,9 @@ async def test_the_results_say_how_uncertain_they_are(make_app: MakeApp, fake: F
         for words in (
             "SYNTHETIC",
             "44–64%",
-            "≈ +3.1 points on parent: no evidence",
-            "▲ +0.42 on parent: better",
+            "▲ better than 1.0: +1.2 bps a day (+0.2 to +2.2)",
+            "51.2% on 1.0",
+            "0.82 on 1.0",
             "0.5 bps commission",
             "The interval of the Sharpe ratio contains",
             "Where the signals went",

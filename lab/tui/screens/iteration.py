@@ -190,7 +190,7 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
             running = view.row.status in UNFINISHED
             measured.show([_quiet("The figures appear when the backtest has finished." if running else "There are no results.")])
             return
-        found = figures(view.result, view.win_rate_change, view.sharpe_change, "parent")
+        found = figures(view.result, view.against_parent)
         measured.show([*found, *unknown(view.universe.missing_context)])
         counted.show(funnel(view.result))
         chart.show(view.result.equity, view.result.starting_equity)

@@ -87,7 +87,7 @@ def overview_lines(view: AgentView) -> list[Line]:
             (Content.styled("No result yet.", "bold"), 0),
             _quiet("i starts a learning iteration: the agent writes a strategy, tests it, explains the result and proposes a change."),
         ]
-    lines = figures(view.row.result, None, None, "parent")
+    lines = figures(view.row.result, None)
     shown, current = view.row.result_version, view.row.current_version
     source = next((row for row in view.iterations if row.trades is not None and row.version == shown), None)
     if source is not None:

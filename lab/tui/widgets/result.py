@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from lab.agents.views import HUNG_ON_ORDER, Change, ResultSummary
+from lab.agents.views import HUNG_ON_ORDER, AgainstParent, ResultSummary
 from lab.tui.text import (
     TONE_STYLES,
     Tone,
@@ -17,6 +17,7 @@ from lab.tui.text import (
     number_interval,
     percent,
     percent_interval,
+    plural,
     signed_percent,
     verdict_mark,
 )
@@ -33,17 +34,29 @@ def standing_mark(verdict: str) -> tuple[str, Tone]:
     return signs.get(verdict, ("·", Tone.MUTED))
 
 
-def change_parts(change: Change | None, parent: str, as_percent: bool) -> list[Part]:
-    """What became of a metric against the parent version, in words; no arrow without evidence."""
-    if change is None:
-        return []
-    if change.before is None or change.after is None:
-        return [(f"≈ not measured on {parent}", "$foreground-muted")]
-    mark, tone = verdict_mark(change.verdict)
-    difference = change.after - change.before
-    amount = f"{difference * 100:+.1f} points" if as_percent else f"{difference:+.2f}"
-    style = TONE_STYLES[tone] if change.verdict in ("better", "worse") else "$foreground-muted"
-    return [(f"{mark} {amount} on {parent}: {clean(change.verdict)}", style)]
+def against_parent_line(against: AgainstParent) -> Line:
+    """The paired test against the parent version, with its interval: the only place of a result where an arrow is drawn."""
+    mark, tone = verdict_mark(against.verdict)
+    words = (
+        f" than {clean(against.parent_version)}" if against.verdict in ("better", "worse") else f" against {clean(against.parent_version)}"
+    )
+    words += f": {against.daily_difference * 1e4:+.1f} bps a day"
+    if (interval := against.daily_difference_interval) is not None:
+        words += f" ({interval.low * 1e4:+.1f} to {interval.high * 1e4:+.1f})"
+    words += f" on the same {plural(against.sessions, 'session')}"
+    return (
+        Content.assemble(
+            (f"{'Parent':<{_LABEL}}", "$foreground-muted"),
+            (f"{mark} {clean(against.verdict)}", f"bold {TONE_STYLES[tone]}"),
+            (words, "$foreground-muted"),
+        ),
+        _LABEL,
+    )
+
+
+def _before(value: str, against: AgainstParent | None) -> list[Part]:
+    """What the parent version had; whether the difference means anything is for the paired test to say."""
+    return [] if against is None else [(f"{value} on {clean(against.parent_version)}", "$foreground-muted")]
 
 
 def _line(label: str, value: str, *rest: Part) -> Line:
@@ -51,8 +64,8 @@ def _line(label: str, value: str, *rest: Part) -> Line:
     return figure, _LABEL + _VALUE + 2
 
 
-def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change: Change | None, parent: str) -> list[Line]:
-    """The results as a column of figures: label, value, uncertainty, change from the version called `parent`."""
+def figures(result: ResultSummary, against: AgainstParent | None) -> list[Line]:
+    """The results as a column of figures: label, value, uncertainty, what the parent version had."""
     muted = "$foreground-muted"
     rate = f"{percent_interval(result.win_rate_interval):<13}" if result.win_rate_interval else ""
     ratio = f"{number_interval(result.sharpe_interval):<13}" if result.sharpe_interval else ""
@@ -73,11 +86,13 @@ def figures(result: ResultSummary, win_rate_change: Change | None, sharpe_change
     hung = next((figure.value for figure in result.figures if figure.name == HUNG_ON_ORDER), None)
     unsettled = [_line("Unsettled", percent(hung), ("of the trades: stop or target first? the worse was taken", muted))] if hung else []
     taken = [] if result.median_risk is None else [_line("Risk taken", percent(result.median_risk, 2), ("median a trade", muted))]
+    rate_before, ratio_before = (None, None) if against is None else (against.win_rate[0], against.sharpe[0])
     return [
         (verdict, _LABEL),
+        *([] if against is None else [against_parent_line(against)]),
         _line("Signals", f"{result.signals:,}", (traded, muted)),
-        _line("Win rate", percent(result.win_rate), (rate, muted), *change_parts(win_rate_change, parent, True)),
-        _line("Sharpe", number(result.sharpe), (ratio, muted), *change_parts(sharpe_change, parent, False)),
+        _line("Win rate", percent(result.win_rate), (rate, muted), *_before(percent(rate_before), against)),
+        _line("Sharpe", number(result.sharpe), (ratio, muted), *_before(number(ratio_before), against)),
         _line("Return", signed_percent(result.total_return), (rivals, muted)),
         _line("Drawdown", percent(result.max_drawdown), ("the deepest fall from a high", muted)),
         _line("Expectancy", f"{number(result.expectancy_r)} R", (f"a trade; profit factor {number(result.profit_factor)}", muted)),
@@ -107,6 +122,6 @@ def funnel(result: ResultSummary, width: int = 20) -> list[Line]:
     for name in names:
         count = result.funnel[name]
         shown = "traded" if name == "trades" else clean(name)
-        style = "$text-success" if name == "trades" else "$foreground-muted"
+        style = "$primary" if name == "trades" else "$foreground-muted"
         lines.append((Content.assemble(f"{shown:<{label}} {count:>6,} ", (bar(count / total, width), style)), 0))
     return lines
