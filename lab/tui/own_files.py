@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.errors import LabError
 
-_PLACE = re.compile(r"^(?P<what>.*?) \(at line (?P<line>\d+), column \d+\)$", re.DOTALL)
+_PLACE = re.compile(r"^(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
 
 Marks = tuple[tuple[str, int, int], ...]
 """What tells that a file is another one: its path, when it was written and its size."""
@@ -49,8 +49,8 @@ def read_own_file(path: Path) -> OwnFile:
         content = tomllib.loads(words)
     except tomllib.TOMLDecodeError as error:
         placed = _PLACE.match(str(error))
-        where, what = (f"{path}, line {placed['line']}", placed["what"]) if placed else (str(path), str(error))
-        raise OwnFileError(f"{where} can't be read: {what}.") from None
+        line, what = (placed["line"] or len(words.splitlines()), placed["what"]) if placed else (1, str(error))
+        raise OwnFileError(f"{path}, line {line} can't be read: {what}.") from None
     return OwnFile(path, content, tuple(words.splitlines()))
 
 

@@ -84,8 +84,7 @@ def test_in_16_colours_words_stand_out_and_the_selected_row_is_seen(name: str) -
 
 
 def test_a_key_means_the_same_everywhere() -> None:
-    for target in SCREENS.values():
-        importlib.import_module(target.partition(":")[0])
+    import_every_place()
     assert actions.conflicts() == []
     swallowed = {"ctrl+j", "ctrl+o", "ctrl+s", "ctrl+enter"}
     for place, group in actions.REGISTRY.items():
@@ -94,29 +93,81 @@ def test_a_key_means_the_same_everywhere() -> None:
             assert not swallowed & set(action.keys.split(",")), (place, action.name)
 
 
+def import_every_place() -> None:
+    for target in SCREENS.values():
+        importlib.import_module(target.partition(":")[0])
+
+
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "line", "says"),
     [
-        ("[keys", "can't be read"),
-        ("a = 1", "no table"),
-        ("[keys]\niterate = 3", "no key"),
-        ('[keys]\niterate = "r"\nquit = "r"', "to iterate and to quit"),
+        ("[keys]\nstop = ", 2, "can't be read"),
+        ("a = 1", None, "no table [keys]"),
+        ('[keys]\nstop = "s"\niterate = 3', 3, "iterate needs a key"),
+        ('[keys]\nfly = "z"', 2, "there is no action fly"),
+        ('[keys]\n\niterat = "z"', 3, "did you mean iterate?"),
+        ('[keys]\niterate = "crtl+x"', 2, "crtl+x is no key"),
+        ('[keys]\niterate = "Z"\nstop = "Z"', 3, "stop can't have the key Z, which means iterate"),
+        ('[keys]\niterate = "q"', 2, "iterate can't have the key q, which means quit"),
+        ('[keys]\nnew_agent = "j"', 2, "new_agent can't have the key j, which means down"),
+        ('[keys]\n"apply" = "z"\n[more]\n', None, "no more"),
     ],
 )
-def test_a_bad_keymap_is_named_with_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
+def test_a_mistake_in_the_keymap_is_named_with_file_and_line_and_the_rest_holds(
+    tmp_path: Path, content: str, line: int | None, says: str
+) -> None:
+    import_every_place()
     file = tmp_path / "keymap.toml"
     file.write_text(content)
-    with pytest.raises(actions.KeymapError, match=says):
-        actions.read_keymap(file)
+    keymap = actions.read_keymap(file)
+    assert len(keymap.problems) == 1
+    assert says in keymap.problems[0]
+    assert keymap.problems[0].startswith(f"{file}, line {line}" if line else str(file))
+    assert keymap.keys == {
+        name: key
+        for name, key in {"stop": "s", "iterate": "Z", "apply": "z"}.items()
+        if f'{name} = "{key}"' in content.replace('"apply"', "apply")
+    }
+
+
+def test_keys_may_be_swapped_and_reused_where_they_do_not_meet(tmp_path: Path) -> None:
+    import_every_place()
+    (tmp_path / "keymap.toml").write_text('[keys]\napply = "d"\ndiscard = "a"\nswap = "w"\nup = "up,comma"\nquit = "?"\nhelp = "f1"\n')
+    keymap = actions.read_keymap(tmp_path / "keymap.toml")
+    assert keymap.problems == ()
+    assert keymap.keys["quit"] == "question_mark"
 
 
 async def test_the_persons_keymap_changes_key_footer_and_help(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "keymap.toml").write_text('[keys]\niterate = "r"\nfly = "z"\n')
+    (tmp_path / "config" / "keymap.toml").write_text('[keys]\niterate = "Z"\nfly = "z"\n')
     decide_all(fake)
     async with make_app(fake).run_test(size=(120, 30)) as pilot:
         await until(pilot, "VWAP Guardian")
-        await until(pilot, "r Iterate")
-        await until(pilot, lambda: any("fly" in notice for notice in said(pilot)))
-        await pilot.press("r")
+        await until(pilot, "Z Iterate")
+        await until(pilot, lambda: any("keymap.toml, line 3" in notice and "fly" in notice for notice in said(pilot)))
+        await pilot.press("Z")
         await until(pilot, lambda: "start_iteration 1" in fake.calls)
+
+
+async def test_keys_and_colours_follow_their_files_within_a_second(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
+    themes = tmp_path / "config" / "themes"
+    themes.mkdir(parents=True)
+    (themes / "mine.toml").write_text('primary = "#ff0000"\ndark = false\n')
+    fake.preferences["theme"] = "mine"
+    async with make_app(fake).run_test(size=(120, 30)) as pilot:
+        app = pilot.app
+        await until(pilot, "n New agent")
+        await until(pilot, lambda: app.screen.styles.background.brightness > 0.8)
+        (tmp_path / "config" / "keymap.toml").write_text('[keys]\nnew_agent = "N"\n')
+        await until(pilot, "N New agent", seconds=5.0)
+        await pilot.press("n")
+        (themes / "mine.toml").write_text('primary = "#ff0000"\n')
+        await until(pilot, lambda: app.screen.styles.background.brightness < 0.2, seconds=5.0)
+        (tmp_path / "config" / "keymap.toml").write_text('[keys]\nnew_agent = "q"\n')
+        await until(pilot, lambda: any("line 2: new_agent can't have the key q" in notice for notice in said(pilot)))
+        await until(pilot, "n New agent")
+        (themes / "mine.toml").unlink()
+        await until(pilot, lambda: app.theme == DEFAULT)
+        await pilot.press("n")
+        await until(pilot, lambda: getattr(app.screen, "PLACE", "") == "creation")
