@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import polars as pl
 import pytest
 
@@ -33,8 +35,13 @@ def test_a_signal_moves_one_bar_with_its_own_prices_and_not_into_another_day() -
 
 
 def test_costs_scale_and_the_place_where_the_edge_dies_is_found() -> None:
-    doubled = costs_times(Costs(1.0, 2.0, 0.1, 30.0), 2)
-    assert doubled == Costs(2.0, 4.0, 0.1, 60.0)
+    costs = Costs(1.0, 2.0, 0.1, 30.0, commission_per_share=0.005, slippage_atr=0.4, margin_bps_per_year=500.0)
+    for multiple in (1, 2, 3):
+        for field in fields(Costs):
+            own, times = getattr(costs, field.name), getattr(costs_times(costs, multiple), field.name)
+            assert times == (own if field.name == "participation_cap" else min(own * multiple, 1.0 if field.name == "slippage_atr" else 1e9))
+    free = costs_times(costs, 0)
+    assert {getattr(free, field.name) for field in fields(Costs)} == {0.0, 0.1}, "without costs nothing at all is paid"
 
     def at(*returns: float) -> float | None:
         return break_even_costs([Shaken("costs", f"x{i}", 50, 1.0, value) for i, value in enumerate(returns)])

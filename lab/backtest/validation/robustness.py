@@ -29,6 +29,15 @@ BEST_TRADES = 5
 START_SHARES = (0.1, 0.2, 0.3)
 """Of the sessions that are left out at the start."""
 TICKER_DRAWS = 8
+_PAID = {
+    "commission_bps": 4_999.0,
+    "commission_per_share": 10.0,
+    "slippage_bps": 4_999.0,
+    "slippage_atr": 1.0,
+    "borrow_bps_per_year": 4_999.0,
+    "margin_bps_per_year": 4_999.0,
+}
+"""What of the costs is multiplied, and the most that `Costs` allows of each."""
 _LATER = ("signal.long", "signal.short", "score")
 _PRICES = ("stop", "target", "target_2", "target_3", "entry_price", "size")
 """What the execution script says on the bar of the signal; exit rules and trailing stops go on bar by bar."""
@@ -78,13 +87,8 @@ def shake(
 
 
 def costs_times(costs: Costs, multiple: float) -> Costs:
-    """Commission, slippage and borrowing times a number; the cap on the share of a bar's volume stays."""
-    return replace(
-        costs,
-        commission_bps=costs.commission_bps * multiple,
-        slippage_bps=costs.slippage_bps * multiple,
-        borrow_bps_per_year=costs.borrow_bps_per_year * multiple,
-    )
+    """Everything that is paid times a number, up to what costs may be at all; the cap on the share of a bar's volume stays."""
+    return replace(costs, **{name: min(getattr(costs, name) * multiple, most) for name, most in _PAID.items()})
 
 
 def break_even_costs(shaken: Sequence[Shaken]) -> float | None:
