@@ -31,6 +31,8 @@ LEAST_AROUND, MOST_AROUND = 20, 60
 """Bars shown before the signal and after the exit: half as many as the trade held, within these."""
 MOST_CANDLES = 600
 """Bars of a longer trade are put together."""
+MOST_FURTHER = 200
+"""Bars kept beyond those on either side, for a wide terminal to show."""
 NEWS_BEFORE = timedelta(days=3)
 SESSION_MINUTES = 390
 
@@ -90,6 +92,8 @@ class TradeView:
     """In how many parts it was closed."""
     bars: tuple[TradeBar, ...]
     """In order; what the trade saw, some before, and some after within the learning span. Empty where they are cached no more."""
+    core: tuple[int, int]
+    """The first of `bars` that has to be shown, and the one after the last: the trade, and what is needed around it to read it."""
     bars_each: int
     """How many cached bars one of `bars` is made of."""
     levels: tuple[LevelRow, ...]
@@ -116,7 +120,7 @@ def trade_view(workspace: Workspace, store: Store, iteration_id: int, place: int
     trade = TradeRow(**{name: facts[name] for name in TradeRow.__dataclass_fields__})
     signal_at: datetime = facts.get("signal_at") or trade.entry_at
     span = learning_span(universe, workspace.bars)
-    bars, each = _bars(span, trade, signal_at)
+    bars, core, each = _bars(span, trade, signal_at)
     return TradeView(
         iteration_id=iteration_id,
         place=place,
@@ -132,6 +136,7 @@ def trade_view(workspace: Workspace, store: Store, iteration_id: int, place: int
         mfe_r=facts.get("mfe_r"),
         exits=int(facts.get("exits") or 1),
         bars=bars,
+        core=core,
         bars_each=each,
         levels=levels_before(store, trade.ticker, _session(facts, trade), universe.timeframe, synthetic=universe.synthetic),
         news=_news(workspace, store, trade, signal_at) if universe.has_news else (),
@@ -146,14 +151,15 @@ def _session(facts: Mapping[str, Any], trade: TradeRow) -> date:
     return session or new_york_day(trade.entry_at)
 
 
-def _bars(span: BarsSlice, trade: TradeRow, signal_at: datetime) -> tuple[tuple[TradeBar, ...], int]:
-    """The bars around a trade and how many cached ones each is made of."""
+def _bars(span: BarsSlice, trade: TradeRow, signal_at: datetime) -> tuple[tuple[TradeBar, ...], tuple[int, int], int]:
+    """The bars around a trade, which of them have to be shown, and how many cached ones each is made of."""
     from lab.agents.gaps import new_york_day
     from lab.market import BarsCache, MissingBars
     from lab.market.timeframes import timeframe_minutes
 
     around = max(LEAST_AROUND, min(MOST_AROUND, trade.bars_held // 2))
-    days = timedelta(days=4 + ceil(around * min(timeframe_minutes(span.timeframe), SESSION_MINUTES) / SESSION_MINUTES * 1.6))
+    reach = around + MOST_FURTHER
+    days = timedelta(days=4 + ceil(reach * min(timeframe_minutes(span.timeframe), SESSION_MINUTES) / SESSION_MINUTES * 1.6))
     first = new_york_day(signal_at) - days
     last = min(new_york_day(trade.exit_at) + days, span.last)
     # A slice of its own, since making one is what refuses the vault.
@@ -161,15 +167,17 @@ def _bars(span: BarsSlice, trade: TradeRow, signal_at: datetime) -> tuple[tuple[
     try:
         frame = BarsCache(Path(wanted.folder)).read(wanted.tickers, wanted.timeframe, wanted.first, wanted.last)
     except MissingBars:
-        return (), 1
+        return (), (0, 0), 1
     frame = _with_vwap(frame)
-    begin = max(0, frame["timestamp"].search_sorted(signal_at, side="right") - 1 - around)
-    end = frame["timestamp"].search_sorted(trade.exit_at, side="right") + max(1, around // 2)
-    shown = frame.slice(begin, end - begin)
-    each = max(1, ceil(shown.height / MOST_CANDLES))
+    first_needed = max(0, frame["timestamp"].search_sorted(signal_at, side="right") - 1 - around)
+    after_needed = min(frame.height, frame["timestamp"].search_sorted(trade.exit_at, side="right") + max(1, around // 2))
+    each = max(1, ceil((after_needed - first_needed) / MOST_CANDLES))
+    further = MOST_FURTHER if each == 1 else 0
+    begin, end = max(0, first_needed - further), min(frame.height, after_needed + further)
     columns = ("timestamp", "open", "high", "low", "close", "volume", "vwap")
-    bars = [TradeBar(*row) for row in shown.select(columns).iter_rows()]
-    return tuple(_together(bars[at : at + each]) for at in range(0, len(bars), each)), each
+    bars = [TradeBar(*row) for row in frame.slice(begin, end - begin).select(columns).iter_rows()]
+    together = tuple(_together(bars[at : at + each]) for at in range(0, len(bars), each))
+    return together, ((first_needed - begin) // each, ceil((after_needed - begin) / each)), each
 
 
 def _with_vwap(frame: pl.DataFrame) -> pl.DataFrame:

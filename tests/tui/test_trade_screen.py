@@ -13,7 +13,7 @@ from lab.agents.errors import NotThere
 from lab.agents.jobs import VaultClosed
 from lab.agents.service import Lab
 from lab.agents.trade_view import _bars
-from lab.tui.widgets.candles import Candle, CandleChart, Moment, Rung, candle_chart
+from lab.tui.widgets.candles import Candle, CandleChart, Moment, Rung, candle_chart, framed
 from lab.tui.widgets.trades import TradesTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
@@ -50,6 +50,17 @@ def test_what_rose_and_what_fell_is_told_apart_without_colour() -> None:
     assert "\u2503" in candle_chart(rose, (), (), 60, 12).plain
     assert "\u2588" in candle_chart(fell, (), (), 60, 12).plain
     assert "\u2503" not in candle_chart(fell, (), (), 60, 12).plain
+
+
+@given(length=st.integers(1, 400), first=st.integers(0, 399), held=st.integers(1, 400), columns=st.integers(12, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_short_trade_is_shown_with_as_many_bars_around_it_as_there_is_room_for(length: int, first: int, held: int, columns: int) -> None:
+    candles = _candles([100.0] * length)
+    first = min(first, length - 1)
+    last = min(length, first + held)
+    shown = framed(candles, (first, last), columns)
+    assert set(candles[first:last]) <= set(shown), "the trade itself is always there"
+    assert len(shown) == min(length, max(last - first, columns // 2)), "no more than fit, and no empty half"
 
 
 def test_orders_are_named_at_their_price_and_time() -> None:
@@ -131,7 +142,7 @@ def test_a_slice_that_asks_for_later_bars_is_refused(learned: Lab) -> None:
         span = learning_span(rows.get_one(Universe, 1), learned.workspace.bars)
     trade = learned.trades(1)[0]
     later = trade.exit_at + timedelta(days=400)
-    bars, _ = _bars(span, replace(trade, exit_at=later), trade.entry_at)
+    bars, _, _ = _bars(span, replace(trade, exit_at=later), trade.entry_at)
     assert bars[-1].started_at.date() <= span.last
     with pytest.raises(VaultClosed):
         replace(span, last=span.last + timedelta(days=1))

@@ -69,7 +69,7 @@ class TradeScreen(LabScreen[TradeView]):
         self.subtitle = f"{trade.ticker} · {self._at + 1:,} of {len(self._order):,}"
         self.query_one("#summary", Flow).show(_summary(data))
         candles = [Candle(bar.started_at, bar.open, bar.high, bar.low, bar.close, bar.vwap) for bar in data.bars]
-        self.query_one(CandleChart).show(candles, _rungs(data), _moments(data))
+        self.query_one(CandleChart).show(candles, _rungs(data), _moments(data), data.core)
         self.query_one("#facts-text", Flow).show(_facts(data))
         self.query_one("#facts", Reader).scroll_home(animate=False)
 

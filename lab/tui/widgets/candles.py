@@ -34,6 +34,8 @@ _RISING = {
 _FALLING = _RISING | {(_BODY, _BODY): "█", (_BODY, _WICK): "▀", (_WICK, _BODY): "▄", (_BODY, _NOTHING): "▀", (_NOTHING, _BODY): "▄"}
 _AXIS = 11
 """Cells of the price axis with its letter."""
+_WIDEST = 4
+"""Cells from one candle to the next at most: further apart, the eye reads single bars and no course."""
 _ROOM = 0.6
 """Stop and target further away than so many times the height of the bars are not brought into the picture."""
 
@@ -84,15 +86,36 @@ def together(candles: Sequence[Candle], most: int) -> list[Candle]:
     return [Candle(p[0].started_at, p[0].open, max(c.high for c in p), min(c.low for c in p), p[-1].close, p[-1].average) for p in parts]
 
 
-def candle_chart(candles: Sequence[Candle], rungs: Sequence[Rung], moments: Sequence[Moment], width: int, height: int) -> Content:
-    """The chart in `height` lines: prices, a line of letters, a line of times. A sentence where there are no bars or no room."""
+def framed(candles: Sequence[Candle], core: tuple[int, int], columns: int) -> Sequence[Candle]:
+    """The candles of `core` (first, one after the last), with as many before and after them as have room with a cell between each."""
+    first, last = core
+    spare = columns // 2 - (last - first)
+    if spare <= 0:
+        return candles[first:last]
+    after = min(len(candles) - last, spare // 2)
+    before = min(first, spare - after)
+    return candles[first - before : min(len(candles), last + spare - before)]
+
+
+def candle_chart(
+    candles: Sequence[Candle],
+    rungs: Sequence[Rung],
+    moments: Sequence[Moment],
+    width: int,
+    height: int,
+    core: tuple[int, int] | None = None,
+) -> Content:
+    """The chart in `height` lines: prices, a line of letters, a line of times. A sentence where there are no bars or no room.
+
+    All candles are shown, or with `core` those from its first to before its last and as many around them as there is room for.
+    """
     if not candles:
         return Content.styled("The bars of this trade are cached no more.", "$foreground-muted")
     if width < _AXIS + 12 or height < 6:
         return Content.styled("Too little room for the candles: enlarge the terminal.", "$foreground-muted")
     columns, rows = width - _AXIS, height - 2
-    shown = together(candles, columns)
-    step = 2 if len(shown) * 2 <= columns else 1
+    shown = together(candles if core is None else framed(candles, core, columns), columns)
+    step = max(1, min(_WIDEST, columns // len(shown)))
     low, high = _range(shown, rungs)
     cells: Cells = [[(" ", "")] * columns for _ in range(rows)]
     starts = [candle.started_at for candle in shown]
@@ -111,7 +134,8 @@ def candle_chart(candles: Sequence[Candle], rungs: Sequence[Rung], moments: Sequ
             cells[row(rung.price)][x] = (rung.sign, rung.style)
     for x, candle in enumerate(shown):
         if candle.average is not None and low <= candle.average <= high:
-            cells[row(candle.average)][x * step] = ("•", "$text-accent")
+            for between in range(x * step, min(columns, (x + 1) * step)):
+                cells[row(candle.average)][between] = ("•", "$text-accent")
     for x, candle in enumerate(shown):
         _draw(cells, x * step, candle, low, high, rows)
     axis = _axis(inside, row, low, high, rows)
@@ -219,14 +243,17 @@ class CandleChart(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._given: tuple[tuple[Candle, ...], tuple[Rung, ...], tuple[Moment, ...]] = ((), (), ())
+        self._core: tuple[int, int] | None = None
 
-    def show(self, candles: Sequence[Candle], rungs: Sequence[Rung], moments: Sequence[Moment]) -> None:
-        """Draw these."""
+    def show(
+        self, candles: Sequence[Candle], rungs: Sequence[Rung], moments: Sequence[Moment], core: tuple[int, int] | None = None
+    ) -> None:
+        """Draw these, of the candles those of `core` and as many around them as there is room for."""
         given = (tuple(candles), tuple(rungs), tuple(moments))
         if given == self._given:
             return
         before = self.render() if self._given[0] and self.size else None
-        self._given = given
+        self._given, self._core = given, core
         if before is not None:
             after = self.render()
             if before.plain.count("\n") == after.plain.count("\n"):
@@ -236,4 +263,4 @@ class CandleChart(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        return candle_chart(*self._given, self.size.width, self.size.height)
+        return candle_chart(*self._given, self.size.width, self.size.height, self._core)
