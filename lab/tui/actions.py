@@ -73,7 +73,7 @@ LAST = Action("last", "end,G", "Last", "To the last row or the end; after a numb
 MOTIONS: tuple[Action, ...] = (UP, DOWN, PAGE_UP, PAGE_DOWN, FIRST, LAST)
 """What a number may stand before."""
 
-LISTS: tuple[Action, ...] = (OPEN, FIND, *MOTIONS)
+LISTS: tuple[Action, ...] = (OPEN, FIND, *MOTIONS, MARK_ROW, MARK_ALL, MORE_COLUMNS, COLUMNS_BEFORE)
 """Actions of every list; the motions also of every long text."""
 
 EVERYWHERE: tuple[Action, ...] = (APPROVALS, GO, COPY, HELP, PALETTE, THEME, QUIT)

@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.events import Click, Key, MouseMove, Resize
+from textual.events import Click, MouseMove, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -25,8 +25,8 @@ from textual.strip import Strip
 from lab.tui.actions import COLUMNS_BEFORE, FIND, MARK_ALL, MARK_ROW, MORE_COLUMNS, OPEN, binding
 from lab.tui.text import Tone
 from lab.tui.widgets.columns import GAP, Column, pages
+from lab.tui.widgets.counting import MOTION_BINDINGS, Counting
 
-_LARGEST_COUNT = 99_999
 MARK = "✓"
 
 
@@ -40,16 +40,12 @@ Row = tuple[Hashable, tuple[Cell | str, ...]]
 """A row's own id and its cells, one a column."""
 
 
-_MOTIONS = frozenset({"up", "k", "down", "j", "pageup", "ctrl+b", "pagedown", "ctrl+f", "end", "G", "space"})
-"""The keys that a number may stand before."""
-
-
 def copied(row: Row) -> str:
     """The cells of a row that say something, between tabs."""
     return "\t".join(text for cell in row[1] if (text := (cell if isinstance(cell, str) else cell.text).strip()))
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(Counting, ScrollView, can_focus=True):
     """Rows by id; the cursor stays on its row when rows come and go."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line-table--header", "line-table--cursor", *(f"line-table--{tone}" for tone in Tone)}
@@ -58,7 +54,9 @@ class LineTable(ScrollView, can_focus=True):
         background: $background; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         & > .line-table--header { color: $foreground-muted; text-style: bold; }
         & > .line-table--cursor { background: $panel; }
-        &:focus > .line-table--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
+        &:focus > .line-table--cursor {
+            background: $block-cursor-background; color: $block-cursor-foreground; text-style: $block-cursor-text-style;
+        }
         & > .line-table--strong { text-style: bold; }
         & > .line-table--muted { color: $foreground-muted; }
         & > .line-table--good { color: $text-success; }
@@ -68,12 +66,7 @@ class LineTable(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, tooltip="One row up."),
-        Binding("down,j", "move(1)", "Down", show=False, tooltip="One row down."),
-        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, tooltip="One page up."),
-        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, tooltip="One page down."),
-        Binding("home", "to_end(-1)", "First", show=False, tooltip="To the first row."),
-        Binding("end,G", "to_end(1)", "Last", show=False, tooltip="To the last row; after a number, to that row."),
+        *MOTION_BINDINGS,
         binding(FIND, "find"),
         Binding("escape", "show_all", "All rows", show=False, tooltip="Shows all rows again; after that, takes the marks away."),
         binding(MARK_ROW, "mark"),
@@ -124,8 +117,6 @@ class LineTable(ScrollView, can_focus=True):
         """The rows shown."""
         self._all: tuple[Row, ...] = ()
         self._sought = ""
-        self._count = ""
-        """The number typed before a motion."""
         self.cursor = 0
         self._index: dict[Hashable, int] = {}
         self._widths: list[int] = []
@@ -310,30 +301,15 @@ class LineTable(ScrollView, can_focus=True):
     def _on_mouse_move(self, event: MouseMove) -> None:
         event.prevent_default()
 
-    def on_key(self, event: Key) -> None:
-        """Take the digits of a number before a motion; any key that is no motion forgets it."""
-        if event.character is not None and event.character.isdecimal() and (self._count or event.character != "0"):
-            if int(self._count + event.character) <= _LARGEST_COUNT:
-                self._count += event.character
-            event.stop()
-            event.prevent_default()
-        elif event.key not in _MOTIONS:
-            self._count = ""
-
-    def _times(self) -> int:
-        times = int(self._count or 1)
-        self._count = ""
-        return times
-
     def action_move(self, by: int) -> None:
-        self._move(self.cursor + by * self._times())
+        self._move(self.cursor + by * self.times())
 
     def action_page(self, by: int) -> None:
-        self._move(self.cursor + by * self._times() * max(1, self.size.height - self.header - 1))
+        self._move(self.cursor + by * self.times() * max(1, self.size.height - self.header - 1))
 
     def action_to_end(self, by: int) -> None:
-        if by > 0 and self._count:
-            self._move(self._times() - 1)
+        if by > 0 and self.counted:
+            self._move(self.times() - 1)
         else:
             self._move(0 if by < 0 else len(self.rows) - 1)
 
@@ -359,7 +335,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def action_mark(self) -> None:
         """Mark the row under the cursor, or take its mark away, and go on to the next one."""
-        chosen = self.rows[self.cursor : self.cursor + self._times()]
+        chosen = self.rows[self.cursor : self.cursor + self.times()]
         self.mark(self._marked ^ {row_id for row_id, _ in chosen})
         self._move(self.cursor + len(chosen))
 

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from lab.tui.actions import Action
+from lab.tui.widgets.counting import MOTION_BINDINGS, Counting
 
 NEXT_TAB = Action("next_tab", "right,l", "Next tab", "Shows the tab to the right.")
 PREVIOUS_TAB = Action("previous_tab", "left,h", "Previous tab", "Shows the tab to the left.", footer=False)
@@ -92,17 +93,27 @@ class TabLine(Widget):
             x += len(text)
 
 
-class Reader(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """Long text, scrolled by arrows, vi keys and pages; left and right stay with the screen."""
+class Reader(Counting, VerticalScroll, can_focus=True, inherit_bindings=False):
+    """Long text, scrolled by arrows, vi keys and pages, a number before them; left and right stay with the screen."""
 
     DEFAULT_CSS = """
     Reader { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False, tooltip="One line up."),
-        Binding("down,j", "scroll_down", "Down", show=False, tooltip="One line down."),
-        Binding("pageup,ctrl+b", "page_up", "Page up", show=False, tooltip="One page up."),
-        Binding("pagedown,ctrl+f,space", "page_down", "Page down", show=False, tooltip="One page down."),
-        Binding("home", "scroll_home", "Top", show=False, tooltip="To the top."),
-        Binding("end,G", "scroll_end", "End", show=False, tooltip="To the end."),
+        *MOTION_BINDINGS,
+        Binding("space", "page(1)", "Page down", show=False, tooltip="One page down."),
     ]
+
+    def action_move(self, by: int) -> None:
+        self.scroll_relative(y=by * self.times(), animate=False)
+
+    def action_page(self, by: int) -> None:
+        self.scroll_relative(y=by * self.times() * max(1, self.size.height - 1), animate=False)
+
+    def action_to_end(self, by: int) -> None:
+        if by > 0 and self.counted:
+            self.scroll_to(y=self.times() - 1, animate=False)
+        elif by > 0:
+            self.scroll_end(animate=False)
+        else:
+            self.scroll_home(animate=False)
