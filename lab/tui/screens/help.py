@@ -6,7 +6,6 @@ import textwrap
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from lab.tui.actions import BACK, HELP, Action
 from lab.tui.screen import LabModal, Place
 from lab.tui.widgets.bars import key_name
+from lab.tui.widgets.tabs import Reader
 
 Entry = tuple[list[str], str, str]
 """Keys, label, what it does."""
@@ -49,7 +49,7 @@ class Help(LabModal[None]):
         self._where = str(getattr(screen, "TITLE", None) or "here")
 
     def compose(self) -> ComposeResult:
-        box = VerticalScroll(id="box")
+        box = Reader(id="box")
         box.border_title = f"Keys: {self._where}"
         box.border_subtitle = "esc closes"
         with box:
