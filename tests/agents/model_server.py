@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -35,6 +36,10 @@ class Usage:
     cache_write: int
     cache_read: int
     output: int
+    message: str = ""
+    """The id of the reply that it stands for."""
+    request: str = ""
+    """What was asked, as `request_of` names it."""
 
     def document(self) -> dict[str, int]:
         return {
@@ -111,6 +116,12 @@ class Model:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+def request_of(body: Body) -> str:
+    """A name for a request: the same for the same content, streamed or not."""
+    plain = {key: value for key, value in body.items() if key != "stream"}
+    return sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def tokens(data: Any) -> int:
@@ -195,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _message(self, body: Body, reply: Reply, number: int) -> None:
         written = tokens(list(reply.content)) if reply.output_tokens is None else reply.output_tokens
-        usage = Usage(*prompt_usage(self.model, body), min(written, body["max_tokens"]))
+        usage = Usage(*prompt_usage(self.model, body), min(written, body["max_tokens"]), f"msg_{number}", request_of(body))
         with self.model.lock:
             self.model.bill.append(usage)
         head = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": body["model"], "stop_sequence": None, **reply.extra}
@@ -263,6 +274,10 @@ def _events(head: Body, reply: Reply, usage: Usage) -> Iterator[Body]:
             text = json.dumps(block["input"])
             for part in (text[: len(text) // 2], text[len(text) // 2 :]):
                 yield {"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": part}}
+        elif block["type"] == "thinking":
+            yield {"type": "content_block_start", "index": index, "content_block": {**block, "thinking": "", "signature": ""}}
+            for kind in ("thinking", "signature"):
+                yield {"type": "content_block_delta", "index": index, "delta": {"type": f"{kind}_delta", kind: block[kind]}}
         else:
             yield {"type": "content_block_start", "index": index, "content_block": {**block, "text": ""}}
             text = block.get("text", "")
@@ -311,10 +326,17 @@ def competent(body: Body) -> Reply:
     """Writes a strategy as the built-in strategist does, analyses by reading the evidence out, refines by stepping parameters."""
     text = asked(body)
     if text.startswith("Write the agent's first strategy"):
-        return _strategy(body, text)
+        return _in_its_form(_strategy(body, text))
     if "Explain the result" in text:
-        return _analysis(text)
-    return _refinement(body, text)
+        return _in_its_form(_analysis(text))
+    return _in_its_form(_refinement(body, text))
+
+
+def _in_its_form(reply: Reply) -> Reply:
+    """As the request's schema wants it: one of several kinds, inside "reply"."""
+    if reply.stop_reason == "tool_use":
+        return reply
+    return says({"reply": json.loads(reply.content[0]["text"])})
 
 
 def _strategy(body: Body, text: str) -> Reply:

@@ -45,6 +45,8 @@ class Request:
     """Of the JSON that the reply has to be."""
     max_tokens: int
     tools: Sequence[Mapping[str, Any]] = ()
+    use_tools: bool = True
+    """False where they are sent only because they stand before all else in what the server has cached."""
 
 
 class Caller:
@@ -100,7 +102,9 @@ class Caller:
             "messages": list(messages),
             "output_config": output,
         }
-        sent: dict[str, Any] = whole(body | {"tools": list(request.tools)} if request.tools else body)
+        if request.tools:
+            body |= {"tools": list(request.tools)} | ({} if request.use_tools else {"tool_choice": {"type": "none"}})
+        sent: dict[str, Any] = whole(body)
         return sent
 
     async def _attempts(

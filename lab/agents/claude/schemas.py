@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -79,13 +80,25 @@ def schema_of(kind: type[Reply]) -> dict[str, Any]:
     return found
 
 
+@cache
+def one_of(*kinds: type[Reply]) -> dict[str, Any]:
+    """The schema of a reply of any of these kinds, inside "reply".
+
+    A server keeps a prompt in its cache for one schema only. So requests that shall share what is cached share their schema, and
+    the question says which of its forms is wanted.
+    """
+    reply = {"anyOf": [schema_of(kind) for kind in kinds]}
+    return {"type": "object", "properties": {"reply": reply}, "required": ["reply"], "additionalProperties": False}
+
+
 def read(kind: type[R], answer: Answer) -> R:
-    """The reply in its form. Raises StrategistFailed where it has another."""
+    """The reply in its form, inside "reply" or, from servers that know no schemas, without. Raises StrategistFailed for any other."""
     text = "".join(str(block.get("text", "")) for block in answer.content if block.get("type") == "text").strip()
     if text.startswith("```"):
         text = text.strip("`").removeprefix("json").strip()
     try:
-        return kind.model_validate(whole(json.loads(text)))
+        value = whole(json.loads(text))
+        return kind.model_validate(value["reply"] if isinstance(value, dict) and value.keys() == {"reply"} else value)
     except (ValueError, RecursionError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no JSON"
         raise StrategistFailed(f"The model's reply does not have the form that was asked for ({what}).") from error

@@ -14,7 +14,7 @@ from lab.agents.claude.blind import Veil
 from lab.agents.claude.calls import Caller, Request
 from lab.agents.claude.line import Answer
 from lab.agents.claude.prompts import Prompt, prompt
-from lab.agents.claude.schemas import AnalysisReply, InsightReply, ProposalReply, R, Reply, StrategyReply, growing_text, read, schema_of
+from lab.agents.claude.schemas import AnalysisReply, InsightReply, ProposalReply, R, StrategyReply, growing_text, one_of, read
 from lab.agents.claude.tools import Toolbox, TradeBars, definitions
 from lab.agents.errors import StrategistFailed
 from lab.agents.evidence import EvidencePack
@@ -40,6 +40,7 @@ CORRECTIONS = 3
 TURNS = 10
 """Replies of the model, at most, in the search for one refinement."""
 _STRATEGY_TOKENS, _ANALYSIS_TOKENS, _PROPOSAL_TOKENS = 3_000, 3_000, 2_500
+FORMS = (StrategyReply, AnalysisReply, ProposalReply)
 MIN_SESSIONS = 10
 """Sessions to confirm a change on, below which none but what the person asks for is looked for."""
 
@@ -74,7 +75,7 @@ class ClaudeStrategist:
         )
         messages = [_user(text)]
         for _ in range(1 + CORRECTIONS):
-            answer = await self._ask("strategy", asked, brief.system_prompt, messages, StrategyReply, _STRATEGY_TOKENS)
+            answer = await self._ask("strategy", asked, brief.system_prompt, messages, _STRATEGY_TOKENS)
             reply = await self._read(StrategyReply, answer)
             scan, execution = veil.reveal_script(reply.scan), veil.reveal_script(reply.execution)
             problems = check(scan, execution)
@@ -109,7 +110,7 @@ class ClaudeStrategist:
         scripts = f"{subject.scan_script}\n{subject.execution_script}"
         messages, reply, wrong = [_user(text)], None, []
         for last in (False, True):
-            answer = await self._ask("analysis", asked, subject.system_prompt, messages, AnalysisReply, _ANALYSIS_TOKENS, watched=True)
+            answer = await self._ask("analysis", asked, subject.system_prompt, messages, _ANALYSIS_TOKENS, watched=True)
             reply = await self._read(AnalysisReply, answer)
             wrong = figures.unsound(reply.text, subject.evidence, scripts)
             if not wrong or last:
@@ -146,9 +147,7 @@ class ClaudeStrategist:
         box = Toolbox(request, bench, veil, self._around.trade_bars, self._around.history)
         messages = [_user(text)]
         for turn in range(1, TURNS + 1):
-            answer = await self._ask(
-                "refinement", asked, subject.system_prompt, messages, ProposalReply, _PROPOSAL_TOKENS, tools=definitions()
-            )
+            answer = await self._ask("refinement", asked, subject.system_prompt, messages, _PROPOSAL_TOKENS, use_tools=True)
             if answer.stop_reason != "tool_use":
                 return self._decided(request, await self._read(ProposalReply, answer), box.results)
             results = [await _used(box, block) for block in answer.content if block.get("type") == "tool_use"]
@@ -197,17 +196,19 @@ class ClaudeStrategist:
         asked: Prompt,
         agent: str,
         messages: Sequence[Mapping[str, Any]],
-        form: type[Reply],
         max_tokens: int,
         *,
-        tools: Sequence[Mapping[str, Any]] = (),
+        use_tools: bool = False,
         watched: bool = False,
     ) -> Answer:
-        """The language and its catalogue come first and are marked for the cache, then the agent, then the conversation so far."""
+        """Tools, forms of replies and the language come first, the same whoever asks whatever; then the agent; then the question.
+
+        So one agent's request finds in the server's cache what another's left there.
+        """
         veil = self._veil
         system = [_cached(telling.language(veil)), _cached(veil.hide(agent))]
         kept = [*messages[:-1], _marked(messages[-1])]
-        request = Request(purpose, asked.label, system, kept, schema_of(form), max_tokens, tools)
+        request = Request(purpose, asked.label, system, kept, one_of(*FORMS), max_tokens, definitions(), use_tools)
         watch = (lambda text: veil.reveal(growing_text(text))) if watched else None
         return await self._caller.call(request, watch)
 

@@ -44,7 +44,7 @@ def spend(lab: Lab, agent_id: int, number: int, micros: int, state: str = "settl
 
 def test_before_any_iteration_the_estimate_is_the_stated_range(lab: Lab) -> None:
     found = lab.usage.estimate(1)
-    assert 0 < found.low_micros < found.high_micros < 150_000
+    assert 0 < found.low_micros < found.high_micros <= 100_000
     assert found.past_iterations == 0
 
 

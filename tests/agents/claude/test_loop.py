@@ -54,7 +54,7 @@ def test_an_iteration_with_a_model_runs_to_its_end_and_every_call_is_a_row(lab: 
 def test_a_refinement_the_model_chose_is_measured_on_sessions_it_never_saw(lab: Lab, agent_id: int, think: Think, model: Model) -> None:
     def choosy(body: Body) -> Reply:
         reply = competent(body)
-        chosen = json.loads(reply.content[0]["text"]) if reply.stop_reason == "end_turn" else {}
+        chosen = json.loads(reply.content[0]["text"])["reply"] if reply.stop_reason == "end_turn" else {}
         return says({"choice": 1, "title": "a change for T01", "rationale": "It has a reason."}) if "choice" in chosen else reply
 
     model.brain = choosy

@@ -102,14 +102,15 @@ def test_aliases_come_back_as_the_names_they_stand_for(ran: Ran) -> None:
         assert not re.search(r"\bT0\d\b", view.analysis + view.scan_script + view.explanation)
 
 
-def test_the_cached_prefix_is_the_same_to_the_byte_in_every_iteration(ran: Ran) -> None:
-    for start in ("Your strategy, version", "Find one change"):
-        bodies = [body for body in ran.model.bodies if body["messages"][0]["content"][0]["text"].startswith(start)]
-        prefixes = {json.dumps([body.get("tools"), body["output_config"], body["system"]]) for body in bodies}
-        assert len(bodies) >= 2
-        assert len(prefixes) == 1
-        assert all(block["cache_control"] == {"type": "ephemeral"} for body in bodies for block in body["system"])
-    assert len({json.dumps(body["system"][0]) for body in ran.model.bodies}) == 1, "language and catalogue, whoever asks whatever"
+def test_the_cached_prefix_is_the_same_to_the_byte_in_every_iteration_and_call(ran: Ran) -> None:
+    prefixes = {json.dumps([body["tools"], body["output_config"], body["system"]]) for body in ran.model.bodies}
+    assert len(ran.model.bodies) > 10
+    assert len(prefixes) == 1, "tools, forms, language, agent: whatever is asked"
+    for body in ran.model.bodies:
+        assert all(block["cache_control"] == {"type": "ephemeral"} for block in body["system"])
+        refining = "Find one change" in body["messages"][0]["content"][0]["text"]
+        assert ("tool_choice" not in body) if refining else (body["tool_choice"] == {"type": "none"})
+    assert sum(used.cache_write for used in ran.model.bill[:2]) < 1.5 * ran.model.bill[0].cache_write, "the language is written once"
 
 
 def test_an_iteration_with_three_variants_keeps_within_its_tokens_and_its_dime(ran: Ran) -> None:
