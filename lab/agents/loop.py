@@ -47,6 +47,7 @@ from lab.agents.strategist import (
     Subject,
 )
 from lab.agents.views import Interval, MeasuredEffect, ResultSummary
+from lab.errors import LabError
 from lab.script import check, compile_strategy, describe_changes
 from lab.store.database import Store
 from lab.store.models import (
@@ -123,6 +124,14 @@ class _Run:
     async def _job(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.wrap_future(self._executor.submit(function, *args))
 
+    async def _tried(self, iteration: Iteration, function: Callable[..., T], *args: Any) -> T:
+        """A job that runs the version itself: one that crashes was a trial too."""
+        try:
+            return await self._job(function, *args)
+        except LabError:
+            await self._journal.write(iteration, _crashed)
+            raise
+
     # --- the steps
 
     async def _generate(self, iteration: Iteration) -> Outcome:
@@ -176,7 +185,7 @@ class _Run:
         raise StrategistFailed(f"The strategist wrote no script that compiles in {GENERATE_ATTEMPTS} attempts. The last error: {problem}")
 
     async def _scan(self, iteration: Iteration) -> Outcome:
-        report = await self._job(jobs.scan_job, iteration.bars, iteration.scripts)
+        report = await self._tried(iteration, jobs.scan_job, iteration.bars, iteration.scripts)
 
         def effect(session: Session, row: AgentIteration) -> None:
             row.signals_found = report.signals
@@ -196,8 +205,8 @@ class _Run:
         with self._store.read() as session:
             trials = trials_so_far(session, iteration.bars, {iteration.script_hash})
             parent = self._parent_iteration(session, iteration)
-        report = await self._job(
-            jobs.backtest_job, iteration.bars, iteration.scripts, iteration.rules, trials, iteration.seed, iteration.folder
+        report = await self._tried(
+            iteration, jobs.backtest_job, iteration.bars, iteration.scripts, iteration.rules, trials, iteration.seed, iteration.folder
         )
         summary = report.summary
         against_parent = None
@@ -394,6 +403,10 @@ def _subject(iteration: Iteration, evidence: EvidencePack, knowledge: tuple[Insi
         knowledge=knowledge,
         guidance=iteration.guidance,
     )
+
+
+def _crashed(session: Session, row: AgentIteration) -> None:
+    record_trial(session, row, row.script_hash, VERSION, TrialOutcome.CRASHED, 0, None)
 
 
 def _against_parent(version: str, old: ResultSummary, new: ResultSummary, comparison: Comparison) -> dict[str, Any]:

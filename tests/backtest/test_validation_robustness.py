@@ -39,7 +39,8 @@ def test_costs_scale_and_the_place_where_the_edge_dies_is_found() -> None:
     for multiple in (1, 2, 3):
         for field in fields(Costs):
             own, times = getattr(costs, field.name), getattr(costs_times(costs, multiple), field.name)
-            assert times == (own if field.name == "participation_cap" else min(own * multiple, 1.0 if field.name == "slippage_atr" else 1e9))
+            most = {"participation_cap": own, "slippage_atr": 1.0}.get(field.name, 4_999.0)
+            assert times == min(own * multiple, most)
     free = costs_times(costs, 0)
     assert {getattr(free, field.name) for field in fields(Costs)} == {0.0, 0.1}, "without costs nothing at all is paid"
 

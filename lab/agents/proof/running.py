@@ -92,13 +92,14 @@ def fail(store: Store, owner: str, run_id: int, reason: str) -> None:
 
 async def run(store: Store, run_id: int, owner: str, executor: Executor) -> None:
     """Compute a claimed study and store what came of it, a failure too. Raises StoreError where it can't be stored."""
+    case = None
     try:
         case = await asyncio.to_thread(_load, store, run_id)
         report, tried = await _STUDIES[case.kind](store, case, executor)
     except StoreError:
         raise
     except LabError as error:
-        await asyncio.to_thread(_finish, store, run_id, owner, None, str(error))
+        await asyncio.to_thread(_break_off, store, run_id, owner, case, str(error))
         return
     await asyncio.to_thread(_keep, store, case, owner, report, tried)
 
@@ -236,21 +237,33 @@ def _keep(store: Store, case: _Case, owner: str, report: Any, tried: Sequence[Tr
         if isinstance(report, VaultReport):
             report = _with_openings(session, case, report)
             _judge(session, case, report)
-        purpose = NULL_ARM if case.kind is ProofKind.NULL_ARM else STUDY
-        for one in tried:
-            record_own_trial(
-                session,
-                case.universe.id or 0,
-                case.iteration.data_fingerprint,
-                one.script_hash,
-                TrialOutcome.COMPLETED,
-                one.trades,
-                one.sharpe_daily,
-                purpose=purpose,
-                agent_id=case.agent.id or 0,
-                returns=one.returns,
-            )
+        _record(session, case, tried, TrialOutcome.COMPLETED)
         _end(session, case.run_id, owner, to_json(report), "")
+
+
+def _break_off(store: Store, run_id: int, owner: str, case: _Case | None, failure: str) -> None:
+    """End a study without a report. What it was measuring when it crashed counts as tried."""
+    planned = () if case is None else studies.planned(case.kind, case.scripts, case.iteration.seed)
+    with store.write() as session:
+        if case is not None:
+            _record(session, case, [TriedVariant(script_hash, 0, None) for script_hash in planned], TrialOutcome.CRASHED)
+        _end(session, run_id, owner, None, failure)
+
+
+def _record(session: Session, case: _Case, tried: Sequence[TriedVariant], outcome: TrialOutcome) -> None:
+    for one in tried:
+        record_own_trial(
+            session,
+            case.universe.id or 0,
+            case.iteration.data_fingerprint,
+            one.script_hash,
+            outcome,
+            one.trades,
+            one.sharpe_daily,
+            purpose=NULL_ARM if case.kind is ProofKind.NULL_ARM else STUDY,
+            agent_id=case.agent.id or 0,
+            returns=one.returns,
+        )
 
 
 def _with_openings(session: Session, case: _Case, report: VaultReport) -> VaultReport:

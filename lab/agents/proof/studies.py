@@ -23,6 +23,7 @@ from lab.agents.proof.views import (
 )
 from lab.agents.views import Interval
 from lab.errors import LabError
+from lab.store.proof_models import ProofKind
 
 if TYPE_CHECKING:
     from datetime import date
@@ -58,15 +59,11 @@ def walk_forward_job(
     """Walk the learning span, anchored and rolling, choosing among variants of the strategy's parameters."""
     import numpy as np
 
-    from lab.backtest import Method, backtest_overfitting, design, different_ideas, superior_ability
+    from lab.backtest import backtest_overfitting, different_ideas, superior_ability
     from lab.backtest.validation.folds import Scheme, most_folds, walk_forward_folds
     from lab.backtest.validation.walk_forward import walk_forward
 
-    axes = _axes(scripts)
-    own = tuple(axis.own for axis in axes)
-    drawn = design(axes, Method.LATIN, WALKED_VARIANTS, seed) if axes else ()
-    points = [own, *(point for point in drawn if point != own)]
-    compiled = _compiled(scripts, axes, points)
+    axes, compiled = _walked(scripts, seed)
     columns, counts, tried, held, sessions = [], [], [], 0, None
     for _, strategy, result in _measured(bars, rules, compiled):
         days = result.equity["session"]
@@ -100,6 +97,17 @@ def walk_forward_job(
         ideas=different_ideas(returns),
     )
     return report, tuple(tried)
+
+
+def planned(kind: ProofKind, scripts: Scripts, seed: int) -> tuple[str, ...]:
+    """The hashes of the variants that a study measures: what it has to answer for where it is ended before its report."""
+    if kind is ProofKind.WALK_FORWARD:
+        compiled = _walked(scripts, seed)[1]
+    elif kind is ProofKind.ROBUSTNESS:
+        compiled = _plateau_points(scripts)[2]
+    else:
+        return ()
+    return tuple(strategy.script_hash for _, strategy in compiled)
 
 
 def robustness_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, seed: int) -> tuple[RobustnessReport, tuple[TriedVariant, ...]]:
@@ -172,6 +180,24 @@ def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, costs: Costs, 
         max_drawdown=metrics.max_drawdown,
         benchmarks={f"equal-weight universe ({len(held)})": buy_and_hold(evaluated, held, costs)},
     )
+
+
+def _walked(scripts: Scripts, seed: int) -> tuple[list[Axis], list[Compiled]]:
+    """The variants that a walk-forward chooses among, the strategy as it is first."""
+    from lab.backtest import Method, design
+
+    axes = _axes(scripts)
+    own = tuple(axis.own for axis in axes)
+    drawn = design(axes, Method.LATIN, WALKED_VARIANTS, seed) if axes else ()
+    return axes, _compiled(scripts, axes, [own, *(point for point in drawn if point != own)])
+
+
+def _plateau_points(scripts: Scripts) -> tuple[list[Axis], tuple[float, ...], list[Compiled]]:
+    """The first two parameters, their chosen values, and the grid around those, the others as they are."""
+    varied = _axes(scripts)[:2]
+    own = tuple(axis.own for axis in varied)
+    near = product(*(_around(axis) for axis in varied)) if varied else ()
+    return varied, own, _compiled(scripts, varied, [own, *(point for point in near if point != own)])
 
 
 def _axes(scripts: Scripts) -> list[Axis]:
@@ -285,16 +311,11 @@ def _scheme(name: str, walked: WalkForward, sessions: pl.Series, values: Sequenc
 
 
 def _plateau(bars: BarsSlice, scripts: Scripts, rules: AccountRules) -> tuple[Plateau | None, tuple[TriedVariant, ...]]:
-    """The grid around the chosen values of the first two parameters, the others as they are."""
-    axes = _axes(scripts)
-    if not axes:
+    varied, own, compiled = _plateau_points(scripts)
+    if not varied:
         return None, ()
-    varied = axes[:2]
-    own = tuple(axis.own for axis in varied)
-    near = list(product(*(_around(axis) for axis in varied)))
-    points = [own, *(point for point in near if point != own)]
     found, tried = [], []
-    for point, strategy, result in _measured(bars, rules, _compiled(scripts, varied, points)):
+    for point, strategy, result in _measured(bars, rules, compiled):
         found.append(PlateauPoint(point, result.metrics.trades, result.metrics.sharpe))
         tried.append(_tried(strategy, result))
     return Plateau(

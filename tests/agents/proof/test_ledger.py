@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import exc, text
 from sqlmodel import select
 
+from lab.agents import jobs
 from lab.agents.jobs import TrialsSoFar
-from lab.agents.ledger import NOBODY, NULL_ARM, Place, record_own_trial, trials_so_far, trials_within
+from lab.agents.ledger import NOBODY, NULL_ARM, VERSION, Place, record_own_trial, trials_so_far, trials_within
+from lab.agents.loop import run_iteration
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice, learning_span
+from lab.errors import LabError
 from lab.store.models import Trial, TrialOutcome, Universe
+from tests.agents.conftest import AlwaysProposes, HeldLease
 
 
 def universe(lab: Lab, name: str, tickers: list[str], first: date, until: date, synthetic: bool = True) -> int:
@@ -102,6 +110,23 @@ def test_a_vault_knows_what_was_tried_on_its_sessions_through_another_universe(l
     tried(lab, universe(lab, "longer", ["AAA"], date(2023, 1, 2), date(2023, 12, 29)), "longer", "v1", "v2")
     with lab.store.read() as session:
         assert trials_within(session, vault) == 2
+
+
+def test_a_version_whose_own_backtest_crashes_was_tried(lab: Lab, agent_id: int) -> None:
+    class Crashing(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+            if fn is not jobs.backtest_job:
+                return super().submit(fn, *args, **named)
+            future: Future[Any] = Future()
+            future.set_exception(LabError("The computation took longer than 600 s and was ended."))
+            return future
+
+    iteration_id = lab.start_iteration(agent_id)
+    with Crashing(1) as pool, pytest.raises(LabError, match="was ended"):
+        asyncio.run(run_iteration(lab.store, iteration_id, pool, HeldLease(), AlwaysProposes()))
+    with lab.store.read() as session:
+        (trial,) = session.exec(select(Trial)).all()
+    assert (trial.purpose, trial.outcome, trial.iteration_id) == (VERSION, TrialOutcome.CRASHED, iteration_id)
 
 
 def test_a_run_by_nobody_is_one_trial_however_often(lab: Lab) -> None:

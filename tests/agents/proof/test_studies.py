@@ -98,6 +98,10 @@ def test_a_study_that_was_ended_says_why_and_may_be_asked_for_again(learned: Lab
     assert "was ended" in failed.failure
     assert lab.proof.robustness(iteration_id) is None
     assert lab.proof.ask("robustness", iteration_id) != first
+    with lab.store.read() as session:
+        crashed = session.exec(select(Trial).where(Trial.purpose == STUDY)).all()
+    assert len(crashed) > 5, "what it was measuring counts as tried"
+    assert {(trial.outcome, trial.sharpe_daily) for trial in crashed} == {("crashed", None)}
 
 
 def test_what_cannot_be_studied_is_refused_in_a_sentence(lab: Lab, agent_id: int) -> None:
