@@ -17,7 +17,7 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision in `migrations/versions`, repeated here so that opening a current database needs no Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

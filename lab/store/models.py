@@ -418,6 +418,14 @@ class NewsMention(SQLModel, table=True):
     published_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     sentiment: int | None = None
     """The vendor's: 1, 0 or -1; None where it gave none."""
+    read_kind: str | None = None
+    """What a model read in it, of `lab.agents.strategist.NewsKind`; None where none has read it. So are the next three."""
+    read_sentiment: int | None = None
+    """1, 0 or -1."""
+    read_relevance: str | None = None
+    """Of `lab.agents.strategist.Relevance`."""
+    read_by: str | None = None
+    """The model."""
 
 
 class NewsSpan(SQLModel, table=True):
