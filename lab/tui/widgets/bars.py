@@ -29,6 +29,7 @@ KEY_NAMES = {
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "plus": "+",
+    "asterisk": "*",
     "minus": "-",
     "full_stop": ".",
     "comma": ",",

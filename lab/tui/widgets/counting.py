@@ -23,7 +23,7 @@ MOTION_BINDINGS: list[BindingType] = [
 
 
 class Counting(Widget):
-    """A widget that takes the digits of a number before a motion."""
+    """A widget that takes the digits of a number before a motion. Not the first base of another: that one gives the style."""
 
     _count = ""
 

@@ -45,7 +45,7 @@ def copied(row: Row) -> str:
     return "\t".join(text for cell in row[1] if (text := (cell if isinstance(cell, str) else cell.text).strip()))
 
 
-class LineTable(Counting, ScrollView, can_focus=True):
+class LineTable(ScrollView, Counting, can_focus=True):
     """Rows by id; the cursor stays on its row when rows come and go."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line-table--header", "line-table--cursor", *(f"line-table--{tone}" for tone in Tone)}

@@ -93,7 +93,7 @@ class TabLine(Widget):
             x += len(text)
 
 
-class Reader(Counting, VerticalScroll, can_focus=True, inherit_bindings=False):
+class Reader(VerticalScroll, Counting, can_focus=True, inherit_bindings=False):
     """Long text, scrolled by arrows, vi keys and pages, a number before them; left and right stay with the screen."""
 
     DEFAULT_CSS = """
