@@ -95,7 +95,7 @@ def _workspace(home: Path) -> Iterator[Finding]:
 
 
 def _database(home: Path) -> Iterator[Finding]:
-    from lab.store.migrate import HEAD
+    from lab.store.head import HEAD
     from lab.store.workspace import Workspace
 
     workspace = Workspace(home)

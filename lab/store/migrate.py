@@ -12,13 +12,11 @@ from sqlalchemy import Connection, Engine, inspect
 from lab.store.backup import make_backup
 from lab.store.errors import DatabaseNewer, StoreError
 from lab.store.filelock import holding
+from lab.store.head import HEAD
 from lab.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-HEAD = "0008"
-"""The newest revision in `migrations/versions`, repeated here so that opening a current database needs no Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _WAIT_SECONDS = 120.0

@@ -213,7 +213,17 @@ class AgentStrategy(SQLModel, table=True):
 
 class AgentIteration(SQLModel, table=True):
     __tablename__ = "agent_iterations"
-    __table_args__ = (UniqueConstraint("agent_id", "iteration_number"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("agent_id", "iteration_number"),
+        *(
+            Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+            for name, columns, condition in (
+                ("iterations_signalled", ("agent_id", "id", "sharpe_ratio"), "signals_found IS NOT NULL"),
+                ("iterations_measured", ("agent_id", "strategy_id", "id"), "backtest_results IS NOT NULL"),
+            )
+        ),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     agent_id: int = Field(foreign_key="trading_agents.id", ondelete="CASCADE", index=True)

@@ -1,0 +1,6 @@
+"""Which revision of the schema this lab speaks, known without loading the database layer."""
+
+from __future__ import annotations
+
+HEAD = "0009"
+"""The newest revision in `migrations/versions`."""
