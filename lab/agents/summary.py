@@ -28,7 +28,7 @@ def summarise(
     market: MarketModel | None = None,
 ) -> ResultSummary:
     """The result in figures. `returns` are its daily returns, flat days included; `market` is its alpha and beta."""
-    from lab.backtest import curve_intervals
+    from lab.backtest import curve_intervals, probabilistic_sharpe
 
     metrics = result.metrics
     spread = curve_intervals(returns.to_numpy(), seed)
@@ -60,7 +60,12 @@ def summarise(
         costs=costs.in_words(),
         verdict=verdict.word.value,
         verdict_reason=verdict.reason,
-        figures=_figures(metrics, spread, market, deflated, effective, result.hung_on_order),
+        figures=(
+            NamedFigure("probabilistic Sharpe ratio", probabilistic_sharpe(returns.to_numpy()), "fraction"),
+            NamedFigure("deflated Sharpe ratio", deflated, "fraction"),
+            NamedFigure("effective number of trials", effective, "count"),
+            *_figures(metrics, spread, market, result.hung_on_order),
+        ),
     )
 
 
@@ -68,14 +73,10 @@ def _figures(
     metrics: Metrics,
     spread: CurveIntervals | None,
     market: MarketModel | None,
-    deflated: float | None,
-    effective: float,
     hung_on_order: float | None,
 ) -> tuple[NamedFigure, ...]:
     annual, deepest = (None, None) if spread is None else (Interval(*spread.annual_return), Interval(*spread.max_drawdown))
     found = [
-        NamedFigure("deflated Sharpe ratio", deflated, "fraction"),
-        NamedFigure("effective number of trials", effective, "count"),
         NamedFigure("annual return", metrics.annual_return, "fraction", annual),
         NamedFigure("volatility a year", metrics.volatility, "fraction"),
         NamedFigure("Sortino ratio", metrics.sortino, "ratio"),

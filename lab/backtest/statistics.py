@@ -27,6 +27,8 @@ MIN_DIFFERENT_SESSIONS = 10
 """Two versions that differ on fewer sessions are not told apart: a bootstrap of a few values is far too sure of itself."""
 REPETITIONS = 2_000
 _DRAWN_AT_ONCE = 500_000
+_RUIN = 1e-12
+"""What a day that loses everything leaves, so that its logarithm is a number."""
 
 
 class ComparisonVerdict(StrEnum):
@@ -88,7 +90,7 @@ class CurveIntervals:
     sharpe: tuple[float, float]
     """Annualised."""
     annual_return: tuple[float, float]
-    """Arithmetic: the mean daily return times 252."""
+    """Compounded, as `Metrics.annual_return`; from -1, near (-1, -1) where everything was lost on a day."""
     max_drawdown: tuple[float, float]
     """How deep the deepest fall of such a curve may well be; not centred on the one that was seen, which is a single draw."""
     block_sessions: float
@@ -123,10 +125,10 @@ def curve_intervals(
 
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     shallow, deep = np.quantile(_deepest_falls(samples), ends)
-    mean = spread(_means)
+    growth = spread(_mean_growth)
     return CurveIntervals(
         sharpe=spread(_annual_sharpes),
-        annual_return=(mean[0] * SESSIONS_PER_YEAR, mean[1] * SESSIONS_PER_YEAR),
+        annual_return=(math.expm1(growth[0] * SESSIONS_PER_YEAR), math.expm1(growth[1] * SESSIONS_PER_YEAR)),
         max_drawdown=(float(shallow), float(deep)),
         block_sessions=block,
     )
@@ -138,6 +140,12 @@ def _annual_sharpes(samples: Floats) -> Floats:
     flat = deviation < 1e-15
     ratio: Floats = np.where(flat, 0.0, mean / np.where(flat, 1.0, deviation)) * math.sqrt(SESSIONS_PER_YEAR)
     return ratio
+
+
+def _mean_growth(samples: Floats) -> Floats:
+    """Mean logarithm of the daily growth: a year of it is what the annual return compounds."""
+    growth: Floats = np.log(np.maximum(1 + samples, _RUIN)).mean(axis=1)
+    return growth
 
 
 def _deepest_falls(samples: Floats) -> Floats:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.errors import NotThere
+from lab.agents.proof.figures import BESIDE, every_figure, figure_interval, figure_value
 from lab.agents.views import FillRow, ImportPreview, NamedFigure, TradeRow
 from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, progress_bar, say
@@ -183,6 +184,9 @@ def replay(lab: Lab, iteration_id: int) -> int:
     return 1
 
 
+_LINE_OF_ITS_OWN = ("signals", "trades", "win rate", "Sharpe ratio", "total return", "median risk of a trade", "costs paid")
+
+
 def print_result(result: ResultSummary) -> None:
     """A measured result, every figure with its uncertainty, costs and benchmarks beside it."""
     days = [day for day, _ in result.equity]
@@ -195,8 +199,8 @@ def print_result(result: ResultSummary) -> None:
         print(f"Beside it: {name} {percent(value, 2, True)}")
     if result.median_risk is not None:
         print(f"Risk taken: {percent(result.median_risk, 2)} of the starting equity by the median trade")
-    if result.figures:
-        print("; ".join(figure_in_words(figure) for figure in result.figures if figure.value is not None))
+    further = (figure for figure in every_figure(result) if figure.value is not None and figure.name not in _LINE_OF_ITS_OWN)
+    print("; ".join(figure_in_words(figure) for figure in further if not figure.name.startswith(BESIDE)))
     print(f"Costs: {result.costs}; ${result.costs_paid:,.0f} paid")
     print(f"Verdict: {result.verdict}. {result.verdict_reason}")
     skipped = [f"{reason} {count:,}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades")]
@@ -204,16 +208,9 @@ def print_result(result: ResultSummary) -> None:
 
 
 def figure_in_words(figure: NamedFigure) -> str:
-    """One metric with its unit and interval, such as "annual return +4.1% (-3% to 12%)"."""
-    spread = figure.interval
-    match figure.unit:
-        case "fraction":
-            return f"{figure.name} {percent(figure.value)} {interval(spread, True)}".rstrip()
-        case "count" | "sessions":
-            return f"{figure.name} {figure.value or 0:,.0f}{' sessions' if figure.unit == 'sessions' else ''}"
-        case unit:
-            after = "" if unit == "ratio" else " R" if unit == "R" else f" {unit}"
-            return f"{figure.name} {number(figure.value)}{after} {interval(spread)}".rstrip()
+    """One metric with its unit and interval, such as "annual return 4.1% (-3.0% to 12.0%)"."""
+    spread = figure_interval(figure)
+    return f"{figure.name} {figure_value(figure)}{f' ({spread})' if spread else ''}"
 
 
 def import_file(

@@ -132,7 +132,7 @@ def test_all_intervals_of_a_curve_come_from_the_same_resampling_and_hold_what_wa
     assert found is not None
     assert found == curve_intervals(returns, 3)
     assert found.sharpe == sharpe_interval(returns, 3)
-    assert found.annual_return[0] < returns.mean() * 252 < found.annual_return[1]
+    assert found.annual_return[0] < float(np.prod(1 + returns)) ** (252 / 500) - 1 < found.annual_return[1]
     wealth = np.cumprod(1 + returns)
     assert found.max_drawdown[0] < float((1 - wealth / np.maximum.accumulate(wealth)).max()) < found.max_drawdown[1]
     assert curve_intervals(returns[:29], 3) is None
@@ -154,13 +154,22 @@ def test_resampling_is_that_of_arch(block: float) -> None:
 
 def test_an_interval_of_the_annual_return_holds_the_truth_as_often_as_it_says() -> None:
     random = np.random.default_rng(4)
+    truth = math.expm1(252 * float(np.log1p(random.standard_t(5, 1_000_000) * 0.008 + 0.0004).mean()))
     held = 0
     for seed in range(40):
         returns = random.standard_t(5, 120) * 0.008 + 0.0004
         found = curve_intervals(returns, seed, repetitions=500)
         assert found is not None
-        held += found.annual_return[0] <= 0.0004 * 252 <= found.annual_return[1]
+        held += found.annual_return[0] <= truth <= found.annual_return[1]
     assert held >= 40 * 0.95 - 3 * math.sqrt(40 * 0.95 * 0.05)
+
+
+def test_a_curve_that_lost_everything_on_a_day_has_intervals_all_the_same() -> None:
+    returns = np.random.default_rng(2).normal(0.0005, 0.01, 60)
+    returns[40] = -1.0
+    found = curve_intervals(returns, 3)
+    assert found is not None
+    assert -1.0 <= found.annual_return[0] <= found.annual_return[1] < math.inf
 
 
 def test_the_metrics_of_a_real_run_agree_with_each_other() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from lab.agents.proof.figures import basis_points, dollars, every_figure, figure_interval, figure_value, number, percent, spread
 from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.svg import Line, heat_table, histogram, line_chart, pair_chart
 from lab.agents.proof.views import Plateau
-from lab.agents.views import Interval, NamedFigure, ResultSummary
+from lab.agents.views import AgainstParent, Interval, ResultSummary
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
@@ -29,41 +30,13 @@ def tear_sheet_html(sheet: TearSheet) -> str:
     title = f"{view.row.agent}, iteration {view.row.number}, version {view.row.version or '-'}"
     body = [f"<h1>{escape(title)}</h1>", _where(sheet), _verdict(sheet)]
     if view.result is not None:
-        body += [_figures(view.result), _charts(sheet, view.result), _tried(sheet)]
+        body += [_tried(sheet), _figures(view.result), _parent(view.against_parent), _charts(sheet, view.result)]
     body += [_walk_forward(sheet), _robustness(sheet), _null_arm(sheet), _vault(sheet), _breakdowns(sheet), _scripts(sheet)]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{value * 100:.{digits}f}%"
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def figure_value(figure: NamedFigure) -> str:
-    """A metric's value with its unit."""
-    match figure.unit:
-        case "fraction":
-            return percent(figure.value)
-        case "count" | "sessions":
-            return "-" if figure.value is None else f"{figure.value:,.0f}{' sessions' if figure.unit == 'sessions' else ''}"
-        case "ratio":
-            return number(figure.value)
-        case unit:
-            return "-" if figure.value is None else f"{figure.value:.2f} {unit}"
-
-
-def spread(interval: Interval | None, as_percent: bool) -> str:
-    if interval is None:
-        return ""
-    low, high = (percent(end) for end in (interval.low, interval.high)) if as_percent else (number(interval.low), number(interval.high))
-    return f"{low} to {high}"
 
 
 def _where(sheet: TearSheet) -> str:
@@ -84,21 +57,26 @@ def _verdict(sheet: TearSheet) -> str:
 
 
 def _figures(result: ResultSummary) -> str:
-    rows = [
-        ("trades", f"{result.trades:,} of {result.signals:,} signals", ""),
-        ("win rate", percent(result.win_rate), spread(result.win_rate_interval, True)),
-        ("Sharpe ratio", number(result.sharpe), spread(result.sharpe_interval, False)),
-        ("total return", percent(result.total_return), ""),
-        ("profit factor", number(result.profit_factor), ""),
-        ("expectancy", f"{number(result.expectancy_r)} R", ""),
-        ("average win and loss", f"{_dollars(result.average_win)} and {_dollars(result.average_loss)}", ""),
-        *((figure.name, figure_value(figure), spread(figure.interval, figure.unit == "fraction")) for figure in result.figures),
-        ("costs paid", _dollars(result.costs_paid), ""),
-        *((f"beside it: {name}", percent(value), "") for name, value in result.benchmarks.items()),
-    ]
+    rows = [(figure.name, figure_value(figure), figure_interval(figure)) for figure in every_figure(result)]
     skipped = ", ".join(f"{reason} {count:,}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades"))
     table = _table(("", "value", "95% interval"), rows)
     return f"<h2>Result on the learning span</h2>{table}<p class=muted>Skipped: {escape(skipped or 'none')}.</p>"
+
+
+def _parent(against: AgainstParent | None) -> str:
+    """The paired test, the one thing that says whether a version is better."""
+    if against is None:
+        return ""
+    interval, name = against.daily_difference_interval, escape(against.parent_version)
+    sure = "" if interval is None else f", 95% interval {basis_points(interval.low)} to {basis_points(interval.high)}"
+    rows = [
+        ("win rate", percent(against.win_rate[0]), percent(against.win_rate[1])),
+        ("Sharpe ratio", number(against.sharpe[0]), number(against.sharpe[1])),
+    ]
+    return (
+        f"<h2>Against version {name}</h2><p><b>{escape(against.verdict)}</b>: {basis_points(against.daily_difference)} basis points a day"
+        f"{sure}, on the same {against.sessions} sessions.</p>{_table(('', against.parent_version, 'this version'), rows)}"
+    )
 
 
 def _charts(sheet: TearSheet, result: ResultSummary) -> str:
@@ -231,7 +209,7 @@ def _breakdowns(sheet: TearSheet) -> str:
                 percent(part.win_rate),
                 spread(Interval(*part.win_rate_interval), True),
                 f"{part.mean_r:+.2f}",
-                _dollars(part.pnl),
+                dollars(part.pnl),
                 number(part.profit_factor),
             )
             for part in breakdown.parts
@@ -252,7 +230,3 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in headings)
     body = "".join(f"<tr>{line(row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _dollars(value: float | None) -> str:
-    return "-" if value is None else f"{'-' if value < 0 else ''}${abs(value):,.0f}"
