@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 from lab.compiled import explain_missing
 
 __version__ = "0.1.0"
 
+# What is imported stays: looking through all of it for cycles again and again, as Python does by itself, costs a start 40 ms.
+gc.set_threshold(20_000, 20, 50)
 explain_missing()

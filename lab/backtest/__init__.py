@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lab.on_use import names_on_use
 
 if TYPE_CHECKING:
     from lab.backtest.account import Account, Costs
@@ -130,10 +131,6 @@ _MODULES = {
     "validation.overfitting": ("Overfitting", "SuperiorAbility", "backtest_overfitting", "different_ideas", "superior_ability"),
     "together": ("Together", "backtest_together"),
 }
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = names_on_use(__name__, _MODULES)

@@ -16,10 +16,10 @@ from pathlib import Path
 import polars as pl
 
 from lab.market.bars import BARS_SCHEMA, CONTEXT_DAYS, SERIES_SCHEMA
-from lab.market.cached_files import WrongContentError, read_side_by_side, read_span, read_whole
+from lab.market.cached_files import WrongContentError, read_span, read_whole
 from lab.market.durable import explaining_write_errors, make_folder, write_durably
 from lab.market.errors import DamagedBars, MissingBars
-from lab.market.gathering import joined
+from lab.market.gathering import Part, gathered, one_by_one
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
 from lab.market.problems import Problem
 from lab.market.repairing import SET_ASIDE, UNKNOWN_SOURCE, Damage, Rebuilt, find_damage, rebuild_manifest, set_aside
@@ -119,8 +119,8 @@ class BarsCache:
         manifest = load_manifest(self.folder)
         timeframe_minutes(timeframe)
         schema = {**BARS_SCHEMA, "regular": pl.Boolean()} if extended else BARS_SCHEMA
-        reads: list[Callable[[], pl.DataFrame]] = []
-        owners: list[tuple[Series, CachedFile]] = []
+        parts: list[Part] = []
+        with_care: list[Part] = []
         for ticker in sorted(set(tickers)):
             series = self._readable(manifest, ticker, timeframe)
             for file in series.files:
@@ -128,14 +128,14 @@ class BarsCache:
                     continue
                 if file.damaged:
                     self._read_file(series.ticker, series.timeframe, file)
-                reads.append(partial(self._part, series, file, timeframe, first, last, extended))
-                owners.append((series, file))
-        most = sum(file.rows for _, file in owners)
+                chosen = (series, file, timeframe, first, last, extended)
+                parts.append(Part(ticker, file.rows, partial(self._part, *chosen)))
+                with_care.append(Part(ticker, file.rows, partial(self._part_with_care, *chosen)))
         try:
-            return joined(read_side_by_side(reads), schema, most)
+            return gathered(parts, schema)
         except (WrongContentError, OSError):
             # Which it was, and what to say and do about it, is found out one by one, in the thread that may hold the lock.
-            return joined((self._part_with_care(*owner, timeframe, first, last, extended) for owner in owners), schema, most)
+            return one_by_one(with_care, schema)
 
     def readable(self, ticker: str) -> dict[str, bool]:
         """The timeframes on which bars of the ticker can be read, shortest first, and whether they are cached so or made on reading."""
@@ -254,8 +254,7 @@ class BarsCache:
     def _part(
         self, series: Series, file: CachedFile, timeframe: str, first: date | None, last: date | None, extended: bool
     ) -> pl.DataFrame:
-        bars = _named(series.ticker, read_span(self.folder, file, first, last, extended))
-        return bars if series.timeframe == timeframe else resample(bars, timeframe)
+        return _on_timeframe(series, timeframe, read_span(self.folder, file, first, last, extended))
 
     def _part_with_care(
         self, series: Series, file: CachedFile, timeframe: str, first: date | None, last: date | None, extended: bool
@@ -267,9 +266,8 @@ class BarsCache:
             inside &= pl.col("session") >= first
         if last is not None:
             inside &= pl.col("session") <= last
-        bars = _named(series.ticker, bars.filter(inside))
-        bars = bars if extended else bars.drop("regular")
-        return bars if series.timeframe == timeframe else resample(bars, timeframe)
+        bars = bars.filter(inside)
+        return _on_timeframe(series, timeframe, bars if extended else bars.drop("regular"))
 
     def _read_file(self, ticker: str, timeframe: str, file: CachedFile) -> pl.DataFrame:
         path = self.folder / file.path
@@ -352,8 +350,8 @@ def _coverage(series: Series) -> Coverage:
     )
 
 
-def _named(ticker: str, bars: pl.DataFrame) -> pl.DataFrame:
-    return bars.insert_column(0, pl.repeat(ticker, bars.height, dtype=pl.String, eager=True).alias("ticker"))
+def _on_timeframe(series: Series, timeframe: str, bars: pl.DataFrame) -> pl.DataFrame:
+    return bars if series.timeframe == timeframe else resample(bars, timeframe)
 
 
 def _digest_bars(digest: hashlib._Hash, ticker: str, timeframe: str, bars: pl.DataFrame) -> None:

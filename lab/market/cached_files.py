@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -103,16 +101,6 @@ def read_span(folder: Path, file: CachedFile, first: date | None, last: date | N
     if cut or not (plain or extended):
         bars = bars.filter(inside)
     return bars if extended or plain else bars.drop("regular")
-
-
-def read_side_by_side(reads: Sequence[Callable[[], pl.DataFrame]]) -> Iterator[pl.DataFrame]:
-    """The results of several reads in their order, made on all cores: hashing and decoding leave Python's lock free."""
-    workers = min(len(reads), os.cpu_count() or 1)
-    if workers < 2:
-        yield from (read() for read in reads)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda read: read(), reads)
 
 
 def described_file(folder: Path, path: Path) -> Described | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,34 +14,87 @@ from numpy.typing import NDArray
 
 from lab.market.bars import BARS_SCHEMA
 
-_NUMBERS: dict[pl.DataType, Any] = {pl.Float64(): np.float64, pl.Int16(): np.int16, pl.Date(): np.int32, BARS_SCHEMA["timestamp"]: np.int64}
+_ARRAYS: dict[pl.DataType, Any] = {
+    pl.Float64(): np.float64,
+    pl.Int16(): np.int16,
+    pl.Date(): np.int32,
+    BARS_SCHEMA["timestamp"]: np.int64,
+    pl.Boolean(): np.bool_,
+}
 
 
-def joined(parts: Iterable[pl.DataFrame], schema: dict[str, pl.DataType], most: int) -> pl.DataFrame:
-    """The columns of `schema` of frames of one ticker each, at most `most` rows in all, each column in one piece."""
-    waiting = iter(parts)
-    numbers = {name: kind for name, kind in schema.items() if kind in _NUMBERS}
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bars of one ticker that a file holds, to be read when their turn comes."""
+
+    ticker: str
+    most: int
+    """No more rows than these come."""
+    read: Callable[[], pl.DataFrame]
+    """Gives the columns of the schema, without the ticker."""
+
+
+class _NothingKnownError(Exception):
+    """A column holds what an array can't say: that a value is not known."""
+
+
+def gathered(parts: Sequence[Part], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """The bars of all parts in their order, columns of `schema`, each column in one piece; read on all cores."""
+    try:
+        return _arrays(parts, schema)
+    except _NothingKnownError:
+        return one_by_one(parts, schema)
+
+
+def one_by_one(parts: Sequence[Part], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """As `gathered`, each part read in this thread and however many rows it has."""
+    every = [_named(part.ticker, part.read()).select(*schema) for part in parts]
+    return pl.concat([pl.DataFrame(schema=schema), *every], rechunk=True)
+
+
+def _arrays(parts: Sequence[Part], schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    starts = np.cumsum([0, *(part.most for part in parts)]).tolist()
     # Memory that is never written to is never taken: `most` may be far above what comes.
-    columns: dict[str, NDArray[Any]] = {name: np.empty(most, dtype=_NUMBERS[kind]) for name, kind in numbers.items()}
-    tickers: list[pl.Series] = []
-    end = 0
-    for part in waiting:
-        # What numbers can't say (nothing known, truth) goes the long way, with all that comes after it.
-        if len(numbers) + 1 < len(schema) or any(part[name].null_count() for name in numbers):
-            above = _frame(tickers, columns, schema, end)
-            return pl.concat([*([above] if end else []), part.select(*schema), *(one.select(*schema) for one in waiting)], rechunk=True)
-        first, end = end, end + part.height
+    columns: dict[str, NDArray[Any]] = {
+        name: np.empty(starts[-1], dtype=_ARRAYS[kind]) for name, kind in schema.items() if name != "ticker"
+    }
+
+    def read(place: int) -> int:
+        # Copied where it is read: what was decoded is still in the processor's cache, and its memory serves the next file.
+        bars, start = parts[place].read(), starts[place]
         for name, values in columns.items():
-            values[first:end] = part[name].to_physical().to_numpy()
-        if part.height:
-            tickers.append(part["ticker"])
-    return _frame(tickers, columns, schema, end)
+            column = bars[name]
+            if column.null_count():
+                raise _NothingKnownError
+            values[start : start + bars.height] = column.to_physical().to_numpy()
+        return bars.height
 
-
-def _frame(tickers: list[pl.Series], columns: dict[str, NDArray[Any]], schema: dict[str, pl.DataType], end: int) -> pl.DataFrame:
+    heights = _on_all_cores(read, len(parts))
+    end = 0
+    for start, height in zip(starts, heights, strict=False):
+        if start != end:
+            for values in columns.values():
+                values[end : end + height] = values[start : start + height]
+        end += height
     if not end:
         return pl.DataFrame(schema=schema)
+    tickers = _repeated([part.ticker for part in parts], heights)
     made = {name: pl.Series(values[:end]).cast(schema[name]) for name, values in columns.items()}
-    return pl.DataFrame({"ticker": pl.concat(tickers, rechunk=True), **made}).select(
-        name for name in schema if name == "ticker" or name in made
-    )
+    return pl.DataFrame({"ticker": tickers, **made}).select(*schema)
+
+
+def _on_all_cores(work: Callable[[int], int], count: int) -> list[int]:
+    """The results in order; hashing, decoding and copying leave Python's lock free."""
+    workers = min(count, os.cpu_count() or 1)
+    if workers < 2:
+        return [work(place) for place in range(count)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, range(count)))
+
+
+def _named(ticker: str, bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.insert_column(0, pl.repeat(ticker, bars.height, dtype=pl.String, eager=True).alias("ticker"))
+
+
+def _repeated(names: Sequence[str], lengths: Sequence[int]) -> pl.Series:
+    return pl.Series(names, dtype=pl.String).gather(pl.Series(np.repeat(np.arange(len(names), dtype=np.uint32), lengths)))

@@ -32,7 +32,7 @@ def same_grid_everywhere(timeframe: str) -> bool:
 
 
 def resample(bars: pl.DataFrame, timeframe: str) -> pl.DataFrame:
-    """Bars of the columns `BARS_SCHEMA` (and `regular`, where it is there) on a longer timeframe, same columns and order.
+    """Bars of the columns `BARS_SCHEMA` (`regular` too, where it is there; one ticker's without its name) on a longer timeframe.
 
     A bar starts where its part of the session starts, also when its first minutes had no trade. Bars before the opening and after
     the close are never put together with those of the session; of extended hours no daily bar is made.
@@ -50,7 +50,7 @@ def resample(bars: pl.DataFrame, timeframe: str) -> pl.DataFrame:
             closing = pl.col("close_minute").cast(pl.Int32)
             after = closing + (minute - closing).floordiv(length) * length
             start = pl.when(~pl.col("regular") & (minute >= closing)).then(after).otherwise(start)
-    keys = ["ticker", "session", "#start", *(["regular"] if extended else [])]
+    keys = [*(name for name in ("ticker", "session", "regular") if name in bars.columns), "#start"]
     grouped = bars.lazy().with_columns(start.alias("#start")).with_columns(pl.struct(keys).rle_id().alias("#bar"))
     longer = grouped.group_by("#bar", maintain_order=True).agg(
         pl.col(*keys).first(),

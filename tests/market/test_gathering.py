@@ -9,25 +9,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.market.bars import BARS_SCHEMA
-from lab.market.gathering import joined
+from lab.market.gathering import Part, gathered, one_by_one
 
 PART = st.lists(st.one_of(st.none(), st.floats(allow_nan=False)), max_size=4)
+KNOWN_PART = st.lists(st.floats(allow_nan=False), max_size=4)
 
 
-def bars(ticker: str, volumes: list[float | None], extended: bool) -> pl.DataFrame:
+def bars(volumes: list[float | None], extended: bool) -> pl.DataFrame:
     at = [datetime(2024, 1, 2, 15, tzinfo=UTC) + timedelta(minutes=i) for i in range(len(volumes))]
-    columns = {"ticker": [ticker] * len(at), "timestamp": at, "session": [moment.date() for moment in at], "volume": volumes}
+    columns = {"timestamp": at, "session": [moment.date() for moment in at], "volume": volumes}
     columns |= {name: [10.0 + i for i in range(len(at))] for name in ("open", "high", "low", "close")}
     columns |= {name: list(range(len(at))) for name in ("minute", "close_minute")}
-    frame = pl.DataFrame(columns, schema=dict(BARS_SCHEMA))
-    return frame.with_columns(pl.lit(True).alias("regular")) if extended else frame
+    frame = pl.DataFrame(columns, schema={name: kind for name, kind in BARS_SCHEMA.items() if name != "ticker"})
+    return frame.with_columns((pl.col("minute") % 2 == 0).alias("regular")) if extended else frame
 
 
-@given(st.lists(PART, max_size=5), st.booleans(), st.integers(0, 3))
-def test_bars_of_many_files_are_the_same_as_put_together_whole(volumes: list[list[float | None]], extended: bool, more: int) -> None:
+@given(
+    st.one_of(st.lists(PART, max_size=5), st.lists(KNOWN_PART, max_size=5)),
+    st.booleans(),
+    st.lists(st.integers(0, 3), min_size=5, max_size=5),
+)
+def test_bars_of_many_files_are_the_same_as_put_together_whole(volumes: list[list[float | None]], extended: bool, more: list[int]) -> None:
     schema = {**BARS_SCHEMA, "regular": pl.Boolean()} if extended else dict(BARS_SCHEMA)
-    parts = [bars(f"T{place}", one, extended) for place, one in enumerate(volumes)]
-    found = joined(iter(parts), schema, sum(part.height for part in parts) + more)
-    whole = pl.concat([pl.DataFrame(schema=schema), *(part.select(*schema) for part in parts)])
-    assert found.schema == whole.schema
-    assert found.equals(whole)
+    frames = [bars(one, extended) for one in volumes]
+    parts = [Part(f"T{place // 2}", frame.height + more[place], lambda frame=frame: frame.clone()) for place, frame in enumerate(frames)]
+    whole = pl.concat(
+        [
+            pl.DataFrame(schema=schema),
+            *(frame.with_columns(pl.lit(f"T{place // 2}").alias("ticker")).select(*schema) for place, frame in enumerate(frames)),
+        ]
+    )
+    for way in (gathered, one_by_one):
+        found = way(parts, schema)
+        assert found.schema == whole.schema
+        assert found.equals(whole)

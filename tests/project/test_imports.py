@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = {"errors", "__init__"}
+BASE = {"errors", "on_use", "__init__"}
 ALLOWED = {
     "errors": set(),
+    "on_use": set(),
     "compiled": {"errors"},
     "settings": set(),
     "script": BASE,
