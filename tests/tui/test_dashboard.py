@@ -119,20 +119,55 @@ async def test_deleting_asks_for_the_agents_name(make_app: MakeApp, fake: FakeLa
         await until(pilot, lambda: 1 not in fake.rows and "VWAP Guardian" not in on_screen(pilot).replace("Deleted VWAP Guardian", ""))
 
 
-async def test_agents_are_sorted_in_turn_and_the_cursor_stays_on_its_agent(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_agents_are_sorted_by_a_letter_and_the_cursor_stays_on_its_agent(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(120, 36)) as pilot:
         await until(pilot, "VWAP Guardian")
         table = pilot.app.screen.query_one(LineTable)
         await pilot.press("down")
-        seen = []
-        for words in ("by what waits", "by Sharpe", "by P&L", "by win rate", "by cost today", "by name"):
-            await pilot.press("o")
-            await until(pilot, words)
-            seen.append([row_id for row_id, _ in table.rows])
+        seen = {}
+        for letter in "wsprtivcnn":
+            await pilot.press("o", letter)
+            await until(pilot, lambda: getattr(pilot.app.screen, "PLACE", "") == "dashboard")
+            await pilot.pause()
+            seen[letter] = [row_id for row_id, _ in table.rows]
             assert table.cursor_id == 2
-        assert seen[0] == [1, 2, 3]
-        assert seen[1] == [1, 2, 3], "what is not measured comes last"
-        assert seen[5] == [2, 3, 1]
+        assert seen["w"] == [1, 2, 3]
+        assert seen["s"] == seen["p"] == seen["r"] == seen["c"] == [1, 2, 3], "what is not measured comes last"
+        assert seen["n"] == [1, 3, 2], "the same letter again: backwards"
+        assert "by name, backwards" in on_screen(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_everything_about_an_agent_can_be_reached_at_any_size(make_app: MakeApp, fake: FakeLab, size: tuple[int, int]) -> None:
+    wanted = {"Agent", "Now", "Ver", "It", "Trades", "Win", "Interval", "Sharpe", "P&L", "Today", "Verdict", "so", "far"}
+    async with make_app(fake).run_test(size=size) as pilot:
+        await until(pilot, "VWAP Guardian")
+        table = pilot.app.screen.query_one(LineTable)
+        seen: set[str] = set()
+        for _ in range(4):
+            seen |= set(table.render_line(0).text.split())
+            await pilot.press("l")
+        assert wanted <= seen
+        if size[0] >= 120:
+            await pilot.press("h")
+            assert {"Interval", "P&L", "Today", "Verdict"} <= set(table.render_line(0).text.split())
+
+
+async def test_keys_work_on_all_marked_agents(make_app: MakeApp, fake: FakeLab) -> None:
+    decide_all(fake)
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await until(pilot, lambda: "ensure_worker" in fake.calls)
+        await pilot.press("asterisk")
+        await until(pilot, "3 marked")
+        await pilot.press("i")
+        await until(pilot, lambda: any("2 iterations started, 1 not: Reversal Artist is iterating" in words for words in said(pilot)))
+        assert [row.step for row in fake.rows.values()] == ["queued", "queued", "backtest"]
+        await until(pilot, lambda: "marked" not in on_screen(pilot))
+        await pilot.press("home", "2", "space", "x", "y")  # the last key is typed before a question could have been drawn
+        await until(pilot, lambda: sum(call.startswith("cancel_iteration") for call in fake.calls) == 2)
+        await pilot.press("home", "2", "space", "D", *"delete", "space", "2", "enter")
+        await until(pilot, lambda: set(fake.rows) == {3})
 
 
 async def test_the_firm_is_summed_up_over_its_agents(make_app: MakeApp, fake: FakeLab) -> None:

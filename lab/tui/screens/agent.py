@@ -17,7 +17,7 @@ from lab.tui.screens.deleting import ask_deletion
 from lab.tui.screens.graduating import GRADUATING, GraduationData
 from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
 from lab.tui.screens.settings import SettingsScreen
-from lab.tui.text import clean, count, plural
+from lab.tui.text import clean, count
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
 from lab.tui.widgets.charts import EquityChart
@@ -319,7 +319,7 @@ class AgentScreen(MindingScreen[AgentData]):
 
     def action_delete(self) -> None:
         if self.view is not None:
-            ask_deletion(self, self._agent_id, self.view.row.name, plural(len(self.view.iterations), "iteration"), self._deleted)
+            ask_deletion(self, [self.view.row], self._deleted)
 
     async def _deleted(self) -> None:
         self.dismiss(None)
