@@ -18,7 +18,8 @@ SOURCES = sorted(path.relative_to(ROOT) for path in (ROOT / "lab").rglob("*.pyx"
 
 
 def test_a_module_that_was_not_compiled_is_named_with_what_to_run(tmp_path: Path) -> None:
-    for name in ("lab/__init__.py", "lab/compiled.py", "lab/errors.py", "lab/on_use.py", "lab/backtest/__init__.py", "lab/backtest/reading.pyx"):
+    needed = ("__init__.py", "compiled.py", "errors.py", "on_use.py", "backtest/__init__.py", "backtest/reading.pyx")
+    for name in (f"lab/{file}" for file in needed):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     code = "from lab.backtest.reading import mark_usable"
