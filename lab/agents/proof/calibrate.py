@@ -291,7 +291,7 @@ def _in_vault(frame: pl.DataFrame, scripts: Scripts, rules: AccountRules, until:
     strategy = compile_strategy(scripts.scan, scripts.execution)
     evaluated = strategy.evaluate(frame).filter(pl.col("session") > until)
     account, costs = account_of(rules)
-    return in_the_vault(run_backtest(strategy, evaluated, account, costs), evaluated, costs, seed)
+    return in_the_vault(run_backtest(strategy, evaluated, account, costs), {}, seed)
 
 
 # --- what the outcomes come to

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from lab.agents.comparing import daily_sharpe
+from lab.agents.held import benchmarks_of, total_returns
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts, account_of
 from lab.agents.loading import evaluated_bars, finer_bars, forget_bars, market_bars
 from lab.agents.proof.views import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from lab.backtest import Axis, BacktestResult, Costs
+    from lab.backtest import Axis, BacktestResult
     from lab.backtest.validation.walk_forward import WalkForward
     from lab.script import Strategy
 
@@ -151,18 +152,17 @@ def vault_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, seed: int)
     forget_bars()
     if finer is not None:
         result = run_backtest(strategy, evaluated, account, costs, finer=finer)
-    return in_the_vault(result, evaluated, costs, seed)
+    return in_the_vault(result, total_returns(benchmarks_of(bars, evaluated, costs)), seed)
 
 
-def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, costs: Costs, seed: int) -> VaultReport:
-    """The report on a result whose frame holds the vault's sessions alone."""
-    from lab.backtest import buy_and_hold, curve_intervals, probabilistic_sharpe
+def in_the_vault(result: BacktestResult, benchmarks: dict[str, float], seed: int) -> VaultReport:
+    """The report on a result of the vault's sessions alone; `benchmarks` are total returns on them."""
+    from lab.backtest import curve_intervals, probabilistic_sharpe
 
     if not result.equity.height:
         raise LabError("The vault holds no sessions: this universe has no bars after its learning span.")
     metrics, returns = result.metrics, _returns(result)
     spread = curve_intervals(returns, seed)
-    held = evaluated["ticker"].unique().to_list()
     first: date = result.equity["session"][0]
     last: date = result.equity["session"][-1]
     return VaultReport(
@@ -178,7 +178,7 @@ def in_the_vault(result: BacktestResult, evaluated: pl.DataFrame, costs: Costs, 
         probability=probabilistic_sharpe(returns),
         total_return=metrics.total_return,
         max_drawdown=metrics.max_drawdown,
-        benchmarks={f"equal-weight universe ({len(held)})": buy_and_hold(evaluated, held, costs)},
+        benchmarks=benchmarks,
     )
 
 

@@ -155,6 +155,7 @@ class TestVault:
         assert report.last_session == view.universe.last_session
         assert (report.openings, report.seen_by) == (1, 0)
         assert report.sessions == 8
+        assert list(report.benchmarks) == ["buy and hold SPY", "equal-weight universe (8)"]
         verdict = lab.proof.verdict(view.row.id)
         assert verdict is not None
         assert "In the vault (8 sessions" in verdict.reason
