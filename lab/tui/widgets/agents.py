@@ -119,7 +119,7 @@ def firm_lines(firm: Firm, agents: int, budget: BudgetView, order: str, marked: 
     if order:
         parts.append((f"  {order}", "$text-accent"))
     if marked:
-        parts.append((f"  {marked:,} marked, esc takes the marks away", "bold $text-accent"))
+        parts.append((f"  {marked:,} marked (esc unmarks)", "bold $text-accent"))
     return [(Content.assemble(*parts), 2)]
 
 
