@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 import platformdirs
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Glyphs(StrEnum):
+    """Which signs the terminal gets."""
+
+    AUTO = "auto"
+    """All of them, unless the locale says that they can't be shown."""
+    UNICODE = "unicode"
+    ASCII = "ascii"
+    WORDS = "words"
+    """ASCII without lines, bars and boxes: what a screen reader reads are words."""
 
 
 class Settings(BaseSettings):
@@ -18,6 +30,10 @@ class Settings(BaseSettings):
     """The workspace folder: database, bars, results, logs."""
     config: Path = Field(default_factory=lambda: Path(platformdirs.user_config_dir("lab", appauthor=False)))
     """The person's own themes and keymap."""
+    mouse: bool = True
+    """Whether the mouse works in the full-screen program; off, it stays the terminal's own, for selecting text."""
+    glyphs: Glyphs = Glyphs.AUTO
+    """Which signs are drawn: by the locale, "unicode", "ascii", or "words", without lines and bars, for a screen reader."""
     processes: int = Field(default=2, ge=1, le=64)
     """Processes for backtests."""
     polygon_url: str = "https://api.polygon.io"
@@ -30,6 +46,8 @@ class Settings(BaseSettings):
     """Any server that speaks Anthropic's Messages API, such as one of your own."""
     claude_effort: str = "low"
     """How much the model may think, "low" to "max"; empty for a model that knows no such setting."""
+    claude_news_model: str = ""
+    """The model that sorts headlines; empty for a small one of Anthropic's, or on a server of your own for `claude_model`."""
     blind: bool = True
     """Whether a model sees aliases in place of tickers, dates and company names."""
     agent_budget: float = Field(default=1.0, ge=0, le=10_000)

@@ -16,6 +16,7 @@ def open_program(home: Path | None = None) -> int:
     from lab.settings import Settings
     from lab.tui.app import LabApp
 
-    app = LabApp(home or Settings().home)
-    app.run()
+    settings = Settings()
+    app = LabApp(home or settings.home)
+    app.run(mouse=settings.mouse)
     return app.return_code or 0

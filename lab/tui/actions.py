@@ -58,6 +58,7 @@ STOP = Action("stop", "x", "Stop", "Stops the running iteration; finished steps 
 STUDY = Action("study", "t", "Study", "Starts a study of the result: walk-forward, robustness, the null arm, or all three.")
 ORDER = Action("order", "o", "Order", "Sorts the rows by the next thing one may sort by.", rare=True)
 THEME = Action("next_theme", "T", "Theme", "Changes to the next theme.", footer=False)
+MOUSE = Action("mouse", "M", "Mouse", "Leaves the mouse to the terminal, for selecting text, or takes it back.", footer=False)
 
 APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next version.")
 EDIT = Action("edit", "e", "Edit", "Edits the script or the settings.")
@@ -76,7 +77,7 @@ MOTIONS: tuple[Action, ...] = (UP, DOWN, PAGE_UP, PAGE_DOWN, FIRST, LAST)
 LISTS: tuple[Action, ...] = (OPEN, FIND, *MOTIONS, MARK_ROW, MARK_ALL, MORE_COLUMNS, COLUMNS_BEFORE)
 """Actions of every list; the motions also of every long text."""
 
-EVERYWHERE: tuple[Action, ...] = (APPROVALS, GO, COPY, HELP, PALETTE, THEME, QUIT)
+EVERYWHERE: tuple[Action, ...] = (APPROVALS, GO, COPY, HELP, PALETTE, THEME, MOUSE, QUIT)
 """Actions of the program itself, in every place but a question."""
 
 REGISTRY: dict[str, tuple[Action, ...]] = {"everywhere": EVERYWHERE, "lists": LISTS}

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import importlib
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
-from textual.events import Resize
+from textual.events import DescendantFocus, Resize
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.theme import Theme
@@ -33,7 +34,7 @@ from lab.tui import actions
 from lab.tui.own_files import Marks, marks, own_paths
 from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
-from lab.tui.themes import DEFAULT, in_16_colours, load_themes, own_folder
+from lab.tui.themes import DEFAULT, in_16_colours, load_themes, own_folder, without_colours
 from lab.tui.widgets.bars import key_name, keys_in_use
 
 if TYPE_CHECKING:
@@ -108,8 +109,17 @@ class LabApp(App[None]):
 
     CSS = """
     Button, Button.-primary { background: $panel; color: $foreground; text-style: none; }
-    Button:focus, Button.-primary:focus { background: $primary; color: $background; text-style: bold; }
+    Button:focus, Button.-primary:focus { background: $primary; color: $background; text-style: $focus-style; }
     ToastRack { margin-bottom: 1; }
+    CommandPalette { background: $background 60%; }
+    CommandPalette > Vertical { margin-top: 1; max-height: 92%; background: $surface; border: round $primary; }
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette #--input, CommandPalette #--input.--list-visible { border: none; border-bottom: solid $primary; }
+    CommandPalette CommandList { border: none; background: $surface; max-height: 80vh; }
+    CommandPalette CommandList:focus, CommandPalette CommandInput { background: $surface; }
+    CommandPalette CommandList > .option-list--option-highlighted {
+        background: $block-cursor-background; color: $block-cursor-foreground; text-style: $block-cursor-text-style;
+    }
     """
 
     state: reactive[WorkspaceState | None] = reactive(None)
@@ -123,7 +133,9 @@ class LabApp(App[None]):
         fetcher_starter: Callable[[Path, SecretStr], None] = start_fetcher,
     ) -> None:
         """`config` is the folder of the person's themes and keymap, by default that of the settings."""
-        super().__init__()
+        # Told that there are no colours, Textual would make them grey; so it leaves them out, and the ground is the terminal's own.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.animation_level = "none"
         self.home = home
         self.config = config if config is not None else Settings().config
         self._lab_factory = lab_factory
@@ -151,6 +163,15 @@ class LabApp(App[None]):
 
         return Terminal
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return {"focus-style": "bold", "off-style": "none"}
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """A cursor in a field stands still: blinking would send bytes all day."""
+        field: Any = event.widget
+        if getattr(field, "cursor_blink", False):
+            field.cursor_blink = False
+
     def get_default_screen(self) -> Screen[Any]:
         screen: Screen[Any] = self.make("opening")
         return screen
@@ -174,7 +195,7 @@ class LabApp(App[None]):
         for gone in set(self.own_themes) - {theme.name for theme in themes}:
             self.unregister_theme(gone)
         for theme in themes:
-            self.register_theme(in_16_colours(theme) if few else theme)
+            self.register_theme(without_colours(theme) if self.no_color else in_16_colours(theme) if few else theme)
         self.own_themes = [theme.name for theme in themes]
         if self.theme not in self.own_themes and DEFAULT in self.own_themes:
             self.theme = DEFAULT
@@ -357,6 +378,26 @@ class LabApp(App[None]):
         shown = " ".join(text.split())
         self.notify(f"Copied: {shown if len(shown) <= 60 else shown[:59] + '…'}", markup=False, timeout=3)
 
+    def copy_to_clipboard(self, text: str) -> None:
+        super().copy_to_clipboard(text)
+        if os.environ.get("TMUX"):
+            from lab.tui.clipboard import copy_by_tmux
+
+            self.run_worker(asyncio.to_thread(copy_by_tmux, text), group="clipboard")
+
+    def action_mouse(self) -> None:
+        """Leave the mouse to the terminal, or take it back."""
+        from lab.tui.terminal import Terminal
+
+        if not isinstance(self._driver, Terminal):
+            self.notify("This terminal keeps its mouse.", severity="warning", markup=False, timeout=3)
+            return
+        self._driver.give_mouse(not self._driver.has_mouse)
+        words = (
+            "The mouse works here." if self._driver.has_mouse else f"The mouse is the terminal's own; {self.key_of('mouse')} takes it back."
+        )
+        self.notify(words, markup=False, timeout=3)
+
     def key_of(self, name: str) -> str:
         """The key of an action here, as a person reads it."""
         found = keys_in_use(self.screen).get(name)
@@ -394,10 +435,12 @@ class LabApp(App[None]):
         from lab.tui.screens.go import DESTINATIONS
 
         for name, (key, active) in keys_in_use(screen).items():
-            if name == actions.PALETTE.name or not active.enabled or (isinstance(active.node, Place) and active.node.why_not(name)):
+            if name == actions.PALETTE.name or not active.enabled:
                 continue
+            reason = active.node.why_not(name) if isinstance(active.node, Place) else None
             title = f"{active.binding.description}  ({key_name(key)})"
-            yield SystemCommand(title, active.binding.tooltip, partial(self.call_next, self.run_action, active.binding.action, active.node))
+            words = f"Not now: {clean(reason)}" if reason else active.binding.tooltip
+            yield SystemCommand(title, words, partial(self.call_next, self.run_action, active.binding.action, active.node))
         if self.check_action("go", ()):
             for letter, (words, name) in DESTINATIONS.items():
                 yield SystemCommand(f"Go to: {words}  (g {letter})", "Goes to the screen from wherever you are.", partial(self.go_to, name))

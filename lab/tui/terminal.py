@@ -18,6 +18,9 @@ from typing import IO, Any, cast
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from lab.settings import Glyphs, Settings
+from lab.tui.glyphs import chosen_glyphs, first_environment, in_glyphs
+
 LOST_STATUS = 128 + signal.SIGHUP
 """The status a program ends with that a lost terminal ended, as if the signal had come."""
 _PATIENCE_SECONDS = 0.4
@@ -28,14 +31,15 @@ _READ_BYTES = 4096
 
 
 class _Line:
-    """The way to the terminal; once it fails it takes everything and sends nothing, so that nobody waits for it."""
+    """The way to the terminal, in the signs it has; once it fails it takes everything and sends nothing, so that nobody waits for it."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], glyphs: Glyphs) -> None:
         self._file = file
+        self._glyphs = glyphs
         self._lost = False
 
     def write(self, text: str) -> None:
-        self._try(lambda: self._file.write(text))
+        self._try(lambda: self._file.write(in_glyphs(text, self._glyphs)))
 
     def flush(self) -> None:
         self._try(self._file.flush)
@@ -60,7 +64,22 @@ class Terminal(LinuxDriver):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if self._file is not None:
-            self._file = cast(TextIOWrapper, _Line(self._file))
+            glyphs = chosen_glyphs(Settings().glyphs, first_environment())
+            self._file = cast(TextIOWrapper, _Line(self._file, glyphs))
+
+    @property
+    def has_mouse(self) -> bool:
+        """Whether the mouse speaks to the program; otherwise it is the terminal's own, for selecting text."""
+        return self._mouse
+
+    def give_mouse(self, to_program: bool) -> None:
+        """Give the mouse to the program or leave it to the terminal."""
+        if to_program:
+            self._mouse = True
+            self._enable_mouse_support()
+        else:
+            self._disable_mouse_support()
+            self._mouse = False
 
     def run_input_thread(self) -> None:
         """Pass on what is typed until the driver stops or the terminal is gone."""

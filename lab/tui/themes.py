@@ -8,6 +8,7 @@ Colours are written "#rrggbb" or by an ANSI name such as "ansi_blue".
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 from pathlib import Path
 
 from textual.color import Color, ColorParseError
@@ -85,6 +86,12 @@ def load_themes(user_folder: Path) -> tuple[list[Theme], list[str]]:
             else:
                 themes[theme.name] = theme
     return list(themes.values()), problems
+
+
+def without_colours(theme: Theme) -> Theme:
+    """The theme for NO_COLOR: nothing is coloured, and what has the cursor is reversed or underlined."""
+    styles = {"block-cursor-text-style": "reverse", "input-cursor-text-style": "reverse", "focus-style": "bold reverse", "off-style": "dim"}
+    return replace(theme, variables={**theme.variables, **styles, "block-cursor-blurred-text-style": "underline"})
 
 
 def in_16_colours(theme: Theme) -> Theme:

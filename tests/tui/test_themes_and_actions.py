@@ -132,7 +132,7 @@ def test_a_mistake_in_the_keymap_is_named_with_file_and_line_and_the_rest_holds(
 
 def test_keys_may_be_swapped_and_reused_where_they_do_not_meet(tmp_path: Path) -> None:
     import_every_place()
-    (tmp_path / "keymap.toml").write_text('[keys]\napply = "d"\ndiscard = "a"\nswap = "w"\nup = "up,comma"\nquit = "?"\nhelp = "f1"\n')
+    (tmp_path / "keymap.toml").write_text('[keys]\napply = "d"\ndiscard = "a"\nswap = "w"\nup = "up,f6"\nquit = "?"\nhelp = "f1"\n')
     keymap = actions.read_keymap(tmp_path / "keymap.toml")
     assert keymap.problems == ()
     assert keymap.keys["quit"] == "question_mark"

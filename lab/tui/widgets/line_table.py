@@ -53,7 +53,7 @@ class LineTable(ScrollView, Counting, can_focus=True):
     LineTable {
         background: $background; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
         & > .line-table--header { color: $foreground-muted; text-style: bold; }
-        & > .line-table--cursor { background: $panel; }
+        & > .line-table--cursor { background: $panel; text-style: $block-cursor-blurred-text-style; }
         &:focus > .line-table--cursor {
             background: $block-cursor-background; color: $block-cursor-foreground; text-style: $block-cursor-text-style;
         }
