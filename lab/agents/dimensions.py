@@ -46,6 +46,8 @@ DIMENSIONS: tuple[Dimension, ...] = (
     Dimension("news.count_1d", "articles of the last session", edges=(1.0, 2.0, 5.0)),
     Dimension("news.sentiment", "sentiment of the news", edges=(-0.25, 0.25)),
     Dimension("news.hours_since", "hours since the last news", edges=(2.0, 8.0, 24.0, 72.0), unit="h"),
+    Dimension("news_kind", "kind of news of the last day"),
+    Dimension("news_tone", "tone of the news of the last day"),
     Dimension("direction", "direction"),
     Dimension("ticker", "ticker"),
     Dimension("exit_reason", "exit"),

@@ -5,6 +5,7 @@ They touch no database: bars come from the cache folder, tables go to the iterat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -26,8 +27,20 @@ from lab.agents.comparing import (
 from lab.agents.evidence import EvidencePack
 from lab.agents.held import against_market, benchmarks_of, total_returns
 from lab.agents.loading import beside_bars, evaluated_bars, finer_bars, finer_fingerprint, market_bars, others_fingerprint
-from lab.agents.outputs import BENCHMARKS, EQUITY, FILLS, LEVELS, REGIMES, SIGNALS, SKIPS, TRADES, read_output, write_output
-from lab.agents.strategist import Comparison, SpanResults
+from lab.agents.outputs import (
+    BENCHMARKS,
+    EQUITY,
+    FILLS,
+    LEVELS,
+    REGIMES,
+    SIGNALS,
+    SKIPS,
+    TRADES,
+    explained_trades,
+    read_output,
+    write_output,
+)
+from lab.agents.strategist import Comparison, NewsBefore, SpanResults
 from lab.agents.views import ResultSummary
 from lab.backtest.account import Costs
 from lab.errors import LabError
@@ -241,16 +254,22 @@ def backtest_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, trials:
     )
 
 
-def evidence_job(folder: str, summary: ResultSummary) -> EvidenceReport:
-    """What the stored trades show, over the whole learning span and over its selection part alone."""
+def evidence_job(folder: str, summary: ResultSummary, news: Sequence[NewsBefore] = ()) -> EvidenceReport:
+    """What the stored trades show, over the whole learning span and over its selection part alone.
+
+    `news` says of some signals what the news before them reported; the others' is not known.
+    """
     import polars as pl
 
     from lab.agents.evidence import build_evidence
 
     out = Path(folder)
-    trades, equity = read_output(out, TRADES), read_output(out, EQUITY)
-    signals = read_output(out, SIGNALS).rename({"timestamp": "signal_at"})
-    explained = trades.join(signals, on=["ticker", "signal_at", "direction"], how="left", maintain_order="left")
+    trades, equity, explained = read_output(out, TRADES), read_output(out, EQUITY), explained_trades(out)
+    if news:
+        columns = {"ticker": [n.ticker for n in news], "signal_at": [n.signal_at for n in news]}
+        read = pl.DataFrame({**columns, "news_kind": [n.kind for n in news], "news_tone": [n.tone for n in news]})
+        read = read.cast({"signal_at": explained.schema["signal_at"]})
+        explained = explained.join(read, on=["ticker", "signal_at"], how="left", maintain_order="left")
     split = selection_until(equity)
     return EvidenceReport(
         whole=build_evidence(explained, summary),

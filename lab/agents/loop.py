@@ -29,6 +29,7 @@ from lab.agents.knowledge import known_insights, remember
 from lab.agents.ledger import REFINEMENT, VERSION, record_trial, trials_so_far
 from lab.agents.lookup import evidence_rows
 from lab.agents.minds import mind_of, thinking
+from lab.agents.news_reading import news_before
 from lab.agents.outputs import folder_of
 from lab.agents.queries import personality_of
 from lab.agents.results import from_json, to_json
@@ -239,7 +240,8 @@ class _Run:
 
     async def _analyse(self, iteration: Iteration) -> Outcome:
         summary = self._summary(iteration)
-        evidence = await self._job(jobs.evidence_job, iteration.folder, summary)
+        news, of_news = await news_before(self._journal, iteration, self._strategist)
+        evidence = await self._job(jobs.evidence_job, iteration.folder, summary, news)
         parent = self._parent_comparison(iteration, evidence)
         if parent is not None:
             evidence = replace(evidence, whole=with_parent(evidence.whole, parent))
@@ -259,7 +261,7 @@ class _Run:
         def effect(session: Session, row: AgentIteration) -> None:
             row.expert_analysis = analysis.text
             output["insights"] = remember(session, row.agent_id, iteration.id, learned, analysis.insights)
-            output["note"] = f"{len(evidence.whole.buckets)} breakdowns, {output['insights']} new insights"
+            output["note"] = f"{len(evidence.whole.buckets)} breakdowns, {output['insights']} new insights{of_news}"
 
         rows = [to_json(row) for row in evidence_rows(evidence.whole)]
         output = {"evidence": to_json(evidence), "rows": rows, "note": "", "insights": 0}

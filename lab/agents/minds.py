@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlmodel import col, select
@@ -67,7 +67,8 @@ async def thinking(
     await asyncio.to_thread(till.doubt_left_open, iteration.id)
     async with ModelLine(key, claude.base_url, claude.silence_seconds) as line:
         caller = Caller(line, till, prices, claude.model, claude.effort, iteration.agent_id, iteration.id)
-        around = _surroundings(journal.store, claude, iteration, executor)
+        reader = Caller(line, till, prices, claude.reader, "", iteration.agent_id, iteration.id)
+        around = replace(_surroundings(journal.store, claude, iteration, executor), reader=reader)
         yield ClaudeStrategist(caller, around)
 
 

@@ -34,15 +34,15 @@ def write_news_files(session: Session, bars: Path, touched: set[tuple[str, str]]
     written = False
     for synthetic in (True, False):
         tickers = {ticker for source, ticker in touched if (source == SYNTHETIC) == synthetic}
-        spans = _covered(session, synthetic) if tickers else {}
+        spans = covered(session, synthetic) if tickers else {}
         files = NewsFiles(news_folder(bars, synthetic))
-        covered = sorted(tickers & spans.keys())
-        for part in in_parts(covered):
+        there = sorted(tickers & spans.keys())
+        for part in in_parts(there):
             articles = _articles(session, part, synthetic)
             for ticker in part:
                 rows = articles.get(ticker, [])
                 files.write(ticker, [at for at, _ in rows], [sign for _, sign in rows])
-        if covered:
+        if there:
             files.write_coverage((ticker, since, until) for ticker, own in spans.items() for since, until in own)
             written = True
     return written
@@ -65,7 +65,7 @@ def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
         yield values[start : start + _PART]
 
 
-def _covered(session: Session, synthetic: bool) -> dict[str, list[tuple[datetime, datetime]]]:
+def covered(session: Session, synthetic: bool) -> dict[str, list[tuple[datetime, datetime]]]:
     """By ticker the spans that any source covers, joined where they touch."""
     own = NewsSpan.source == SYNTHETIC if synthetic else NewsSpan.source != SYNTHETIC
     found: dict[str, list[tuple[datetime, datetime]]] = {}

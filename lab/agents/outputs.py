@@ -40,6 +40,12 @@ def read_output(folder: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(folder / name)
 
 
+def explained_trades(folder: Path) -> pl.DataFrame:
+    """The trades in their order, each with what was known at its signal."""
+    signals = read_output(folder, SIGNALS).rename({"timestamp": "signal_at"})
+    return read_output(folder, TRADES).join(signals, on=["ticker", "signal_at", "direction"], how="left", maintain_order="left")
+
+
 def read_trades(results: Path, iteration_id: int) -> list[TradeRow]:
     """The trades of an iteration in order of entry; empty before its backtest has finished."""
     folder = folder_of(results, iteration_id)

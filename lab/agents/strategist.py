@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from lab.agents.evidence import EvidencePack
 from lab.agents.views import Personality
+from lab.market.news import Sentiment
 
 JsonValue: TypeAlias = Any
 
@@ -34,6 +36,62 @@ class Verdict(StrEnum):
     BETTER = "better"
     NO_EVIDENCE = "no evidence"
     WORSE = "worse"
+
+
+class NewsKind(StrEnum):
+    """What an article reports."""
+
+    EARNINGS = "earnings"
+    OUTLOOK = "outlook"
+    RATING = "rating"
+    DEAL = "deal"
+    LEGAL = "legal"
+    PRODUCT = "product"
+    PEOPLE = "people"
+    MARKET = "market"
+    OTHER = "other"
+
+
+class Relevance(StrEnum):
+    """How far an article is about a ticker it names."""
+
+    HIGH = "high"
+    LOW = "low"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class NewsLine:
+    """A headline to be read for one ticker. Its text is foreign."""
+
+    id: int
+    ticker: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewsReading:
+    """What was read in a headline: choices from lists, no text."""
+
+    id: int
+    """The line's."""
+    kind: NewsKind
+    sentiment: Sentiment
+    relevance: Relevance
+    read_by: str
+    """The model."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewsBefore:
+    """What was read in the newest article before a signal."""
+
+    ticker: str
+    signal_at: datetime
+    kind: str
+    """Of `NewsKind`, or "none" where there was no news."""
+    tone: str
+    """Of `Sentiment`, or "none"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +322,10 @@ class Strategist(Protocol):
 
     async def generate(self, brief: Brief) -> StrategyDraft:
         """A first strategy for an agent."""
+        ...
+
+    async def read_news(self, lines: Sequence[NewsLine]) -> Sequence[NewsReading]:
+        """What headlines report, of as many as it can tell."""
         ...
 
     async def analyse(self, request: AnalysisRequest) -> Analysis:

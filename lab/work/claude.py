@@ -19,5 +19,6 @@ def claude_settings(settings: Settings) -> ClaudeSettings:
         base_url=settings.claude_url,
         blind=settings.blind,
         effort=settings.claude_effort,
+        news_model=settings.claude_news_model,
         daily=Daily(round(settings.agent_budget * 1e6), round(settings.lab_budget * 1e6)),
     )

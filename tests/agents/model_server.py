@@ -325,6 +325,10 @@ def asked(body: Body) -> str:
 def competent(body: Body) -> Reply:
     """Writes a strategy as the built-in strategist does, analyses by reading the evidence out, refines by stepping parameters."""
     text = asked(body)
+    if body["system"][0]["text"].startswith("You sort headlines"):
+        return _headlines(text)
+    if body["system"][0]["text"].startswith("You read who"):
+        return _personality(text)
     if text.startswith("Write the agent's first strategy"):
         return _in_its_form(_strategy(body, text))
     if "Explain the result" in text:
@@ -337,6 +341,25 @@ def _in_its_form(reply: Reply) -> Reply:
     if reply.stop_reason == "tool_use":
         return reply
     return says({"reply": json.loads(reply.content[0]["text"])})
+
+
+def _headlines(text: str) -> Reply:
+    words = {"earnings": "earnings", "expectations": "earnings", "outlook": "outlook", "broker": "rating", "lawsuit": "legal"}
+    items = []
+    for number, title in re.findall(r"^(\d+) \| [^|]+ \| (.*)$", text, re.MULTILINE):
+        kind = next((kind for word, kind in words.items() if word in title), "other")
+        tone = "positive" if re.search("beats|raise|record|wins|buyback", title) else "negative"
+        items.append({"id": int(number), "kind": kind, "sentiment": tone, "relevance": "high"})
+    return says({"items": items})
+
+
+def _personality(text: str) -> Reply:
+    from lab.agents.personality import detect
+
+    found = detect(text)
+    who, because = found.personality, found.because
+    quotes = {f"{part}_words": list(words) for part, words in because.items()}
+    return says({"risk": who.risk, "style": who.style, "focus": list(who.focus), "markets": list(who.markets), **quotes})
 
 
 def _strategy(body: Body, text: str) -> Reply:

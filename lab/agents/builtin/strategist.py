@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from lab.agents.builtin import analysis, generate, refine
 from lab.agents.strategist import (
     Analysis,
     AnalysisRequest,
     Brief,
+    NewsLine,
+    NewsReading,
     NoRefinement,
     ProposalRequest,
     RefinementDraft,
@@ -23,6 +26,10 @@ class BuiltInStrategist:
     async def generate(self, brief: Brief) -> StrategyDraft:
         """The library pattern that suits the brief best, written for its temper and timeframe."""
         return generate.draft(brief)
+
+    async def read_news(self, lines: Sequence[NewsLine]) -> tuple[NewsReading, ...]:
+        """Nothing: it knows the vendor's sentiment of an article and reads no text."""
+        return ()
 
     async def analyse(self, request: AnalysisRequest) -> Analysis:
         """What the evidence says, and the insights worth remembering."""

@@ -66,6 +66,11 @@ class Caller:
         self._line, self._till, self._prices, self._model, self._effort = line, till, prices, model, effort
         self._agent_id, self._iteration_id, self._pause = agent_id, iteration_id, pause
 
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self._model
+
     async def call(self, request: Request, watch: Callable[[str], str] | None = None) -> Answer:
         """The reply to a request, with every stop reason dealt with but "tool_use", which is the caller's to answer.
 

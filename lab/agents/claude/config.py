@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 MODEL = "claude-sonnet-5-5"
 BASE_URL = "https://api.anthropic.com"
 EFFORT = "low"
+READER = "claude-haiku-5-5"
+"""Sorts headlines: a model of a twentieth of the price does that as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class ClaudeSettings:
     daily: Daily = field(default_factory=Daily)
     silence_seconds: float = 120.0
     """A reply that brings nothing for so long is given up."""
+    news_model: str = ""
+    """The model that sorts headlines; empty for `READER`, or on a server of one's own for `model`."""
+
+    @property
+    def reader(self) -> str:
+        """The model that sorts headlines."""
+        return self.news_model or (READER if self.base_url == BASE_URL else self.model)
 
     def key(self) -> SecretStr | None:
         """The person's key, or None where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from lab.agents.claude.line import Answer
 from lab.agents.errors import StrategistFailed
+from lab.agents.personality import FOCUSES, MARKETS, RISKS, STYLES
+from lab.agents.strategist import NewsKind, Relevance
+from lab.market.news import Sentiment
 
 R = TypeVar("R", bound="Reply")
 
@@ -57,6 +61,49 @@ class ProposalReply(Reply):
     choice: int
     title: Short
     rationale: Prose
+
+
+class NewsItemReply(Reply):
+    id: int
+    kind: NewsKind
+    sentiment: Sentiment
+    relevance: Relevance
+
+
+class NewsReply(Reply):
+    items: Annotated[list[NewsItemReply], Field(max_length=500)]
+
+
+def _among(choices: Sequence[str]) -> AfterValidator:
+    def known(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text[:40]!r} is none of the choices")
+        return text
+
+    return AfterValidator(known)
+
+
+def _said(choices: Sequence[str]) -> Any:
+    """The choices for the schema."""
+    return Field(json_schema_extra={"enum": list(choices)})
+
+
+Risk = Annotated[str, _among(RISKS), _said(RISKS)]
+Style = Annotated[str, _among(STYLES), _said(STYLES)]
+Focus = Annotated[str, _among(FOCUSES), _said(FOCUSES)]
+Market = Annotated[str, _among(MARKETS), _said(MARKETS)]
+Quotes = Annotated[list[Short], Field(max_length=20)]
+
+
+class PersonalityReply(Reply):
+    risk: Risk
+    style: Style
+    focus: Annotated[list[Focus], Field(min_length=1, max_length=len(FOCUSES))]
+    markets: Annotated[list[Market], Field(min_length=1, max_length=len(MARKETS))]
+    risk_words: Quotes
+    style_words: Quotes
+    focus_words: Quotes
+    markets_words: Quotes
 
 
 _UNSENT = ("maxLength", "minLength", "maxItems", "minItems", "title", "default")

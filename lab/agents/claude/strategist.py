@@ -14,6 +14,7 @@ from lab.agents.claude.blind import Veil
 from lab.agents.claude.calls import Caller, Request
 from lab.agents.claude.line import Answer
 from lab.agents.claude.prompts import Prompt, prompt
+from lab.agents.claude.reading import read_news
 from lab.agents.claude.schemas import AnalysisReply, InsightReply, ProposalReply, R, StrategyReply, growing_text, one_of, read
 from lab.agents.claude.tools import Toolbox, TradeBars, definitions
 from lab.agents.errors import StrategistFailed
@@ -25,6 +26,8 @@ from lab.agents.strategist import (
     Brief,
     InsightDraft,
     KnowledgeType,
+    NewsLine,
+    NewsReading,
     NoRefinement,
     ProposalRequest,
     RefinementDraft,
@@ -53,6 +56,8 @@ class Surroundings:
     trade_bars: TradeBars
     history: Callable[[], Awaitable[str]]
     """The agent's versions, a line each."""
+    reader: Caller | None = None
+    """Asks the model that reads headlines; None where that is the one that thinks."""
 
 
 class ClaudeStrategist:
@@ -92,6 +97,12 @@ class ClaudeStrategist:
         raise await self._caller.rejected(
             answer, f"The model wrote no script that compiles, though told its mistakes {CORRECTIONS} times. The last: {problems[0]}"
         )
+
+    # --- the news
+
+    async def read_news(self, lines: Sequence[NewsLine]) -> tuple[NewsReading, ...]:
+        """What headlines report: choices from lists, by a call that has no tools."""
+        return await read_news(self._around.reader or self._caller, self._veil, lines)
 
     # --- the analysis
 
