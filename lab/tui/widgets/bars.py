@@ -127,9 +127,8 @@ class ActionBar(Widget):
         x = 0
         for key, label, enabled, raw in [*shown, *last]:
             text = f"{key} {label}"
-            key_style, label_style = (
-                ("bold $text-accent", "$foreground") if enabled else ("$foreground-disabled $off-style", "$foreground-disabled $off-style")
-            )
+            off = "$foreground-disabled $off-style"
+            key_style, label_style = ("bold $text-accent", "$foreground") if enabled else (off, off)
             parts.append(Content.assemble((key, key_style), (f" {label}  ", label_style)))
             self._places.append((x, x + len(text), raw))
             x += len(text) + 2
