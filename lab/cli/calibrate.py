@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,6 +19,8 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 FOLDER = "calibration"
+MARKET_LIMITS = (12 * 1024**3, 3_600, 6 * 3_600.0)
+"""Bytes, seconds of processor and of clock for a market with all its agents: a long history, on a machine that may be busy."""
 
 
 def calibrate_command(
@@ -36,6 +39,8 @@ def calibrate_command(
     goes on where it was.
     """
     from lab.agents.proof import calibrate as studies
+    from lab.agents.proof import calibrated
+    from lab.work.confined import Limits
     from lab.work.executor import Executor
 
     plan = studies.SHORT if short else studies.FULL
@@ -49,12 +54,12 @@ def calibrate_command(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     began = time.monotonic()
     try:
-        with Executor(Settings().processes) as executor:
-            outcomes = studies.calibrate(executor, folder / f"{key}.jsonl", plan, bars, _progress)
+        with Executor(Settings().processes, Limits(*MARKET_LIMITS)) as executor:
+            outcomes = studies.calibrate(executor, folder / f"{key}.jsonl", plan, bars, _shown())
     except KeyboardInterrupt:
         print("\nlab: stopped; what is finished is stored, and the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(130) from None
-    found = studies.results(outcomes)
+    found = calibrated.results(outcomes)
     if as_json:
         print_json({"plan": plan, "studies": found})
     else:
@@ -64,22 +69,35 @@ def calibrate_command(
                 (
                     one.study,
                     str(one.agents),
-                    studies.share_in_words(one.evidence),
-                    studies.share_in_words(one.promising),
-                    studies.share_in_words(one.naive),
+                    calibrated.share_in_words(one.evidence),
+                    calibrated.share_in_words(one.promising),
+                    calibrated.share_in_words(one.naive),
                     f"{one.mean_trials:.0f}",
-                    studies.rate_in_words(one.first_win_rate),
-                    studies.rate_in_words(one.fifth_win_rate),
+                    calibrated.rate_in_words(one.first_win_rate),
+                    calibrated.rate_in_words(one.fifth_win_rate),
                 )
                 for one in found
             ],
         )
     if out is not None:
         note = "A short form: its intervals are wide, and it proves little." if plan.noise.markets * plan.noise.agents < 100 else ""
-        write_file(out, studies.as_markdown(found, plan, datetime.now(UTC).date(), note))
-    print(f"{len(outcomes)} agents, {time.monotonic() - began:,.0f} s", file=sys.stderr)
+        write_file(out, calibrated.as_markdown(found, plan, datetime.now(UTC).date(), note))
+    for line in calibrated.held(found):
+        print(line.replace("**", ""), file=sys.stderr)
+    spent = sum(one.cpu_seconds for one in found)
+    print(f"{len(outcomes)} agents, {spent:,.0f} s of processor time in all, {time.monotonic() - began:,.0f} s this time", file=sys.stderr)
 
 
-def _progress(share: float, note: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+def _shown() -> Callable[[float, str], None]:
+    """Tells how far it is: over and over on one line of a terminal, a line for each step in a log."""
+    last = ""
+
+    def show(share: float, note: str) -> None:
+        nonlocal last
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+        elif note != last:
+            print(f"{datetime.now(UTC):%H:%M:%S}  {share:4.0%}  {note}", file=sys.stderr, flush=True)
+        last = note
+
+    return show

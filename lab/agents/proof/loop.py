@@ -48,6 +48,9 @@ class Learned:
     trials: TrialsSoFar
     verdict: Verdict
     """On the last version, by the rules for the learning span."""
+    deflated: float | None
+    """Its deflated Sharpe ratio, and the effective number of trials it is deflated by."""
+    effective_trials: float
     returns: tuple[float, ...]
     """Daily, of the last version."""
     best_t: float | None
@@ -153,12 +156,14 @@ async def _learn(frame: pl.DataFrame, brief: Brief, rules: AccountRules, iterati
     trials = TrialsSoFar(len(bench.ledger), None, tuple(bench.ledger.values()))
     returns = returns_of(result.equity).to_numpy()
     spread = sharpe_interval(returns, seed)
-    deflated, _ = deflate(returns, trials)
+    deflated, effective = deflate(returns, trials)
     interval = None if spread is None else Interval(*spread)
     return Learned(
         versions=tuple(versions),
         trials=trials,
         verdict=learning_verdict(result.metrics.trades, result.metrics.sharpe, interval, deflated, trials),
+        deflated=deflated,
+        effective_trials=effective,
         returns=tuple(returns.tolist()),
         best_t=max((one.t_value for one in versions if one.t_value is not None), default=None),
         iterations=done,

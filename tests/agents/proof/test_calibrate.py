@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -21,10 +22,8 @@ from lab.agents.proof.calibrate import (
     Outcome,
     Plan,
     Size,
-    as_markdown,
-    results,
-    share_interval,
 )
+from lab.agents.proof.calibrated import as_markdown, held, results, share_interval
 from lab.agents.proof.rules import Word
 
 SMALL = Size(markets=2, agents=1, sessions=60, tickers=2)
@@ -91,6 +90,30 @@ def test_the_table_says_how_often_and_how_sure() -> None:
     assert many == pytest.approx((0.3, 0.3, 0.3))
     assert "A short form." in text
     assert all(line.count("|") in (0, 5, 8) for line in text.splitlines())
+
+
+def test_what_is_asked_of_the_instrument_is_held_against_what_was_measured() -> None:
+    def lines(study: str, hits: int, fifth: tuple[int, int] = (5, 10)) -> list[str]:
+        words = [Word.EVIDENCE if number < hits else Word.NO_EDGE for number in range(100)]
+        return list(held(results([outcome(study, number, 0, word, fifth=fifth) for number, word in enumerate(words)])))
+
+    assert ["**it holds**, by its whole interval" in line for line in lines(NOISE, 0)] == [True]
+    assert "**it holds** as measured" in lines(SHUFFLED, 4)[0]
+    assert "**it does not hold** as measured" in lines(NOISE, 8)[0]
+    assert "**it does not hold**, by its whole interval" in lines(NOISE, 30)[0]
+    power, rise = lines(MEDIUM, 60, (2, 10))
+    assert "at least 90% asked, 60.0%" in power
+    assert "-30.0 points" in rise
+    assert all("**it does not hold**, by its whole interval" in line for line in (power, rise))
+    assert "**it holds**, by its whole interval" in lines(MEDIUM, 100, (7, 10))[1]
+    assert lines(STRONG, 100) == lines(WEAK, 0) == []
+
+
+def test_beside_the_power_stands_what_there_was_to_find() -> None:
+    rows = [replace(outcome(MEDIUM, market, agent, Word.EVIDENCE), rule_sharpe=2.0 + market) for market in range(3) for agent in (0, 1)]
+    by_pattern = {one.pattern: one for one in results(rows)[0].patterns}
+    assert set(by_pattern) == {calibrate.pattern_of(0), calibrate.pattern_of(1)}
+    assert all(one.rule_sharpe == pytest.approx(3.0) for one in by_pattern.values())
 
 
 def test_agents_that_share_the_luck_of_their_market_count_for_less() -> None:
