@@ -17,6 +17,7 @@ from lab.backtest.reasons import Direction
 from lab.backtest.signals import TARGETS, Prepared, Signals
 from lab.script.sparse import ManyStrategies
 from lab.script.strategy import traded_bars
+from lab.script.threads import side_by_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,9 +73,16 @@ class Together:
             raise BacktestError("There is no strategy to evaluate.")
         with self._guard:
             every = self._many.evaluate(strategies)
-        for strategy, found in zip(strategies, every, strict=True):
-            prepared = Prepared(self._read.bars, self._signals(found, strategy.plan), self._without_price(found))
-            yield run_prepared(strategy.plan, prepared, account, costs, self.bar_count, finer)
+        bars = self._read.bars
+        if finer is not None:
+            finer.within(bars)  # looked up once, before several runs ask for it at the same time
+
+        def run(one: tuple[Strategy, Found]) -> BacktestResult:
+            strategy, found = one
+            prepared = Prepared(bars, self._signals(found, strategy.plan), self._without_price(found))
+            return run_prepared(strategy.plan, prepared, account, costs, self.bar_count, finer)
+
+        yield from side_by_side(run, zip(strategies, every, strict=True))
 
     def _signals(self, found: Found, plan: Plan) -> Signals:
         """The signals on bars that can be traded at, as the account meets them."""

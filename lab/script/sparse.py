@@ -18,6 +18,7 @@ from lab.script.entries import Scope
 from lab.script.evaluate import check_columns, check_tickers, compute
 from lab.script.kernels.frames import rows_held
 from lab.script.nodes import Kind, Node, Op, reachable
+from lab.script.threads import side_by_side
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,7 +76,7 @@ class ManyStrategies:
                 found = _beneath(node) if name == "score" or name.partition(".")[2] in _AT_SIGNALS else [node]
                 wanted.update((one.index, one) for one in found if one.op is not Op.CONSTANT)
         values = self._values(wanted, merged)
-        return [self._signals(strategy, outputs, values) for strategy, outputs in zip(strategies, merged, strict=True)]
+        return list(side_by_side(lambda one: self._signals(*one, values), zip(strategies, merged, strict=True)))
 
     def _merge(self, roots: list[Node]) -> list[Node]:
         """The same expressions in the one graph all strategies share, in which each distinct one stands once."""
