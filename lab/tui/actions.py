@@ -42,7 +42,7 @@ MARK_ALL = Action("mark_all", "asterisk", "Mark all", "Marks all rows that are s
 MORE_COLUMNS = Action("columns", "right,l", "Columns", "Shows the columns that there was no room for.", footer=False)
 COLUMNS_BEFORE = Action("columns_before", "left,h", "Columns before", "Shows the columns before.", footer=False)
 BACK = Action("back", "escape", "Back", "Goes back to where you came from.")
-QUIT = Action("quit", "q,ctrl+q", "Quit", "Leaves the program. Running iterations go on in the background.")
+QUIT = Action("quit", "q,ctrl+q", "Quit", "Leaves the program; asks what becomes of iterations that run.")
 HELP = Action("help", "question_mark,f1", "Help", "Lists the keys of the place you are in.")
 PALETTE = Action("command_palette", "ctrl+p", "Commands", "Finds any action by typing a part of its name.", rare=True)
 APPROVALS = Action("approvals", "p", "Approvals", "Opens the proposals that wait for your decision, over all agents.")

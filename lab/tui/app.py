@@ -36,6 +36,7 @@ from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
 from lab.tui.themes import DEFAULT, in_16_colours, load_themes, own_folder, without_colours
 from lab.tui.widgets.bars import key_name, keys_in_use
+from lab.work.lab_client import LabClient, remote_lab
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -60,6 +61,7 @@ SCREENS: dict[str, str] = {
     "agent": "lab.tui.screens.agent:AgentScreen",
     "iteration": "lab.tui.screens.iteration:IterationScreen",
     "letters": "lab.tui.screens.letters:Letters",
+    "waiting": "lab.tui.screens.leaving:Waiting",
     "ask_line": "lab.tui.screens.ask_line:AskLine",
     "doctor": "lab.tui.screens.doctor:DoctorScreen",
     "log": "lab.tui.screens.log:LogScreen",
@@ -73,16 +75,13 @@ SCREENS: dict[str, str] = {
 """Name -> module and class, imported when first opened."""
 
 POLL_SECONDS = 0.5
+BEFORE_ANY_TOKEN = -1
 SMALLEST = (60, 20)
 
 
 def open_lab(home: Path) -> Lab:
-    """The real laboratory. Imported here because it brings the database, which must not delay the first paint."""
-    from lab.agents.service import Lab
-    from lab.settings import Settings
-    from lab.work.claude import claude_settings
-
-    return Lab(home, claude_settings(Settings()))
+    """The real laboratory, in a process of its own: nothing it loads or computes holds up the screen."""
+    return remote_lab(LabClient(home))
 
 
 def start_worker(home: Path) -> None:
@@ -164,7 +163,7 @@ class LabApp(App[None]):
         return Terminal
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return {"focus-style": "bold", "off-style": "none"}
+        return {"focus-style": "bold", "off-style": "not bold"}
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """A cursor in a field stands still: blinking would send bytes all day."""
@@ -228,14 +227,21 @@ class LabApp(App[None]):
     async def _open(self) -> None:
         try:
             self._lab = await asyncio.to_thread(self._lab_factory, self.home)
-            self.state = await asyncio.to_thread(self.lab.state)
             theme = await asyncio.to_thread(self.lab.preference, "theme")
+            if theme in self.own_themes:
+                self.theme = theme
+            # Agents can be read before everything else is loaded: they are on the screen while it is.
+            begun = bool(await asyncio.to_thread(self.lab.standing))
+            if begun:
+                dashboard = self.make("dashboard")
+                await self.push_screen(dashboard)
+                await dashboard.refresh_data(BEFORE_ANY_TOKEN)
+            self.state = await asyncio.to_thread(self.lab.state)
         except LabError as error:
             self.open("cannot_open", str(error))
             return
-        if theme in self.own_themes:
-            self.theme = theme
-        self.open("dashboard" if self.state.has_data else "welcome")
+        if not begun:
+            self.open("dashboard" if self.state.has_data else "welcome")
         self.run_worker(self._watch(), group="watch")
         for problem in (*self._problems, *self.state.notices):
             self.notify(clean(problem, lines=True), markup=False, timeout=10)
@@ -253,10 +259,10 @@ class LabApp(App[None]):
 
     async def _go_on_fetching(self) -> None:
         """Let fetches that were broken off go on with the key at hand; without one the person is told how."""
-        from lab.agents.keys import FILE, polygon_key
-
         if not await asyncio.to_thread(self.lab.fetches.waiting):
             return
+        from lab.agents.keys import FILE, polygon_key
+
         key = await asyncio.to_thread(polygon_key, self.config / FILE)
         try:
             if key is not None:
@@ -418,17 +424,9 @@ class LabApp(App[None]):
             self.run_worker(asyncio.to_thread(self._lab.set_preference, "theme", name), group="preference")
 
     async def action_quit(self) -> None:
-        self.run_worker(self._leave(), group="leave", exclusive=True)
+        from lab.tui.screens.leaving import leave
 
-    async def _leave(self) -> None:
-        running = self.state.unfinished_iterations if self.state else 0
-        if running:
-            words = "1 iteration is running. It goes" if running == 1 else f"{running} iterations are running. They go"
-            question = f"{words} on in the background and will be here at the next start."
-            if not await self.push_screen_wait(self.make("confirm", question, "Quit", "Stay")):
-                return
-            await self.ensure_worker()
-        self.exit()
+        leave(self)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: every action of this place and of the program, with its key, and every screen."""

@@ -49,7 +49,7 @@ class Terminal:
         self.press("q")
         self._read(1.0)
         if self.program.isalive():
-            self.program.send("y")
+            self.program.send("h")
         self.program.expect(pexpect.EOF, timeout=20)
         self.program.close()
         return int(self.program.exitstatus if self.program.exitstatus is not None else -(self.program.signalstatus or 0))

@@ -84,16 +84,50 @@ async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: 
         await until(pilot, lambda: "ensure_worker" in fake.calls)
         fake.calls.clear()
         await pilot.press("q")
-        await until(pilot, "1 iteration is running. It goes on in the background")
-        await pilot.press("n")
+        await until(pilot, "1 iteration is running. What shall become of it?")
+        await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, Dashboard))
         assert "ensure_worker" not in fake.calls
-        await pilot.press("q")
-        await until(pilot, "1 iteration is running")
-        await pilot.press("y")
+        await pilot.press("q", "h")
         await until(pilot, lambda: app._exit)
     assert "ensure_worker" in fake.calls
     assert not app.return_code
+
+
+async def test_quitting_may_stop_what_runs(make_app: MakeApp, fake: FakeLab) -> None:
+    app = make_app(fake)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("q", "s")
+        await until(pilot, lambda: app._exit)
+    assert "cancel_iteration 31" in fake.calls
+
+
+async def test_quitting_may_wait_until_the_iterations_have_ended(make_app: MakeApp, fake: FakeLab) -> None:
+    app = make_app(fake)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("q", "w")
+        await until(pilot, "Reversal Artist: backtest")
+        await until(pilot, "60%")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, Dashboard))
+        await pilot.press("q", "w")
+        await until(pilot, "Leaving when the iterations have ended")
+        fake.cancel_iteration(31)
+        await until(pilot, lambda: app._exit)
+
+
+async def test_quitting_asks_about_what_is_written_first(make_app: MakeApp, fake: FakeLab) -> None:
+    app = make_app(fake)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        await pilot.press("n")
+        await until(pilot, lambda: getattr(app.screen, "PLACE", "") == "creation")
+        await pilot.press("a", "ctrl+q", "n")
+        await until(pilot, lambda: getattr(app.screen, "PLACE", "") == "creation")
+        await pilot.press("ctrl+q", "y", "h")
+        await until(pilot, lambda: app._exit)
 
 
 async def test_quitting_an_idle_laboratory_does_not_ask(make_app: MakeApp, tmp_path: Path) -> None:

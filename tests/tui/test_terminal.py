@@ -95,8 +95,8 @@ def test_a_lost_terminal_ends_the_program_within_a_second(tmp_path: Path, hup_ig
 
 def test_quitting_restores_the_terminal_with_status_0(program: pexpect.spawn) -> None:
     program.send("q")
-    program.expect("at the next start")
-    program.send("y")
+    program.expect("Hand over")
+    program.send("h")
     program.expect(pexpect.EOF)
     assert b"\x1b[?1049l" in program.before
     program.wait()
