@@ -9,6 +9,7 @@ from lab.agents.claude.config import ClaudeSettings
 from lab.agents.continuous import Rule
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
 from lab.agents.minds import CHOICES, mind_of
+from lab.agents.views import DetectedPersonality
 from lab.store.database import Store
 from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, TradingAgent, utc_now
 
@@ -34,6 +35,15 @@ class Minds:
             agent.strategist, agent.updated_at = choice, utc_now()
             session.add(agent)
         return mind_of(choice, self._claude).sentence
+
+    def read_personality(self, words: str, universe_id: int | None = None) -> DetectedPersonality:
+        """Who an agent of these words would be, read by Claude where there is a key and budget, else by the built-in words.
+
+        `read_by` says which and why. Blocks while the model answers; the universe is the one the agent would trade.
+        """
+        from lab.agents.personality_reading import personality_read
+
+        return personality_read(self._store, self._claude, words, universe_id)
 
     def resume(self, iteration_id: int) -> None:
         """Let a failed or paused iteration go on from its last finished step; paid replies are not bought again.

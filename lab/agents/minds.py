@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from sqlmodel import col, select
@@ -15,7 +16,7 @@ from lab.agents.builtin import BuiltInStrategist
 from lab.agents.journal import Iteration, Journal
 from lab.agents.strategist import Strategist
 from lab.store.database import Store
-from lab.store.models import AgentStrategy, IterationStatus
+from lab.store.models import AgentStrategy, IterationStatus, Universe
 
 if TYPE_CHECKING:
     from lab.agents.claude.blind import Veil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 AUTO, BUILT_IN, CLAUDE = "auto", "built-in", "claude"
 CHOICES = (AUTO, BUILT_IN, CLAUDE)
+KEY_PLACES = "in ANTHROPIC_API_KEY, the system's keyring or by `lab usage key`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,7 @@ def mind_of(choice: str, claude: ClaudeSettings | None) -> Mind:
         return Mind(BUILT_IN, "The built-in strategist runs, as chosen for this agent.")
     if claude is None or claude.key() is None:
         asked = "Claude was chosen, but no" if choice == CLAUDE else "No"
-        where = "in ANTHROPIC_API_KEY, the system's keyring or by `lab usage key`"
-        return Mind(BUILT_IN, f"{asked} key for it is set ({where}), so the built-in strategist runs.")
+        return Mind(BUILT_IN, f"{asked} key for it is set ({KEY_PLACES}), so the built-in strategist runs.")
     how = "blind to tickers and dates" if claude.blind else "seeing tickers and dates"
     return Mind(CLAUDE, f"{claude.model} runs, {how}.")
 
@@ -72,13 +73,14 @@ async def thinking(
         yield ClaudeStrategist(caller, around)
 
 
-def veil_of(claude: ClaudeSettings, iteration: Iteration) -> Veil:
-    """The veil of the iteration's universe: the same aliases in each of its iterations."""
+def veil_over(claude: ClaudeSettings, universe: Universe | None) -> Veil:
+    """The veil of a universe: the same aliases in each iteration on it. Without one it hides what is known by name anywhere."""
     from lab.agents.claude.blind import Blind, Open
 
-    universe = iteration.universe
     if not claude.blind:
         return Open()
+    if universe is None:
+        return Blind((), None, None, date.max, date.min, "")
     return Blind(
         tuple(universe.tickers),
         universe.market_ticker,
@@ -95,7 +97,7 @@ def _surroundings(store: Store, claude: ClaudeSettings, iteration: Iteration, ex
     from lab.agents.claude.trade_bars import TradeSpan, trade_bars_job
     from lab.agents.results import from_json
 
-    veil = veil_of(claude, iteration)
+    veil = veil_over(claude, iteration.universe)
 
     async def trade_bars(identifier: str) -> str:
         report = from_json(jobs.EvidenceReport, iteration.outputs[IterationStatus.ANALYSE]["evidence"])
@@ -120,4 +122,4 @@ def _versions(store: Store, agent_id: int, veil: Veil) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["AUTO", "BUILT_IN", "CHOICES", "CLAUDE", "Mind", "mind_of", "thinking", "veil_of"]
+__all__ = ["AUTO", "BUILT_IN", "CHOICES", "CLAUDE", "KEY_PLACES", "Mind", "mind_of", "thinking", "veil_over"]

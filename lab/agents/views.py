@@ -53,6 +53,8 @@ class DetectedPersonality:
     has_trading_content: bool
     not_understood: tuple[str, ...] = ()
     """Words of the instructions that speak of trading but changed nothing."""
+    read_by: str = ""
+    """Who read it where Claude was to be asked, in a sentence: Claude, and for how much, or the built-in words, and why."""
 
 
 HUNG_ON_ORDER = "trades hung on the order of prices within a bar"

@@ -103,6 +103,10 @@ class CallState(StrEnum):
     """Whether it was billed is not known, so its whole reservation counts as spent."""
 
 
+NO_ITERATION = 0
+"""In place of an iteration's id, of a call made before there is an agent: real ids begin at 1."""
+
+
 class Universe(SQLModel, table=True):
     """A named list of tickers on one timeframe that agents trade, with its learning span and vault."""
 

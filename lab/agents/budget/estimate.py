@@ -42,12 +42,13 @@ def prediction_range(costs: list[int]) -> tuple[int, int, float]:
 
 
 def _past(session: Session, model: str, agent_id: int | None) -> list[int]:
-    """The costs of the newest ended iterations that asked this model."""
+    """The costs of the newest ended iterations that asked this model, what other models read for them included."""
+    asked = select(col(ModelCall.iteration_id)).where(col(ModelCall.model) == model)
     query = (
         select(func.sum(col(ModelCall.charged_micros)))
         .join(AgentIteration, col(ModelCall.iteration_id) == col(AgentIteration.id))
         .where(
-            col(ModelCall.model) == model,
+            col(ModelCall.iteration_id).in_(asked),
             col(ModelCall.state).in_((CallState.SETTLED, CallState.IN_DOUBT)),
             col(AgentIteration.iteration_status).not_in(UNFINISHED),
         )

@@ -14,10 +14,10 @@ from sqlmodel import Session, col
 from lab.agents.budget.estimate import estimate
 from lab.agents.budget.money import WHOLE_LAB, Daily, budget_day, daily_limit, next_day_at
 from lab.agents.budget.prices import Price, load_prices
-from lab.agents.budget.views import BudgetView, By, CallRow, CallView, Estimate, PriceRow, Streaming, UsageRow
+from lab.agents.budget.views import BEFORE, OUTSIDE, BudgetView, By, CallRow, CallView, Estimate, PriceRow, Streaming, UsageRow
 from lab.agents.errors import BadAgent, NotThere
 from lab.store.database import Store
-from lab.store.models import UNFINISHED, AgentIteration, Budget, CallState, ModelCall, TradingAgent, utc_now
+from lab.store.models import NO_ITERATION, UNFINISHED, AgentIteration, Budget, CallState, ModelCall, TradingAgent, utc_now
 
 LARGEST_DAILY_MICROS = 100_000 * 1_000_000
 
@@ -215,13 +215,17 @@ def _namer(session: Session, what: By) -> Callable[[Any], str]:
     """How a key is told to a person."""
     if what is By.AGENT:
         names = {row[0]: row[1] for row in session.execute(select(col(TradingAgent.id), col(TradingAgent.name)))}
-        return lambda key: names.get(key) or f"agent {key} (deleted)"
+        return lambda key: _agent_name(key, names.get(key))
     if what is By.ITERATION:
         columns = select(col(AgentIteration.id), col(TradingAgent.name), col(AgentIteration.iteration_number))
         rows = session.execute(columns.join(TradingAgent, col(AgentIteration.agent_id) == col(TradingAgent.id)))
         numbers = {row[0]: f"{row[1]} #{row[2]}" for row in rows}
-        return lambda key: numbers.get(key) or f"iteration {key} (deleted)"
+        return lambda key: OUTSIDE if key == NO_ITERATION else numbers.get(key) or f"iteration {key} (deleted)"
     return lambda key: key.isoformat() if isinstance(key, date) else str(key)
+
+
+def _agent_name(agent_id: int, name: str | None) -> str:
+    return BEFORE if agent_id == WHOLE_LAB else name or f"agent {agent_id} (deleted)"
 
 
 def _call_columns() -> Any:
@@ -238,7 +242,7 @@ def _call_row(row: Row[Any]) -> CallRow:
     return CallRow(
         id=call.id,
         agent_id=call.agent_id,
-        agent=name or f"agent {call.agent_id} (deleted)",
+        agent=_agent_name(call.agent_id, name),
         iteration_id=call.iteration_id,
         iteration_number=number,
         purpose=call.purpose,

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+BEFORE = "agents to be"
+"""The agent of calls made before there is one, in usage summed up by agent."""
+OUTSIDE = "outside iterations"
+
 
 class By(StrEnum):
     """What usage is summed up by."""
@@ -22,7 +26,7 @@ class UsageRow:
     """The calls that have one thing in common, summed up."""
 
     key: str
-    """The agent's name, the purpose, the model, the day as ISO text, or "<agent> #<number>"."""
+    """The agent's name or `BEFORE`, the purpose, the model, the day as ISO text, or "<agent> #<number>" or `OUTSIDE`."""
     calls: int
     """Attempts of every outcome."""
     answered: int
@@ -56,7 +60,7 @@ class CallRow:
     iteration_id: int
     iteration_number: int | None
     purpose: str
-    """"strategy", "analysis", "refinement", "news"."""
+    """"personality", "strategy", "news", "analysis", "refinement"."""
     attempt: int
     model: str
     state: str

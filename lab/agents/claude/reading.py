@@ -33,7 +33,7 @@ async def read_news(caller: Caller, veil: Veil, lines: Sequence[NewsLine]) -> tu
         for number, line in enumerate(lines, 1)
     )
     most = _TOKENS_OVER + _TOKENS_A_HEADLINE * len(lines)
-    reply = await _ask(caller, "news", prompt("news"), f"<data>\n{asked}\n</data>", NewsReply, most)
+    reply, _ = await _ask(caller, "news", prompt("news"), f"<data>\n{asked}\n</data>", NewsReply, most)
     said = {item.id: item for item in reply.items}
     return tuple(
         NewsReading(line.id, item.kind, item.sentiment, item.relevance, caller.model)
@@ -42,17 +42,17 @@ async def read_news(caller: Caller, veil: Veil, lines: Sequence[NewsLine]) -> tu
     )
 
 
-async def read_personality(caller: Caller, veil: Veil, words: str) -> DetectedPersonality:
-    """Who the words describe, with the words each part was read from. Raises StrategistFailed or OutOfBudget."""
+async def read_personality(caller: Caller, veil: Veil, words: str) -> tuple[DetectedPersonality, int]:
+    """Who the words describe, with the words each part was read from; and the call's id. Raises StrategistFailed or OutOfBudget."""
     question = f"<person>{veil.hide(words.strip())}</person>"
-    reply = await _ask(caller, "personality", prompt("personality"), question, PersonalityReply, _PERSONALITY_TOKENS)
+    reply, call_id = await _ask(caller, "personality", prompt("personality"), question, PersonalityReply, _PERSONALITY_TOKENS)
     typed = " ".join(words.split()).casefold()
 
     def quoted(quotes: Sequence[str]) -> tuple[str, ...]:
         found = (" ".join(veil.reveal(quote).strip(" “”\"'.,;").split()) for quote in quotes)
         return tuple(dict.fromkeys(quote for quote in found if quote and quote.casefold() in typed))[:4]
 
-    return DetectedPersonality(
+    found = DetectedPersonality(
         personality=normalised(Personality(reply.risk, reply.style, tuple(reply.focus), tuple(reply.markets))),
         because={
             "risk": quoted(reply.risk_words),
@@ -62,13 +62,14 @@ async def read_personality(caller: Caller, veil: Veil, words: str) -> DetectedPe
         },
         has_trading_content=True,
     )
+    return found, call_id
 
 
-async def _ask(caller: Caller, purpose: str, asked: Prompt, text: str, form: type[R], max_tokens: int) -> R:
+async def _ask(caller: Caller, purpose: str, asked: Prompt, text: str, form: type[R], max_tokens: int) -> tuple[R, int]:
     system: list[dict[str, Any]] = [{"type": "text", "text": asked.text}]
     messages = [{"role": "user", "content": [{"type": "text", "text": text}]}]
     answer = await caller.call(Request(purpose, asked.label, system, messages, schema_of(form), max_tokens))
     try:
-        return read(form, answer)
+        return read(form, answer), answer.call_id
     except StrategistFailed as error:
         raise await caller.rejected(answer, str(error)) from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from lab.agents.budget.views import BudgetView, CallRow, CallView, UsageRow
+from lab.agents.budget.views import OUTSIDE, BudgetView, CallRow, CallView, UsageRow
 from lab.tui.text import Tone, ago, bar, clean, count, percent, plural, sparkline
 from lab.tui.widgets.flow import BLANK, Line, lines_of
 from lab.tui.widgets.line_table import Cell, Column, Row
@@ -125,7 +125,8 @@ def summary_lines(lab_budget: BudgetView, total: UsageRow, days: Sequence[UsageR
     today = f"Today {money(lab_budget.spent_micros)} of {money(lab_budget.daily_micros)}, {money(lab_budget.left_micros)} left"
     today += f"; a new day begins at {lab_budget.next_day_at:%H:%M} UTC"
     hits = "no prompt yet" if total.cache_hit_rate is None else f"{percent(total.cache_hit_rate, 0)} of prompt tokens from the cache"
-    each = f"{money(sum(row.cost_micros for row in iterations) // len(iterations))} an iteration" if iterations else "no iteration yet"
+    own = [row.cost_micros for row in iterations if row.key != OUTSIDE]
+    each = f"{money(sum(own) // len(own))} an iteration" if own else "no iteration yet"
     doubt = f", {plural(total.in_doubt, 'call')} in doubt ({money(total.in_doubt_micros)}, counted in full)" if total.in_doubt else ""
     lines: list[Line] = [
         (Content.styled(today, "bold"), 2),
