@@ -9,6 +9,9 @@ from math import sqrt
 
 from lab.agents.views import AgentRow
 
+Curve = tuple[tuple[date, float], ...]
+"""Dollars at the close of each session."""
+
 
 @dataclass(frozen=True, slots=True)
 class Firm:
@@ -17,7 +20,7 @@ class Firm:
     measured: int
     """Agents with a result."""
     pnl: float
-    curve: tuple[tuple[date, float], ...]
+    curve: Curve
     """What they had made together by the close of each session; an agent that has no bars any more keeps what it made."""
     correlation: float | None
     """Mean correlation of daily results between two of them, sessions that one of them lacks counted as flat; None below two."""

@@ -9,8 +9,10 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import NotThere
+from lab.agents.evidence import EvidencePack
 from lab.agents.gaps import gaps_of
 from lab.agents.results import from_json
+from lab.agents.standing import Run, Standings
 from lab.agents.strategist import Comparison
 from lab.agents.views import (
     AgainstParent,
@@ -110,86 +112,14 @@ def result_of(iteration: AgentIteration) -> ResultSummary | None:
     return None if iteration.backtest_results is None else from_json(ResultSummary, iteration.backtest_results)
 
 
+def runner(session: Session) -> Run:
+    """Runs plain SQL in this session."""
+    return lambda sql: session.connection().exec_driver_sql(sql).all()
+
+
 def agent_rows(session: Session, agent_id: int | None = None) -> list[AgentRow]:
-    """All agents as the dashboard shows them, or the one with this id."""
-    query = select(TradingAgent, Universe).where(TradingAgent.universe_id == Universe.id).order_by(col(TradingAgent.id))
-    if agent_id is not None:
-        query = query.where(TradingAgent.id == agent_id)
-    agents = session.exec(query).all()
-    counts: dict[int, int] = dict(session.exec(select(AgentIteration.agent_id, func.count()).group_by(col(AgentIteration.agent_id))).all())
-    pending: dict[int, int] = dict(
-        session.exec(
-            select(Proposal.agent_id, func.count()).where(Proposal.state == ProposalState.PENDING).group_by(col(Proposal.agent_id))
-        ).all()
-    )
-    current: dict[int, str] = dict(
-        session.exec(select(AgentStrategy.agent_id, AgentStrategy.version).where(col(AgentStrategy.is_current_version))).all()
-    )
-    running = {
-        iteration.agent_id: iteration
-        for iteration in session.exec(
-            select(AgentIteration).where(col(AgentIteration.iteration_status).in_(UNFINISHED)).order_by(col(AgentIteration.id))
-        )
-    }
-    measured = _measured(session)
-    history: dict[int, list[float | None]] = {}
-    for owner, sharpe in session.exec(
-        select(AgentIteration.agent_id, AgentIteration.sharpe_ratio)
-        .where(col(AgentIteration.signals_found).is_not(None))
-        .order_by(col(AgentIteration.id))
-    ):
-        history.setdefault(owner, []).append(sharpe)
-    rows = []
-    for agent, universe in agents:
-        assert agent.id is not None
-        last, result_version = measured.get(agent.id, (None, None))
-        now = running.get(agent.id)
-        rows.append(
-            AgentRow(
-                id=agent.id,
-                name=agent.name,
-                instructions=agent.instructions,
-                personality=personality_of(agent),
-                status=agent.status,
-                universe=universe.name,
-                synthetic=universe.synthetic,
-                iterations=counts.get(agent.id, 0),
-                current_version=current.get(agent.id),
-                result=None if last is None else result_of(last),
-                result_version=result_version,
-                running_iteration_id=None if now is None else now.id,
-                step=None if now is None else now.iteration_status,
-                progress=0.0 if now is None else _share_done(now),
-                progress_note="" if now is None else now.progress_note,
-                pending_approvals=pending.get(agent.id, 0),
-                latest_analysis="" if last is None else last.expert_analysis,
-                sharpe_history=tuple(history.get(agent.id, ())),
-            )
-        )
-    return rows
-
-
-def _measured(session: Session) -> dict[int, tuple[AgentIteration, str]]:
-    """By agent, the newest measured iteration of the current version, or of any where the current one has none."""
-    newest = (
-        select(func.max(AgentIteration.id))
-        .where(col(AgentIteration.backtest_results).is_not(None))
-        .group_by(col(AgentIteration.agent_id), col(AgentIteration.strategy_id))
-    )
-    rows = session.exec(
-        select(AgentIteration, AgentStrategy)
-        .join(AgentStrategy, onclause=col(AgentIteration.strategy_id) == col(AgentStrategy.id))
-        .where(col(AgentIteration.id).in_(newest))
-        .order_by(col(AgentStrategy.is_current_version), col(AgentIteration.id))
-    )
-    return {iteration.agent_id: (iteration, strategy.version) for iteration, strategy in rows}
-
-
-def _share_done(iteration: AgentIteration) -> float:
-    """Of the whole iteration: the finished steps and the running one's own share."""
-    if iteration.iteration_status not in STEPS:
-        return 0.0
-    return (STEPS.index(IterationStatus(iteration.iteration_status)) + min(iteration.progress, 1.0)) / len(STEPS)
+    """All agents with their results, or the one with this id."""
+    return list(Standings().rows(runner(session), agent_id, curves=True))
 
 
 def agent_view(session: Session, agent_id: int) -> AgentView:
@@ -368,6 +298,14 @@ def _step_view(step: IterationStatus, finished: IterationStep | None, iteration:
 
 def _evidence(analysed: IterationStep | None) -> tuple[EvidenceRow, ...]:
     return tuple(from_json(EvidenceRow, row) for row in analysed.output["rows"]) if analysed else ()
+
+
+def iteration_evidence(session: Session, iteration_id: int) -> EvidencePack | None:
+    """All that may be said of an iteration's result; None before its analysis has finished."""
+    step = session.exec(
+        select(IterationStep).where(IterationStep.iteration_id == iteration_id, IterationStep.step == IterationStatus.ANALYSE)
+    ).one_or_none()
+    return None if step is None else from_json(EvidencePack, step.output["evidence"]["whole"])
 
 
 def _against_parent(stored: dict[str, Any] | None) -> AgainstParent | None:

@@ -17,6 +17,7 @@ from lab.agents import decisions, queries
 from lab.agents.demands import limits
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
 from lab.agents.personality import detect, normalised, risk_config, system_prompt
+from lab.agents.standing import Standings
 from lab.agents.views import (
     AgentRow,
     AgentView,
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
     from lab.agents.budget.usage import Usage
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
+    from lab.agents.evidence import EvidencePack
     from lab.agents.fetching import Fetches
+    from lab.agents.firm import Curve, Firm
     from lab.agents.happened import Event
     from lab.agents.mind_service import Minds
     from lab.agents.news_store import News
@@ -82,6 +85,7 @@ class Lab:
         self.workspace = Workspace(home)
         self._claude = claude
         self.store = Store(self.workspace)
+        self._standings = Standings()
         with self.store.read() as session:
             self._notices = queries.interrupted_notices(session)
 
@@ -126,6 +130,21 @@ class Lab:
         with self.store.read() as session:
             return queries.agent_rows(session)
 
+    def standing(self) -> tuple[AgentRow, ...]:
+        """All agents with what they do now and how they stand; the results without their curves, so that it is quick to ask for."""
+        with self.store.read() as session:
+            return self._standings.rows(queries.runner(session))
+
+    def firm(self) -> Firm:
+        """All agents taken together."""
+        with self.store.read() as session:
+            return self._standings.firm(queries.runner(session))
+
+    def curve(self, agent_id: int) -> Curve:
+        """The equity behind an agent's result; empty where it has none."""
+        with self.store.read() as session:
+            return self._standings.curve(queries.runner(session), agent_id)
+
     def agent(self, agent_id: int) -> AgentView:
         with self.store.read() as session:
             return queries.agent_view(session, agent_id)
@@ -160,6 +179,19 @@ class Lab:
 
         self.iteration(iteration_id)
         return read_fills(self.workspace.results, iteration_id)
+
+    def evidence(self, iteration_id: int) -> EvidencePack | None:
+        """All that may be said of an iteration's result, its breakdowns among it; None before its analysis has finished."""
+        with self.store.read() as session:
+            return queries.iteration_evidence(session, iteration_id)
+
+    def trades_behind(self, iteration_id: int, evidence_id: str) -> tuple[int, ...]:
+        """The places, in order of entry, of the trades that a piece of evidence is made of; reads files."""
+        from lab.agents.evidence import trades_behind
+        from lab.agents.outputs import explained_trades, folder_of
+
+        pack = self.evidence(iteration_id)
+        return () if pack is None else trades_behind(explained_trades(folder_of(self.workspace.results, iteration_id)), pack, evidence_id)
 
     def trade(self, iteration_id: int, place: int) -> TradeView:
         """One trade, by its place in order of entry (from 0), with the bars of the learning span around it. Raises NotThere."""

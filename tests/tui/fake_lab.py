@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from lab.agents.evidence import Bucket, EvidencePack, TradeEvidence
+from lab.agents.firm import Curve, Firm, firm_of
 from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
 from lab.agents.trade_view import TradeBar, TradeView
@@ -82,6 +84,24 @@ EVIDENCE = (
     EvidenceRow("E1", "trades", "94"),
     EvidenceRow("E3", "hour of day 09:30 to 10:30", "+0.21R (-0.02R to 0.44R) over 41 trades, 58% won"),
     EvidenceRow("E4", "hour of day from 10:30", "+0.05R (-0.18R to 0.27R) over 53 trades, 49% won"),
+    EvidenceRow("E9", "best trade", "AMD long +0.8R, 22 bars, out by stop"),
+)
+
+
+def bucket(evidence_id: str, dimension: str, name: str, trades: int, wins: int, mean_r: float, corrected_p: float | None) -> Bucket:
+    rate = wins / trades
+    return Bucket(
+        *(evidence_id, dimension, dimension, name, None, None, trades, wins, rate, Interval(rate - 0.15, rate + 0.15), 0.02),
+        *(mean_r, Interval(mean_r - 0.23, mean_r + 0.23), 0.1, mean_r * trades, corrected_p, corrected_p, 30),
+    )
+
+
+BUCKETS = (
+    bucket("E3", "hour of day", "09:30 to 10:30", 41, 24, 0.21, 0.41),
+    bucket("E4", "hour of day", "from 10:30", 53, 26, 0.05, 0.88),
+    bucket("E5", "weekday", "Monday", 20, 14, 0.61, 0.012),
+    bucket("E6", "weekday", "Tuesday", 74, 36, -0.02, 0.93),
+    bucket("E7", "relative volume", "3x or more", 5, 1, -0.7, None),
 )
 
 
@@ -352,6 +372,17 @@ class FakeLab:
         self.calls.append("agents")
         return list(self.rows.values())
 
+    def standing(self) -> tuple[AgentRow, ...]:
+        rows = self.agents()
+        return tuple(row if row.result is None else replace(row, result=replace(row.result, equity=())) for row in rows)
+
+    def firm(self) -> Firm:
+        return firm_of(list(self.rows.values()))
+
+    def curve(self, agent_id: int) -> Curve:
+        measured = self.rows[agent_id].result
+        return () if measured is None else measured.equity
+
     def agent(self, agent_id: int) -> AgentView:
         if agent_id not in self.rows:
             raise LabError("This agent does not exist any more.")
@@ -392,6 +423,17 @@ class FakeLab:
             )
             for n in range(40)
         ]
+
+    def evidence(self, iteration_id: int) -> EvidencePack | None:
+        trade = self.trades(iteration_id)[5]
+        best = TradeEvidence(
+            *("E9", trade.ticker, trade.direction, trade.entry_at, trade.entry_at, trade.exit_at),
+            *(trade.entry_price, trade.exit_price, trade.pnl, trade.r_multiple, trade.bars_held, trade.exit_reason, {}),
+        )
+        return EvidencePack(None, None, 94, 94, (), (), BUCKETS, (best,), ())
+
+    def trades_behind(self, iteration_id: int, evidence_id: str) -> tuple[int, ...]:
+        return {"E3": (0, 1, 2, 4), "E9": (5,)}.get(evidence_id, ())
 
     def trade(self, iteration_id: int, place: int) -> TradeView:
         trade = self.trades(iteration_id)[place]

@@ -14,8 +14,8 @@ from textual.markup import escape
 from textual.timer import Timer
 
 from lab.agents.budget.views import BudgetView
-from lab.agents.firm import Firm, firm_of
-from lab.agents.views import AgentRow
+from lab.agents.firm import Curve, Firm
+from lab.agents.views import AgentRow, ResultSummary
 from lab.errors import LabError
 from lab.tui.actions import DATA, DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, ORDER, STOP
 from lab.tui.screen import LabScreen
@@ -43,8 +43,8 @@ class DashboardData:
     firm: Firm
     spent_micros: dict[int, int]
     """Today, by agent."""
-    budget: BudgetView
-    """The whole lab's."""
+    budget: BudgetView | None
+    """The whole lab's; None until the workspace is open."""
 
 
 class Dashboard(LabScreen[DashboardData]):
@@ -74,6 +74,8 @@ class Dashboard(LabScreen[DashboardData]):
         self._charts = False
         """Charts can be drawn: their library is imported, which takes too long for the event loop."""
         self._resting: Timer | None = None
+        self._curve: tuple[tuple[int, ResultSummary], Curve] | None = None
+        """The newest curve that was read, with the agent and the result it is of."""
         self.table = LineTable(COLUMNS, empty=EMPTY, marks=True, id="agents")
         self._chart = EquityChart(id="chart")
         self._facts = Flow(id="facts")
@@ -113,8 +115,10 @@ class Dashboard(LabScreen[DashboardData]):
         return (self.selected,) if self.selected is not None else ()
 
     def load(self) -> DashboardData:
-        agents, usage = tuple(self.lab.agents()), self.lab.usage
-        return DashboardData(agents, firm_of(agents), usage.spent_today(), usage.whole_lab())
+        agents, firm = tuple(self.lab.standing()), self.lab.firm()
+        if self.lab_app.state is None:  # the workspace is still being opened: what is here already is shown at once
+            return DashboardData(agents, firm, {}, None)
+        return DashboardData(agents, firm, self.lab.usage.spent_today(), self.lab.usage.whole_lab())
 
     def show(self, data: DashboardData) -> None:
         ordered = in_order(data.agents, data.spent_micros, ORDERS[self._order], backwards=self._backwards)
@@ -182,14 +186,29 @@ class Dashboard(LabScreen[DashboardData]):
         self.set_class(self._chart.display, "-chart")
         if agent is None:
             return
-        if agent.result is not None and self._chart.display:
+        if agent.result is not None:
+            self._draw_curve(agent, agent.result)
+        room = self._facts.content_size.width or self.size.width - 3
+        self._facts.show([(line, 0) for line in facts_of(agent, room, () if self._chart.display else self._curve_of(agent)).split("\n")])
+        self._words.show(lines_of(agent.latest_analysis) if agent.latest_analysis else lines_of(agent.instructions, Tone.MUTED))
+
+    def _draw_curve(self, agent: AgentRow, result: ResultSummary) -> None:
+        """Draw the agent's curve, or have it read: rows come without, as a curve is read of one agent at a time."""
+        if self._curve is None or self._curve[0] != (agent.id, result):
+            self.run_worker(partial(self._read_curve, agent.id, result), group="curve", exclusive=True)
+        elif self._chart.display:
             title = f"Equity of {escape(clean(agent.name))}"
             if self._chart.border_title != title:
                 self._chart.border_title = title
-            self._chart.show(agent.result.equity, agent.result.starting_equity)
-        room = self._facts.content_size.width or self.size.width - 3
-        self._facts.show([(line, 0) for line in facts_of(agent, room, line=not self._chart.display).split("\n")])
-        self._words.show(lines_of(agent.latest_analysis) if agent.latest_analysis else lines_of(agent.instructions, Tone.MUTED))
+            self._chart.show(self._curve[1], result.starting_equity)
+
+    async def _read_curve(self, agent_id: int, result: ResultSummary) -> None:
+        if done := await self.attempt(self.lab.curve, agent_id):
+            self._curve = (agent_id, result), done.value
+            self._describe()
+
+    def _curve_of(self, agent: AgentRow) -> Curve:
+        return self._curve[1] if self._curve is not None and self._curve[0] == (agent.id, agent.result) else ()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._describe)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from lab.agents.budget.views import BudgetView
-from lab.agents.firm import Firm
+from lab.agents.firm import Curve, Firm
 from lab.agents.views import AgentRow, ResultSummary
 from lab.tui.text import (
     Tone,
@@ -106,7 +106,7 @@ def _now(agent: AgentRow) -> Cell:
     return Cell(STATUSES.get(agent.status) or ("ready" if agent.iterations else "new"), Tone.MUTED)
 
 
-def firm_lines(firm: Firm, agents: int, budget: BudgetView, order: str, marked: int, width: int) -> list[Line]:
+def firm_lines(firm: Firm, agents: int, budget: BudgetView | None, order: str, marked: int, width: int) -> list[Line]:
     """All agents on one line: what they made together, how alike they are, and the money of today."""
     parts: list[str | tuple[str, str]] = [(f"{plural(agents, 'agent')}", "bold")]
     if firm.measured:
@@ -115,7 +115,8 @@ def firm_lines(firm: Firm, agents: int, budget: BudgetView, order: str, marked: 
             parts.append((f" {sparkline(thin([value for _, value in firm.curve], 20), 20)}", "$primary"))
     if firm.correlation is not None:
         parts.append((f"  correlation {number(firm.correlation)}", "$foreground-muted"))
-    parts.append((f"  today {money(budget.spent_micros)}, {money(budget.left_micros)} left", "$foreground-muted"))
+    if budget is not None:
+        parts.append((f"  today {money(budget.spent_micros)}, {money(budget.left_micros)} left", "$foreground-muted"))
     if order:
         parts.append((f"  {order}", "$text-accent"))
     if marked:
@@ -148,8 +149,8 @@ def agent_row(agent: AgentRow, spent_micros: int) -> Row:
     return agent.id, cells
 
 
-def facts_of(agent: AgentRow, width: int, *, line: bool) -> Content:
-    """Who the agent is and how it stands; `line` adds the equity as one line of blocks."""
+def facts_of(agent: AgentRow, width: int, curve: Curve) -> Content:
+    """Who the agent is and how it stands; its `curve`, where given, stands there as one line of blocks."""
     who, measured = agent.personality, agent.result
     name = safe(agent.name, Tone.STRONG, lines=False)
     market = Content.assemble(safe(agent.universe, Tone.MUTED, lines=False), toned("  SYNTHETIC", Tone.WARN) if agent.synthetic else "")
@@ -190,7 +191,7 @@ def facts_of(agent: AgentRow, width: int, *, line: bool) -> Content:
                 value,
                 toned(f" {beside}" if beside else "", Tone.MUTED),
             ]
-        if line:
-            parts.append(Content.styled("\n" + sparkline(thin([value for _, value in measured.equity], width), width), "$primary"))
+        if curve:
+            parts.append(Content.styled("\n" + sparkline(thin([value for _, value in curve], width), width), "$primary"))
         parts += [safe(f"\n{measured.verdict}: ", Tone.STRONG), safe(measured.verdict_reason, Tone.MUTED)]
     return Content.assemble(*parts)
