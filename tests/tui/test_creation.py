@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
 import pytest
 from textual.widgets import Input, TextArea
 
+from lab.agents.claude.config import ClaudeSettings
 from lab.agents.errors import BadAgent
+from lab.agents.service import Lab
 from lab.agents.views import Personality
+from lab.store.models import Universe
 from lab.tui.widgets.choices import Choices
+from tests.agents.model_server import KEY, Model, says, serving
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import REAL_UNIVERSE, FakeLab
 from tests.tui.session import Session, session
@@ -243,3 +249,36 @@ async def test_settings_left_unchanged_ask_nothing(make_app: MakeApp, fake: Fake
         await s.at("settings")
         await s.press("escape")
         await s.at("agent")
+
+
+async def test_claude_reads_the_personality_by_a_key_and_what_it_reads_can_be_changed(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    said = {"risk": "conservative", "style": "swing trader", "focus": ["support bounce"], "markets": ["calm market"]}
+    quotes = {"risk_words": ["vwap scalper"], "style_words": [], "focus_words": [], "markets_words": []}
+    with serving(Model(brain=lambda body: says({**said, **quotes}))) as model:
+        lab = Lab(tmp_path / "home", ClaudeSettings(tmp_path, base_url=model.url))
+        with lab.store.write() as rows:
+            day = date(2024, 1, 2)
+            rows.add(
+                Universe(name="U", tickers=["A"], timeframe="1m", source="demo", first_session=day, learning_until=day, last_session=day)
+            )
+        async with session(make_app, lab, (120, 40)) as s:  # type: ignore[arg-type]
+            await s.open("creation")
+            await s.press("f3")
+            await s.sees("Say in a sentence how the agent should trade")
+            await type_words(s)
+            await s.press("f3")
+            await s.until(lambda: chosen(s, "style") == ("swing trader",), "Claude's reading is shown")
+            await s.sees("conservative from “vwap scalper”")
+            await s.sees("Read by claude-sonnet-5-5 for $0.0")
+            await s.press("tab", "right", "space")
+            await s.until(lambda: chosen(s, "risk") == ("balanced",), "balanced chosen instead")
+            s.app.screen.query_one("#instructions", TextArea).text = WORDS + " in rising markets"
+            await s.until(lambda: chosen(s, "style") == ("scalper",), "other words are read by the built-in words at once")
+            assert chosen(s, "risk") == ("balanced",)
+            monkeypatch.delenv("ANTHROPIC_API_KEY")
+            await s.press("f3")
+            await s.sees("Read by the built-in words: no key for Claude is set")
+        assert model.calls == 1

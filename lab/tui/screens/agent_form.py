@@ -64,6 +64,7 @@ class AgentForm(LabScreen[FormData]):
     AgentForm .error.shown { display: block; }
     AgentForm #universe-note, AgentForm #hint { color: $foreground-muted; height: auto; }
     AgentForm #not-understood { color: $text-warning; height: auto; display: none; }
+    AgentForm #read-by { color: $foreground-muted; height: auto; display: none; }
     """
 
     own_reason = "your choice"
@@ -91,6 +92,7 @@ class AgentForm(LabScreen[FormData]):
                         yield Static(part, classes="label")
                         yield Choices(words, several=part in ("focus", "markets"), alone="any market" if part == "markets" else "", id=part)
                 yield Static(id="not-understood", markup=False)
+                yield Static(id="read-by", markup=False)
             with _titled(VerticalScroll(classes="box", can_focus=False), "Universe") as box:
                 box.styles.height = "auto"
                 yield Choices((), several=False, id="universe")
@@ -193,6 +195,7 @@ class AgentForm(LabScreen[FormData]):
         found = self._detected.personality
         unread = self.query_one("#not-understood", Static)
         unread.display = bool(self._detected.not_understood)
+        self._say_who_read(self._detected.read_by)
         unread.update("not understood: " + ", ".join(f"“{clean(words)}”" for words in self._detected.not_understood))
         read = {"risk": (found.risk,), "style": (found.style,), "focus": found.focus, "markets": found.markets}
         for part in PARTS:
@@ -206,6 +209,27 @@ class AgentForm(LabScreen[FormData]):
                 choices.reason = "from " + ", ".join(f"“{clean(word)}”" for word in words)
             else:
                 choices.reason = "assumed"
+
+    def action_ask_claude(self) -> None:
+        """Let Claude read the personality; what it reads is shown in the same places and can be changed like the rest."""
+        if self.instructions_typed.strip():
+            self._say_who_read("Claude is reading your words…")
+            self.run_worker(self._ask_claude(self.instructions_typed), group="personality", exclusive=True)
+        else:
+            self.error("instructions", "Say in a sentence how the agent should trade; Claude reads it from there.")
+
+    async def _ask_claude(self, words: str) -> None:
+        found = await asyncio.to_thread(self.lab.minds.read_personality, words, self.universe_chosen)
+        if self.instructions_typed == words:
+            self._detected = found
+            self._show_personality()
+        else:
+            self._say_who_read("Your words changed while Claude was reading them: ask again.")
+
+    def _say_who_read(self, sentence: str) -> None:
+        note = self.query_one("#read-by", Static)
+        note.display = bool(sentence)
+        note.update(clean(sentence))
 
     @on(Choices.Changed)
     def _chosen(self, event: Choices.Changed) -> None:

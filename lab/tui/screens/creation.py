@@ -39,6 +39,7 @@ class CreationScreen(AgentForm):
     TITLE = "New agent"
     ACTIONS = (
         Action("create", "ctrl+g", "Create", "Creates the agent as it stands here."),
+        Action("ask_claude", "f3", "Ask Claude", "Claude reads the personality from your words; it costs about a cent."),
         Action("example", "f2", "Example", "Fills in an example to start from; again for the next one."),
         BACK,
     )
