@@ -182,6 +182,7 @@ cdef class Loop(Positions):
         book.equity = self._worth(at, True, &gross)
         self.live[self.alive] = ticker
         self.alive += 1
+        self._mark(ticker)
         self._find_entry(ticker, book, sign)
 
     # entries
@@ -288,6 +289,7 @@ cdef class Loop(Positions):
         book.cursor = book.fill_row - 1
         self._share_out(book)
         self._live_through(ticker, book)
+        self._mark(ticker)
         self._note(ticker, book)
         book.next_exit = 0
         self._plan_exit(ticker, book, True)
@@ -325,6 +327,7 @@ cdef class Loop(Positions):
                 book.shares -= leave.shares
                 book.next_exit += 1
             if book.next_exit < book.exits:
+                self._mark(ticker)
                 self._plan_exit(ticker, book, False)
                 return
             book.cooled = row + self.cooldown

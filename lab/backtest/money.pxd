@@ -19,6 +19,12 @@ cdef class Market:
     cdef const double* c
 
 
+# A position's part of what the account is worth.
+cdef struct Mark:
+    double value
+    double exposure
+
+
 cdef class Money:
     cdef Market m
     # plan
@@ -39,10 +45,15 @@ cdef class Money:
     cdef int64_t[::1] cuts
     cdef int alive, tickers
     cdef int64_t session
+    # Per ticker, as of the moment that was asked about last; nothing where no position is held.
+    cdef Mark* marks
+    cdef int64_t marked_at
+    cdef bint marked_seen
     # out
     cdef double[::1] interest
 
     cdef double _worth(self, int64_t at, bint seen, double* gross) noexcept nogil
+    cdef void _mark(self, int ticker) noexcept nogil
     cdef double _value(self, Book* book, double shares, int64_t row, double price) noexcept nogil
     cdef double _borrow_fee(self, int64_t entry, int64_t row) noexcept nogil
     cdef void _charge_interest(self, int64_t at, int kind) noexcept nogil

@@ -9,6 +9,7 @@ from lab.backtest.book cimport *
 import numpy as np
 
 cdef double YEAR = 365.0
+cdef int64_t FIRST = -9223372036854775807
 
 
 cdef class Market:
@@ -37,12 +38,14 @@ cdef class Money:
         self.tickers = market.ticker_ends.shape[0]
         self.books = <Book*> calloc(self.tickers + 1, sizeof(Book))
         self.live = <int*> calloc(self.tickers + 1, sizeof(int))
-        if not (self.books and self.live):
+        self.marks = <Mark*> calloc(self.tickers + 1, sizeof(Mark))
+        if not (self.books and self.live and self.marks):
             raise MemoryError
 
     def __dealloc__(self):
         free(self.books)
         free(self.live)
+        free(self.marks)
 
     def __init__(self, Market market, plan, account, costs, signals):
         cdef int k
@@ -55,6 +58,7 @@ cdef class Money:
             self.fraction[k] = plan.fractions[k]
         self.last_takes_rest = sum(plan.fractions) >= 1 - ROUNDING
         self.cash = account.starting_equity
+        self.marked_at = FIRST
         self.is_whole = account.whole_shares
         self.max_exposure, self.max_position, self.min_position = account.max_exposure, account.max_position, account.min_position
         self.buying_power = account.buying_power
@@ -68,26 +72,40 @@ cdef class Money:
         self.cuts = np.full(self.m.segment_starts.shape[0], -1, dtype=np.int64)
 
     cdef double _worth(self, int64_t at, bint seen, double* gross) noexcept nogil:
-        """Equity and gross exposure, positions marked at their last close: of bars up to `at` if `seen`, else of bars before it."""
-        cdef double equity = self.cash, price
-        cdef Book* book
+        """Equity and gross exposure, positions marked at their last close: of bars up to `at` if `seen`, else of bars before it.
+
+        Many signals and fills share a moment: every position is marked once for it, so that cost grows with bars, not with tickers squared.
+        """
+        cdef double equity = self.cash
         cdef int i
-        cdef int64_t last
+        if at != self.marked_at or seen != self.marked_seen:
+            self.marked_at, self.marked_seen = at, seen
+            for i in range(self.alive):
+                self._mark(self.live[i])
         gross[0] = 0
         for i in range(self.alive):
-            book = &self.books[self.live[i]]
-            if book.state != HELD:
-                continue
-            last = book.leave[book.exits - 1].row
-            while book.cursor < last and (self.m.at[book.cursor + 1] <= at if seen else self.m.at[book.cursor + 1] < at):
-                book.cursor += 1
-            if book.cursor < book.fill_row:
-                price = -book.fill if book.is_short else book.fill
-            else:
-                price = self.m.close[book.cursor]
-            equity += self._value(book, book.shares, max(book.cursor, book.fill_row), price)
-            gross[0] += book.shares * price
+            equity += self.marks[self.live[i]].value
+            gross[0] += self.marks[self.live[i]].exposure
         return equity
+
+    cdef void _mark(self, int ticker) noexcept nogil:
+        """Note what the ticker's position is worth at the moment all others were marked for."""
+        cdef Book* book = &self.books[ticker]
+        cdef Mark* mark = &self.marks[ticker]
+        cdef double price
+        cdef int64_t last, at = self.marked_at
+        mark.value, mark.exposure = 0, 0
+        if book.state != HELD:
+            return
+        last = book.leave[book.exits - 1].row
+        while book.cursor < last and (self.m.at[book.cursor + 1] <= at if self.marked_seen else self.m.at[book.cursor + 1] < at):
+            book.cursor += 1
+        if book.cursor < book.fill_row:
+            price = -book.fill if book.is_short else book.fill
+        else:
+            price = self.m.close[book.cursor]
+        mark.value = self._value(book, book.shares, max(book.cursor, book.fill_row), price)
+        mark.exposure = book.shares * price
 
     cdef double _value(self, Book* book, double shares, int64_t row, double price) noexcept nogil:
         """What shares of a position are worth at a price: negative for shorts, the fee for borrowing them taken off."""
