@@ -13,13 +13,13 @@ def main() -> None:
     old = outdated()
     if old is not None:
         print(f"lab: {old}", file=sys.stderr)
-    if len(sys.argv) == 1:
-        from lab.cli.program import open_program
-
-        sys.exit(open_program())
-    from lab.cli.commands import app
-
     try:
+        if len(sys.argv) == 1:
+            from lab.cli.program import open_program
+
+            sys.exit(open_program())
+        from lab.cli.commands import app
+
         app(prog_name="lab")
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

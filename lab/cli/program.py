@@ -14,9 +14,13 @@ def open_program(home: Path | None = None) -> int:
         print(NO_TERMINAL, file=sys.stderr)
         return 2
     from lab.settings import Settings
-    from lab.tui.app import LabApp
+    from lab.work.lab_client import LabClient, remote_lab
 
     settings = Settings()
-    app = LabApp(home or settings.home)
+    # Started first: it reads the workspace while this process loads what draws it.
+    lab = remote_lab(LabClient(home or settings.home))
+    from lab.tui.app import LabApp
+
+    app = LabApp(home or settings.home, lambda _: lab)
     app.run(mouse=settings.mouse)
     return app.return_code or 0

@@ -13,7 +13,7 @@ ALLOWED = {
     "errors": set(),
     "on_use": set(),
     "compiled": {"errors"},
-    "settings": set(),
+    "settings": BASE,
     "script": BASE,
     "market": BASE,
     "backtest": BASE | {"script"},
