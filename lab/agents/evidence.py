@@ -125,6 +125,14 @@ class EvidencePack:
         """The buckets cut by one context column, in their natural order."""
         return tuple(b for b in self.buckets if b.column == column)
 
+    def bucket(self, evidence_id: str) -> Bucket | None:
+        """The bucket with this id, or None."""
+        return next((bucket for bucket in self.buckets if bucket.id == evidence_id), None)
+
+    def trade(self, evidence_id: str) -> TradeEvidence | None:
+        """The trade with this id, or None."""
+        return next((trade for trade in (*self.best, *self.worst) if trade.id == evidence_id), None)
+
     def ids(self) -> frozenset[str]:
         """Every id that may be cited."""
         return frozenset(e.id for part in (self.figures, self.funnel, self.buckets, self.best, self.worst) for e in part)
@@ -159,6 +167,22 @@ def build_evidence(trades: pl.DataFrame, summary: ResultSummary | None = None, *
         worst=tuple(_trade(row, ids) for row in ranked.tail(shown).reverse().iter_rows(named=True)),
         verdict=summary.verdict if summary else "",
     )
+
+
+def trades_behind(trades: pl.DataFrame, pack: EvidencePack, evidence_id: str) -> tuple[int, ...]:
+    """The places, in order of entry, of the trades behind a piece of evidence: those of a bucket, or the one trade; else none.
+
+    `trades` are those the pack was made of, with their context.
+    """
+    trades = trades.sort("entry_at", "ticker")
+    if (bucket := pack.bucket(evidence_id)) is not None and bucket.column in trades.columns:
+        dimension = next(each for each in DIMENSIONS if each.column == bucket.column)
+        group = next((each for each in cut(dimension, trades[bucket.column].to_list()) if each.name == bucket.name), None)
+        return () if group is None else tuple(place for place, inside in enumerate(group.inside) if inside)
+    if (one := pack.trade(evidence_id)) is not None:
+        rows = trades.select("ticker", "direction", "entry_at").iter_rows()
+        return tuple(place for place, row in enumerate(rows) if row == (one.ticker, one.direction, one.entry_at))
+    return ()
 
 
 def with_parent(pack: EvidencePack, parent: ParentComparison) -> EvidencePack:

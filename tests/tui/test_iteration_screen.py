@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lab.agents.errors import AlreadyDecided
+from lab.tui.widgets.breakdowns import BreakdownTable
 from lab.tui.widgets.line_table import Cell, LineTable
 from lab.tui.widgets.script_editor import ScriptEditor
 from lab.tui.widgets.tabs import TabLine
@@ -14,6 +15,10 @@ from lab.tui.widgets.trades import TradesTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.session import Session, session
+
+
+def tab(s: Session) -> str:
+    return s.app.screen.query_one(TabLine).active
 
 
 async def test_the_results_say_how_uncertain_they_are(make_app: MakeApp, fake: FakeLab) -> None:
@@ -51,7 +56,7 @@ async def test_the_running_iteration_shows_its_steps_and_moves_on(make_app: Make
 async def test_every_tab_has_its_content(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
-        for words in ("Bounces before 10:30", "Louder volume, only", "NVDA", "scan script"):
+        for words in ("Bounces before 10:30", "hour of day", "Louder volume, only", "NVDA", "scan script"):
             await s.press("right")
             await s.sees(words)
         await s.press("left")
@@ -60,27 +65,86 @@ async def test_every_tab_has_its_content(make_app: MakeApp, fake: FakeLab) -> No
         assert s.app.screen.query_one(TradesTable).cursor == 2
 
 
-async def test_cited_evidence_is_listed_below_the_analysis_and_v_jumps_there_and_back(make_app: MakeApp, fake: FakeLab) -> None:
+async def test_from_a_citation_a_key_leads_to_exactly_the_bucket_and_back_to_the_sentence(make_app: MakeApp, fake: FakeLab) -> None:
     view = fake.iterations[12]
-    fake.iterations[12] = replace(view, analysis=view.analysis + "\n\nMore." * 20)
+    fake.iterations[12] = replace(view, analysis="A line.\n" * 30 + view.analysis)
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
         await s.press("right")
-        listed = s.flow("#evidence")
-        assert "E3" in listed
-        assert "+0.21R (-0.02R to 0.44R) over 41 trades, 58% won" in listed
-        assert "E1 " not in listed
+        assert "[E3]" not in s.text()
+        await s.press("full_stop", "full_stop")
+        await s.sees("later ones 49% [E4]")
+        await s.press("v")
+        assert tab(s) == "breakdowns"
+        assert s.app.screen.query_one(BreakdownTable).cursor_id == "E4"
+        await s.sees("hour of day from 10:30 E4, cited by the analysis")
+        await s.press("v")
+        assert tab(s) == "analysis"
+        await s.sees("later ones 49% [E4]")
+        await s.press("comma", "v")
+        assert s.app.screen.query_one(BreakdownTable).cursor_id == "E3"
+        await s.press("G", "v")
+        await s.is_told("The analysis does not cite this bucket.")
+
+
+async def test_a_cited_trade_opens_as_candles_and_a_figure_in_the_list(make_app: MakeApp, fake: FakeLab) -> None:
+    view = fake.iterations[12]
+    fake.iterations[12] = replace(view, analysis="The best: AMD [E9]. I took 94 trades [E1]." + "\n\nMore." * 20)
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "v")
+        await s.at("trade")
+        assert s.app.screen.data.place == 5  # type: ignore[attr-defined]
+        await s.press("escape")
+        await s.at("iteration")
         assert "What it cites" not in s.text()
-        await s.press("v")
+        await s.press("full_stop", "v")
         await s.sees("What it cites")
+        assert "E3" not in s.flow("#evidence")
         await s.press("v")
-        await s.sees("I took 94 trades")
+        await s.sees("The best: AMD")
+
+
+async def test_breakdowns_show_bars_with_whiskers_n_and_p_by_either_measure(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right")
+        table = s.app.screen.query_one(BreakdownTable)
+        line = next(line for line in s.text().split("\n") if "Monday" in line)
+        assert " 20 " in line
+        assert "│█" in line, "what is certain is solid"
+        assert "▒" in line
+        assert "┤" in line or "▸" in line
+        assert "+0.61R  0.012" in line
+        await s.press("W")
+        await s.sees("Win rate")
+        assert "70%  0.012" in next(line for line in s.text().split("\n") if "Monday" in line)
+        await s.press("o")
+        assert table.rows[0][0] == "E5", "by corrected p"
+        await s.press("slash", *"weekday", "enter")
+        await s.until(lambda: [row_id for row_id, _ in table.rows] == ["E5", "E6"], "found by its dimension, shown or not")
+        await s.press("y")
+        await s.is_told("Copied: weekday Monday 20")
+
+
+async def test_enter_on_a_bucket_shows_its_trades_alone_and_escape_all_again(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right", "down", "enter")
+        await s.sees("4 trades of hour of day 09:30 to 10:30")
+        table = s.app.screen.query_one(TradesTable)
+        assert [row_id for row_id, _ in table.rows] == [0, 1, 2, 4]
+        await s.press("end", "enter")
+        await s.at("trade")
+        await s.sees("4 of 4")
+        await s.press("escape", "escape")
+        await s.until(lambda: len(table.rows) == 40 and s.place == "iteration", "all trades, still here")
 
 
 async def test_trades_are_sorted_in_turn_and_filtered_by_words(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
-        await s.press("right", "right", "right", "o")
+        await s.press(*["right"] * 4, "o")
         await s.sees("40 trades, by ticker")
         table = s.app.screen.query_one(TradesTable)
         tickers = [str(cells[0].text) for _, cells in table.rows if isinstance(cells[0], Cell)]
@@ -110,7 +174,7 @@ async def test_a_step_without_progress_of_its_own_counts_seconds_instead_of_0_pe
 async def test_the_refinement_shows_meaning_effect_trials_and_both_diffs(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake, (120, 40)) as s:
         await s.open("iteration", 12)
-        await s.press("right", "right")
+        await s.press("right", "right", "right")
         for words in (
             "loud: volume filter 3.0 → 4.0",
             "54.3% → 59.0%",
@@ -204,7 +268,7 @@ async def test_text_from_a_model_shows_as_text(make_app: MakeApp, fake: FakeLab)
     fake.iterations[12] = replace(view, analysis=hostile, version_notes=hostile, explanation=hostile, guidance=hostile, result=worded)
     async with session(make_app, fake, (120, 36)) as s:
         await s.open("iteration", 12)
-        for _ in range(6):
+        for _ in range(7):
             await s.sees("[bold]x[/] [/nope] [@click=app.quit]y[/] z")
             assert "\x1b" not in s.text()
             await s.press("right")

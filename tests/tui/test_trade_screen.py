@@ -81,7 +81,7 @@ async def test_enter_on_a_trade_shows_it_and_one_key_the_next(make_app: MakeApp,
     fake.headline = "\x1b[31m[b]Shares[/b] rise"
     async with session(make_app, fake, (120, 36)) as s:
         await s.open("iteration", 12)
-        await s.press("right", "right", "right", "down", "enter")
+        await s.press("right", "right", "right", "right", "down", "enter")
         await s.at("trade")
         for words in ("AMD long", "2 of 40", "101.00 E", "New York", "[b]Shares[/b] rise", "RSI 14", "SYNTHETIC", "+1.10R"):
             await s.sees(words)
@@ -99,7 +99,7 @@ async def test_enter_on_a_trade_shows_it_and_one_key_the_next(make_app: MakeApp,
 async def test_trades_are_stepped_through_in_the_order_and_choice_of_the_list(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
-        await s.press("right", "right", "right", "o", "slash", *"nvda", "enter")
+        await s.press(*["right"] * 4, "o", "slash", *"nvda", "enter")
         table = s.app.screen.query_one(TradesTable)
         await s.until(lambda: len(table.rows) == 10, "only one ticker")
         await s.press("down", "enter")
@@ -120,7 +120,7 @@ async def test_a_trade_of_a_real_iteration_shows_the_bars_it_saw(make_app: MakeA
     assert any(name == "RSI 14" for name, _ in view.context)
     async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
         await s.open("iteration", 1)
-        await s.press("right", "right", "right", "down", "down", "down", "enter")
+        await s.press(*["right"] * 4, "down", "down", "down", "enter")
         await s.at("trade")
         await s.sees(f"{trade.entry_price:,.2f} E")
         await s.sees(f"{trade.ticker} long")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.content import Content
 
-from lab.agents.views import ScriptProblem, StepView, VersionRow
+from lab.agents.views import Interval, ScriptProblem, StepView, VersionRow
+from lab.tui.widgets.breakdowns import Scale, whiskered
 from lab.tui.widgets.charts import drawdowns, equity_chart
 from lab.tui.widgets.diff import diff_lines, script_diff, script_diffs
 from lab.tui.widgets.flow import Line, hang
@@ -186,3 +187,15 @@ def test_context_that_was_not_there_is_said_under_a_result_and_nothing_where_all
     assert unknown(()) == []
     lines = [line.plain for line, _ in unknown(("No SPY bars: x is unknown.", "No \x1b[2JVIX: y is unknown."))]
     assert lines == ["Not known  No SPY bars: x is unknown.", "           No VIX: y is unknown."]
+
+
+@given(value=st.floats(-3, 3), low=st.floats(-3, 3), high=st.floats(-3, 3), width=st.integers(10, 120))
+def test_a_bar_is_solid_only_where_its_interval_leaves_no_doubt(value: float, low: float, high: float, width: int) -> None:
+    low, value, high = sorted((low, value, high))
+    drawn = whiskered(value, Interval(low, high), Scale(-2.0, 2.0, 0.0), width)
+    assert len(drawn) == width
+    if low <= 0 <= high:
+        assert "█" not in drawn
+    if "█" in drawn:
+        assert low > 0 or high < 0
+    assert drawn.count("│") == 1

@@ -10,28 +10,33 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher
 
-from lab.agents.proof.views import NullArmReport, ProofView, RobustnessReport, VaultReport, WalkForwardReport
+from lab.agents.evidence import EvidencePack
+from lab.agents.proof.sheet import TearSheet
+from lab.agents.proof.views import ProofView
 from lab.agents.views import IterationView, ProposalView, TradeRow
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, ORDER, STOP, STUDY, Action
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
 from lab.tui.screens.deciding import DecidingScreen
-from lab.tui.screens.studying import StudyingScreen
+from lab.tui.screens.looking_up import LOOKING_UP, LookingUpScreen
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
+from lab.tui.widgets.breakdowns import BreakdownPane
 from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.decision import effect_in_line, effect_table, heading, reasons, script_changes, whole_in_line
-from lab.tui.widgets.evidence import cited, evidence_lines
+from lab.tui.widgets.evidence import AnalysisPane
 from lab.tui.widgets.flow import BLANK, Flow, Line, lines_of
 from lab.tui.widgets.proof import null_arm_lines, robustness_lines, study_lines, vault_lines, verdict_lines, walk_forward_lines
-from lab.tui.widgets.result import figures, funnel, unknown
+from lab.tui.widgets.result import against_parent_line, figures, funnel, unknown
 from lab.tui.widgets.script_view import script_text
 from lab.tui.widgets.status import UNFINISHED, status_words
 from lab.tui.widgets.steps import StepsPanel, steps_in_short
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
-from lab.tui.widgets.trades import TradesPane, TradesTable
+from lab.tui.widgets.tear_sheet import sheet_lines, tried_lines
+from lab.tui.widgets.trades import TradesPane
 
 TABS = {
     "results": "Results",
     "analysis": "Analysis",
+    "breakdowns": "Breakdowns",
     "refinement": "Refinement",
     "trades": "Trades",
     "scripts": "Scripts",
@@ -41,25 +46,24 @@ TABS = {
 
 @dataclass(frozen=True, slots=True)
 class ProofData:
-    """Every study of the result, read when its tab is shown."""
+    """The tear sheet, and how every study of the result stands; read when its tab is shown."""
 
     runs: tuple[ProofView, ...]
-    walk_forward: WalkForwardReport | None
-    robustness: RobustnessReport | None
-    null_arm: NullArmReport | None
-    vault: VaultReport | None
+    sheet: TearSheet
 
 
 @dataclass(frozen=True, slots=True)
 class IterationData:
     view: IterationView
     trades: tuple[TradeRow, ...]
+    pack: EvidencePack | None = None
+    """None before the analysis."""
     proof: ProofData | None = None
     coming_in: str = ""
     """What a model has written so far of the reply under way."""
 
 
-class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationData]):
+class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationData]):
     """Opened with the iteration's id."""
 
     PLACE = "iteration"
@@ -70,10 +74,9 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
         DISCARD,
         ITERATE,
         STOP,
-        Action("evidence", "v", "Evidence", "Jumps from the analysis to the evidence it cites, and back."),
+        *LOOKING_UP,
         STUDY,
         Action("calls", "C", "Prompts", "Shows what a model was sent for this iteration and what it answered, exactly.", rare=True),
-        ORDER,
         NEXT_TAB,
         PREVIOUS_TAB,
         BACK,
@@ -92,6 +95,7 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
     IterationScreen.-wide #funnel { margin-top: 1; }
     IterationScreen #decide { height: auto; padding: 0 1; background: $surface; display: none; }
     IterationScreen #decide.pending { display: block; }
+    IterationScreen.-short #decide { max-height: 3; }
     IterationScreen #change { height: auto; }
     IterationScreen #why { height: auto; }
     IterationScreen #change Flow { margin-bottom: 1; }
@@ -116,9 +120,8 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
                 yield Flow(id="figures")
                 yield EquityChart(shown=False)
                 yield Flow(id="funnel")
-            with Reader(id="analysis"):
-                yield Flow(id="analysis-text")
-                yield Flow(id="evidence")
+            yield AnalysisPane(id="analysis")
+            yield BreakdownPane(id="breakdowns")
             with Reader(id="refinement"), Container(id="change"):
                 with Vertical(id="why"):
                     yield Flow(id="heading")
@@ -150,19 +153,15 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
             trades = tuple(self.lab.trades(self._iteration_id)) if view.result else ()
         else:
             trades = self.data.trades
+        pack = self.data.pack if self.data is not None else None
+        if pack is None and view.analysis:
+            pack = self.lab.evidence(self._iteration_id)
         streaming = self.lab.usage.streaming(self._iteration_id) if view.row.status in UNFINISHED else None
-        proof = self._load_proof(view) if self._proof_wanted else None
-        return IterationData(view, trades, proof, streaming.text if streaming is not None else "")
+        proof = self._load_proof() if self._proof_wanted and view.result else None
+        return IterationData(view, trades, pack, proof, streaming.text if streaming is not None else "")
 
-    def _load_proof(self, view: IterationView) -> ProofData:
-        proof, iteration_id = self.lab.proof, self._iteration_id
-        return ProofData(
-            proof.runs(iteration_id),
-            proof.walk_forward(iteration_id),
-            proof.robustness(iteration_id),
-            proof.null_arm(view.row.agent_id),
-            proof.vault_report(iteration_id),
-        )
+    def _load_proof(self) -> ProofData:
+        return ProofData(self.lab.proof.runs(self._iteration_id), self.lab.proof.tear_sheet(self._iteration_id))
 
     def show(self, data: IterationData) -> None:
         view, row = data.view, data.view.row
@@ -174,8 +173,12 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
         steps.display = unfinished or stopped
         steps.show_steps(view.steps, view.progress, view.progress_note, failed=stopped)
         self._show_results(view)
-        self.query_one("#analysis-text", Flow).show(_analysis(view, data.coming_in))
-        self.query_one("#evidence", Flow).show(evidence_lines(cited(view.analysis, view.evidence)))
+        analysis = self.query_one(AnalysisPane)
+        if view.analysis:
+            analysis.show(view.analysis, view.evidence)
+        else:
+            analysis.say(_no_analysis(view, data.coming_in))
+        self.query_one(BreakdownPane).show(data.pack.buckets if data.pack else (), analysis.cited_ids)
         self._show_refinement(view)
         self.query_one(TradesPane).show(data.trades)
         self.query_one(TabLine).note("trades", f"{len(data.trades):,}" if data.trades else "")
@@ -220,18 +223,16 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
     def proposal(self) -> ProposalView | None:
         return self.data.view.proposal if self.data else None
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Keys of one tab stay out of the footer of the others.
-        tab = {"evidence": "analysis", "order": "trades", "study": "proof"}.get(str(parameters[0])) if parameters else None
-        if action == "do" and tab is not None and self.is_mounted:
-            return self.query_one(TabLine).active == tab
-        return super().check_action(action, parameters)
+    def pack(self) -> EvidencePack | None:
+        return self.data.pack if self.data else None
 
-    @on(TradesTable.RowSelected)
-    def _open_trade(self, event: TradesTable.RowSelected) -> None:
-        table = self.query_one(TradesTable)
-        if event.table is table:
-            self.lab_app.open("trade", self._iteration_id, event.row_id, [row_id for row_id, _ in table.rows])
+    def looked_up_iteration(self) -> int:
+        return self._iteration_id
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "do" and parameters == ("study",) and self.is_mounted:
+            return self.query_one(TabLine).active == "proof"
+        return super().check_action(action, parameters)
 
     @on(TabLine.Moved)
     def _moved_tab(self, event: TabLine.Moved) -> None:
@@ -241,9 +242,7 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
             self.reload()
 
     def why_not(self, name: str) -> str | None:
-        if name == "evidence" and not (self.data and cited(self.data.view.analysis, self.data.view.evidence)):
-            return "The analysis cites nothing that could be looked up."
-        if name == "order" and not (self.data and self.data.trades):
+        if name == "order" and self.query_one(TabLine).active == "trades" and not (self.data and self.data.trades):
             return "There are no trades."
         if name == "study" and not (self.data and self.data.view.result):
             return "There is nothing to study before the backtest has finished."
@@ -262,15 +261,6 @@ class IterationScreen(StudyingScreen[IterationData], DecidingScreen[IterationDat
 
     def action_previous_tab(self) -> None:
         self.query_one(TabLine).move(-1)
-
-    def action_evidence(self) -> None:
-        reader, listed = self.query_one("#analysis", Reader), self.query_one("#evidence", Flow)
-        # The list's own place, since near the end the text can't scroll that far.
-        there = min(max(0, listed.virtual_region.y + 1), reader.max_scroll_y)
-        reader.scroll_to(y=0 if reader.scroll_y >= there else there, animate=False)
-
-    def action_order(self) -> None:
-        self.query_one(TradesPane).next_order()
 
     async def action_calls(self) -> None:
         if done := await self.attempt(self.lab.usage.calls, None, self._iteration_id):
@@ -319,9 +309,7 @@ def _status(view: IterationView) -> list[Line]:
     return lines
 
 
-def _analysis(view: IterationView, coming_in: str) -> list[Line]:
-    if view.analysis:
-        return lines_of(view.analysis)
+def _no_analysis(view: IterationView, coming_in: str) -> list[Line]:
     if coming_in:
         return [_quiet("The agent is writing:"), BLANK, *lines_of(coming_in)]
     running = view.row.status in UNFINISHED
@@ -330,18 +318,22 @@ def _analysis(view: IterationView, coming_in: str) -> list[Line]:
 
 
 def _proof(view: IterationView, proof: ProofData | None, key: str) -> list[Line]:
-    """The verdict with its reasons, how the studies stand, and what each found."""
+    """The tear sheet: the verdict with its reasons, what was tried, the studies with what each found, and every figure."""
     lines = verdict_lines(view.result)
     if view.result is None or proof is None:
         return lines
+    sheet = proof.sheet
     return [
         *lines,
+        *([] if view.against_parent is None else [against_parent_line(view.against_parent)]),
+        *tried_lines(sheet),
         BLANK,
         *study_lines(proof.runs, key),
-        *walk_forward_lines(proof.walk_forward),
-        *robustness_lines(proof.robustness),
-        *null_arm_lines(proof.null_arm),
-        *vault_lines(proof.vault),
+        *walk_forward_lines(sheet.walk_forward),
+        *robustness_lines(sheet.robustness),
+        *null_arm_lines(sheet.null_arm),
+        *vault_lines(sheet.vault),
+        *sheet_lines(sheet),
     ]
 
 

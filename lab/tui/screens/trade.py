@@ -21,7 +21,8 @@ _LABEL = 10
 
 
 class TradeScreen(LabScreen[TradeView]):
-    """Opened with the iteration's id, the trade's place in order of entry, and the places in the order they are stepped through."""
+    """Opened with trades in the order they are stepped through, each by its iteration's id and its place in order of entry, and the
+    number of the one to begin with."""
 
     PLACE = "trade"
     TITLE = "Trade"
@@ -42,11 +43,10 @@ class TradeScreen(LabScreen[TradeView]):
     TradeScreen.-wide #facts { width: 44; height: 1fr; border-top: none; border-left: solid $panel; }
     """
 
-    def __init__(self, iteration_id: int, place: int, order: Sequence[int] = ()) -> None:
+    def __init__(self, trades: Sequence[tuple[int, int]], at: int = 0) -> None:
         super().__init__()
-        self._iteration_id = iteration_id
-        self._order = tuple(order) or (place,)
-        self._at = self._order.index(place) if place in self._order else 0
+        self._order = tuple(trades)
+        self._at = at
 
     def compose_body(self) -> ComposeResult:
         with Container(id="trade"):
@@ -61,8 +61,8 @@ class TradeScreen(LabScreen[TradeView]):
 
     def load(self) -> TradeView:
         # A trade never changes once it is stored: only another place is read.
-        place = self._order[self._at]
-        return self.data if self.data is not None and self.data.place == place else self.lab.trade(self._iteration_id, place)
+        wanted = self._order[self._at]
+        return self.data if self.data is not None and (self.data.iteration_id, self.data.place) == wanted else self.lab.trade(*wanted)
 
     def show(self, data: TradeView) -> None:
         trade = data.trade

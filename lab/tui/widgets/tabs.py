@@ -70,12 +70,12 @@ class TabLine(Widget):
 
     def _labels(self) -> list[tuple[str, str]]:
         room = self.content_size.width
-        for pad, notes in (("  ", True), (" ", True), (" ", False), ("", False)):
+        for side, pad, notes in ((" ", "  ", True), (" ", " ", True), (" ", "", True), (" ", "", False), ("", " ", True), ("", " ", False)):
             labels = []
             for tab, name in self._tabs.items():
                 text = name + (f" {self._notes[tab]}" if notes and self._notes.get(tab) else "")
-                labels.append((tab, f"[{text}]" if tab == self.active else f" {text} "))
-            if sum(len(text) + len(pad) for _, text in labels) <= room:
+                labels.append((tab, f"[{text}]" if tab == self.active else f"{side}{text}{side}"))
+            if sum(len(text) + len(pad) for _, text in labels) <= room + len(pad):
                 break
         return [(tab, text + pad) for tab, text in labels]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 
 from lab.agents.views import TradeRow
 from lab.tui.text import Tone, clean, plural, signed_dollars, signed_number
@@ -47,9 +49,23 @@ ORDERS: tuple[tuple[str, Callable[[TradeRow], Any]], ...] = (
 class TradesTable(LineTable):
     """A line a trade, in the order given."""
 
+    class Everything(Message):
+        """All trades are wanted again, where only some were shown."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(COLUMNS, empty=NONE_YET, id=id)
         self._shown: Sequence[tuple[int, TradeRow]] = ()
+        self.some = False
+        """Whether there are trades that are not shown, other than for words that are sought."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return (action == "show_all" and self.some) or super().check_action(action, parameters)
+
+    def action_show_all(self) -> None:
+        if self.some and not self.sought:
+            self.post_message(self.Everything())
+        else:
+            super().action_show_all()
 
     def show(self, trades: Sequence[tuple[int, TradeRow]]) -> None:
         """Show these trades, each with its place in order of entry, which is its row's id."""
@@ -60,7 +76,7 @@ class TradesTable(LineTable):
 
 
 class TradesPane(Vertical):
-    """The trades with an order to choose."""
+    """The trades with an order to choose; on request only some of them."""
 
     DEFAULT_CSS = """
     TradesPane TradesTable { height: 1fr; }
@@ -71,6 +87,8 @@ class TradesPane(Vertical):
         super().__init__(id=id)
         self._trades: Sequence[TradeRow] = ()
         self._order = 0
+        self._only: frozenset[int] | None = None
+        self._whose = ""
 
     def compose(self) -> ComposeResult:
         yield TradesTable()
@@ -82,6 +100,18 @@ class TradesPane(Vertical):
             self._trades = trades
             self._draw()
 
+    def show_only(self, places: Collection[int], whose: str) -> None:
+        """Show the trades at these places alone; `whose` says in words which they are."""
+        self._only, self._whose = frozenset(places), whose
+        self.query_one(TradesTable).seek("")
+        self._draw()
+        self.query_one(TradesTable).action_to_end(-1)
+
+    @on(TradesTable.Everything)
+    def _show_everything(self) -> None:
+        self._only, self._whose = None, ""
+        self._draw()
+
     def next_order(self) -> None:
         """Sort by the next thing one may sort by."""
         self._order = (self._order + 1) % len(ORDERS)
@@ -90,10 +120,15 @@ class TradesPane(Vertical):
 
     def _draw(self) -> None:
         order, key = ORDERS[self._order]
-        self.query_one(TradesTable).show(sorted(enumerate(self._trades), key=lambda one: key(one[1])))
+        only, table = self._only, self.query_one(TradesTable)
+        shown = [one for one in enumerate(self._trades) if only is None or one[0] in only]
+        table.some = only is not None
+        table.show(sorted(shown, key=lambda one: key(one[1])))
         line = self.query_one("#trades-line", Flow)
-        line.display = self._order > 0
-        line.show([(Content.styled(f"{plural(len(self._trades), 'trade')}, {order}", "$foreground-muted"), 0)])
+        line.display = self._order > 0 or only is not None
+        words = f"{plural(len(shown), 'trade')}{f' of {clean(self._whose)}' if only is not None else ''}, {order}"
+        back = "; esc shows all" if only is not None else ""
+        line.show([(Content.styled(words + back, "$foreground-muted"), 2)])
 
 
 def _row(at: int, trade: TradeRow) -> Row:
