@@ -20,6 +20,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from lab.settings import Glyphs, Settings
 from lab.tui.glyphs import chosen_glyphs, first_environment, in_glyphs
+from lab.tui.shorter import Shorter
 
 LOST_STATUS = 128 + signal.SIGHUP
 """The status a program ends with that a lost terminal ended, as if the signal had come."""
@@ -36,10 +37,11 @@ class _Line:
     def __init__(self, file: IO[str], glyphs: Glyphs) -> None:
         self._file = file
         self._glyphs = glyphs
+        self._shorter = Shorter()
         self._lost = False
 
     def write(self, text: str) -> None:
-        self._try(lambda: self._file.write(in_glyphs(text, self._glyphs)))
+        self._try(lambda: self._file.write(in_glyphs(self._shorter.shorten(text), self._glyphs)))
 
     def flush(self) -> None:
         self._try(self._file.flush)
