@@ -10,14 +10,16 @@ An insight whose confidence falls below RETIRE_BELOW is retired with its reason 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import case
 from sqlmodel import Session, col, select
 
+from lab.agents.decisions import PERSON
 from lab.agents.strategist import Insight, InsightDraft, KnowledgeType
-from lab.store.models import AgentKnowledge, KnowledgeStatus, utc_now
+from lab.agents.views import ConfidencePoint, Interval, KnowledgeRow
+from lab.store.models import AgentKnowledge, KnowledgeStatus, Proposal, ProposalState, utc_now
 
 PRIOR_WEIGHT = 2.0
 RETIRE_BELOW = 0.3
@@ -99,6 +101,67 @@ def known_insights(session: Session, agent_id: int) -> tuple[Insight, ...]:
             )
         )
     return tuple(chosen)
+
+
+def knowledge_rows(session: Session, agent_id: int, numbers: Mapping[int, int]) -> tuple[KnowledgeRow, ...]:
+    """All an agent knows for a person to read: the surest first, then what has retired, then proposals that were turned down.
+
+    `numbers` are those of its iterations, by their ids.
+    """
+    known = session.exec(
+        select(AgentKnowledge)
+        .where(AgentKnowledge.agent_id == agent_id)
+        .order_by(col(AgentKnowledge.status), col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
+    )
+    discarded = session.exec(
+        select(Proposal)
+        .where(Proposal.agent_id == agent_id, Proposal.state == ProposalState.DISCARDED)
+        .order_by(col(Proposal.decided_at).desc())
+    )
+    return (*(_knowledge_row(each, numbers) for each in known), *(_turned_down(each, numbers) for each in discarded))
+
+
+def _knowledge_row(insight: AgentKnowledge, numbers: Mapping[int, int]) -> KnowledgeRow:
+    assert insight.id is not None
+    data = insight.supporting_data
+    weighed = insight.knowledge_type != KnowledgeType.GUIDANCE
+    low, high = data.get("low"), data.get("high")
+    return KnowledgeRow(
+        id=insight.id,
+        knowledge_type=insight.knowledge_type,
+        pattern_type=insight.pattern_type,
+        insight=insight.insight,
+        confidence=insight.confidence,
+        status=KnowledgeStatus(insight.status).value,
+        retired_reason=insight.retired_reason,
+        learned_from_iteration=numbers.get(insight.learned_from_iteration or 0),
+        created_at=insight.created_at,
+        history=tuple(ConfidencePoint(numbers.get(row[0]), row[1]) for row in data.get("history", []) if weighed),
+        evidence=tuple(data.get("evidence", [])),
+        observations=data.get("n"),
+        effect=data.get("effect") if weighed else None,
+        mean_r=data.get("mean_r") if weighed else None,
+        interval=Interval(low, high) if weighed and low is not None and high is not None else None,
+        unit="fraction" if str(data.get("topic", "")).startswith("change:") else "R",
+        confirmed=int(data.get("confirmed", 0)),
+        contradicted=int(data.get("contradicted", 0)),
+    )
+
+
+def _turned_down(proposal: Proposal, numbers: Mapping[int, int]) -> KnowledgeRow:
+    """A discarded proposal as what the agent knows of it: never to propose it again unchanged."""
+    who = "You" if proposal.decided_by == PERSON else "Its rule"
+    return KnowledgeRow(
+        id=-(proposal.id or 0),
+        knowledge_type="turned down",
+        pattern_type=proposal.title,
+        insight=f"{who} turned down “{proposal.title}”" + (f": {proposal.reason}" if proposal.reason else ". No reason was given."),
+        confidence=1.0,
+        status=KnowledgeStatus.ACTIVE.value,
+        retired_reason="",
+        learned_from_iteration=numbers.get(proposal.iteration_id),
+        created_at=proposal.decided_at or proposal.created_at,
+    )
 
 
 def _weigh(row: AgentKnowledge, draft: InsightDraft, iteration_id: int, measured: str) -> None:

@@ -20,7 +20,7 @@ from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
 from lab.agents.comparing import whole_span
 from lab.agents.context_rows import keep_context
-from lab.agents.continuous import go_on
+from lab.agents.continuous import BY_RULE, go_on
 from lab.agents.decisions import add_version
 from lab.agents.errors import IterationPaused, StrategistFailed
 from lab.agents.evidence import EvidencePack, with_parent
@@ -43,6 +43,7 @@ from lab.agents.strategist import (
     NoRefinement,
     ParentComparison,
     ProposalRequest,
+    RefinementDraft,
     Strategist,
     StrategyDraft,
     Subject,
@@ -286,6 +287,10 @@ class _Run:
             ),
             bench,
         )
+        if isinstance(draft, RefinementDraft):
+            again = compile_strategy(draft.scan_script, draft.execution_script).script_hash
+            if again in {gone.script_hash for gone in discarded}:
+                draft = NoRefinement(f"I came to “{draft.title}” once more, which was turned down before, so I propose nothing.")
         if isinstance(draft, NoRefinement):
 
             def nothing(session: Session, row: AgentIteration) -> None:
@@ -391,7 +396,9 @@ class _Run:
 
     def _discarded(self, session: Session, agent_id: int) -> tuple[DiscardedProposal, ...]:
         rows = session.exec(select(Proposal).where(Proposal.agent_id == agent_id, Proposal.state == ProposalState.DISCARDED))
-        return tuple(DiscardedProposal(row.title, row.scan_script, row.execution_script, row.reason) for row in rows)
+        return tuple(
+            DiscardedProposal(row.title, row.scan_script, row.execution_script, row.reason, row.decided_by != BY_RULE) for row in rows
+        )
 
 
 def _subject(iteration: Iteration, evidence: EvidencePack, knowledge: tuple[Insight, ...]) -> Subject:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from lab.agents.errors import NotThere
 from lab.agents.evidence import EvidencePack
 from lab.agents.gaps import gaps_of
+from lab.agents.knowledge import knowledge_rows
 from lab.agents.results import from_json
 from lab.agents.standing import Run, Standings
 from lab.agents.strategist import Comparison
@@ -22,7 +23,6 @@ from lab.agents.views import (
     Interval,
     IterationRow,
     IterationView,
-    KnowledgeRow,
     MeasuredEffect,
     Personality,
     ProposalView,
@@ -37,11 +37,9 @@ from lab.store.models import (
     STEPS,
     UNFINISHED,
     AgentIteration,
-    AgentKnowledge,
     AgentStrategy,
     IterationStatus,
     IterationStep,
-    KnowledgeStatus,
     Proposal,
     ProposalState,
     TradingAgent,
@@ -128,13 +126,7 @@ def agent_view(session: Session, agent_id: int) -> AgentView:
     if not rows or agent is None:
         raise NotThere("That agent no longer exists.")
     universe = session.get_one(Universe, agent.universe_id)
-    knowledge = session.exec(
-        select(AgentKnowledge, AgentIteration.iteration_number)
-        .select_from(AgentKnowledge)
-        .join(AgentIteration, isouter=True, onclause=col(AgentKnowledge.learned_from_iteration) == col(AgentIteration.id))
-        .where(AgentKnowledge.agent_id == agent_id)
-        .order_by(col(AgentKnowledge.status), col(AgentKnowledge.confidence).desc(), col(AgentKnowledge.id))
-    )
+    iterations = tuple(iteration_rows(session, agent_id))
     return AgentView(
         row=rows[0],
         system_prompt=agent.system_prompt,
@@ -142,9 +134,9 @@ def agent_view(session: Session, agent_id: int) -> AgentView:
         strategist=agent.strategist,
         created_at=agent.created_at,
         universe=universe_view(universe),
-        iterations=tuple(iteration_rows(session, agent_id)),
+        iterations=iterations,
         versions=tuple(version_row(strategy) for strategy in _versions(session, agent_id)),
-        knowledge=tuple(_knowledge_row(insight, number) for insight, number in knowledge),
+        knowledge=knowledge_rows(session, agent_id, {row.id: row.number for row in iterations}),
     )
 
 
@@ -269,21 +261,6 @@ def _iteration_row(iteration: AgentIteration, agent: str, version: str | None) -
         total_return=result.total_return if result else None,
         verdict=result.verdict if result else "",
         failure=iteration.failure,
-    )
-
-
-def _knowledge_row(insight: AgentKnowledge, number: int | None) -> KnowledgeRow:
-    assert insight.id is not None
-    return KnowledgeRow(
-        id=insight.id,
-        knowledge_type=insight.knowledge_type,
-        pattern_type=insight.pattern_type,
-        insight=insight.insight,
-        confidence=insight.confidence,
-        status=KnowledgeStatus(insight.status).value,
-        retired_reason=insight.retired_reason,
-        learned_from_iteration=number,
-        created_at=insight.created_at,
     )
 
 

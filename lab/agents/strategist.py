@@ -245,6 +245,18 @@ class DiscardedProposal:
     scan_script: str
     execution_script: str
     reason: str
+    by_person: bool = True
+    """False where the agent's rule turned it down."""
+
+    @property
+    def script_hash(self) -> str:
+        """By which the same change is known however it is written; empty where the scripts no longer compile."""
+        from lab.script import ScriptError, compile_strategy
+
+        try:
+            return compile_strategy(self.scan_script, self.execution_script).script_hash
+        except ScriptError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,8 +332,18 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidencePoint:
+    """What an insight's confidence came to."""
+
+    iteration: int | None
+    """The number of the iteration whose data moved it, the first of them that it was learned in; None where that is gone."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeRow:
     id: int
+    """Below zero for a proposal that was turned down, of which nothing is measured."""
     knowledge_type: str
     pattern_type: str
     insight: str
@@ -343,6 +353,22 @@ class KnowledgeRow:
     learned_from_iteration: int | None
     """The number of the iteration, as a person counts it."""
     created_at: datetime
+    history: tuple[ConfidencePoint, ...] = ()
+    """Oldest first; empty for what is not weighed, as a person's guidance."""
+    evidence: tuple[str, ...] = ()
+    """Ids in the evidence of the iteration it was learned from."""
+    observations: int | None = None
+    """Trades, or sessions of a paired test, that it was learned from."""
+    effect: float | None = None
+    """Against the other trades where `mean_r` is given, else as it stands."""
+    mean_r: float | None = None
+    interval: Interval | None = None
+    """95 %: of `mean_r` where that is given, else of `effect`."""
+    unit: str = "R"
+    """Of effect and interval: "R" a trade, or "fraction" of equity a day."""
+    confirmed: int = 0
+    """By so many later iterations on other bars."""
+    contradicted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,11 @@ def sparkline(values: Sequence[float | None], width: int) -> str:
     return "".join("·" if v is None else blocks[round((v - low) / span * 7) if span else 3] for v in shown)
 
 
+def levels(values: Sequence[float], width: int) -> str:
+    """The last `width` values from 0 to 1 as one line of blocks, the same height for the same value everywhere."""
+    return "".join("▁▂▃▄▅▆▇█"[round(min(1.0, max(0.0, value)) * 7)] for value in list(values)[-width:])
+
+
 def thin(values: Sequence[float], width: int) -> list[float]:
     """At most `width` of the values, evenly spaced, the last one always among them."""
     if len(values) <= width or width < 2:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session, SQLModel, col, create_engine, select
 
-from lab.agents.knowledge import RETIRE_BELOW, known_insights, remember
+from lab.agents.knowledge import RETIRE_BELOW, knowledge_rows, known_insights, remember
 from lab.agents.strategist import InsightDraft, KnowledgeType
-from lab.store.models import AgentKnowledge, KnowledgeStatus
+from lab.agents.views import Interval
+from lab.store.models import AgentKnowledge, KnowledgeStatus, Proposal
 
 
 def draft(effect: float, confidence: float = 0.6, topic: str = "market.trend=-1") -> InsightDraft:
@@ -111,3 +112,36 @@ def test_knowledge_is_private_to_its_agent(session: Session) -> None:
     session.flush()
     assert len(known_insights(session, 1)) == 1
     assert known_insights(session, 2) == ()
+
+
+def test_how_confidence_went_can_be_looked_at_with_the_measure_behind_it(session: Session) -> None:
+    first = draft(-0.3)
+    measure = {"mean_r": -0.2, "low": -0.4, "high": -0.1}
+    remember(session, 1, 11, "a:x", [replace(first, supporting_data={**first.supporting_data, **measure})])
+    remember(session, 1, 12, "a:y", [draft(-0.2)])
+    remember(session, 1, 13, "a:z", [draft(+0.2)])
+    session.flush()
+    (row,) = knowledge_rows(session, 1, {11: 1, 12: 2, 13: 3})
+    assert [point.iteration for point in row.history] == [1, 2, 3]
+    assert row.history[0].confidence == 0.6 < row.history[1].confidence > row.history[2].confidence == row.confidence
+    assert (row.effect, row.mean_r, row.interval, row.observations, row.evidence) == (-0.3, -0.2, Interval(-0.4, -0.1), 40, ("E7",))
+    assert (row.confirmed, row.contradicted) == (1, 1)
+
+
+def test_what_was_turned_down_stands_among_what_an_agent_knows(session: Session) -> None:
+    about = {
+        "agent_id": 1,
+        "parent_strategy_id": 1,
+        "rationale": "",
+        "scan_script": "",
+        "execution_script": "",
+        "changes": [],
+        "effect": {},
+    }
+    session.add(Proposal(iteration_id=11, title="wider stop", state="discarded", reason="too loose for me", **about))
+    session.add(Proposal(iteration_id=12, title="later entry", state="discarded", reason="", decided_by="rule", **about))
+    session.add(Proposal(iteration_id=13, title="taken", state="applied", **about))
+    session.flush()
+    rows = {row.insight: row for row in knowledge_rows(session, 1, {11: 1, 12: 2})}
+    assert {*rows} == {"You turned down “wider stop”: too loose for me", "Its rule turned down “later entry”. No reason was given."}
+    assert all(row.id < 0 and not row.history for row in rows.values())

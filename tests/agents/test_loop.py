@@ -13,7 +13,7 @@ import pytest
 from sqlmodel import Session, select
 
 from lab.agents.builtin import BuiltInStrategist
-from lab.agents.errors import AlreadyDecided, BadScript, CannotIterate, StrategistFailed
+from lab.agents.errors import AlreadyDecided, BadScript, CannotIterate, CannotUndo, StrategistFailed
 from lab.agents.ledger import REFINEMENT
 from lab.agents.loop import run_iteration
 from lab.agents.outputs import EQUITY, SKIPS, TRADES, read_output
@@ -87,13 +87,48 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
     ]
 
 
+class Forgetful(AlwaysProposes):
+    """Proposes the same whatever was turned down."""
+
+    async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
+        return await super().propose(replace(request, discarded=()), bench)
+
+
 def test_a_discarded_proposal_is_not_proposed_again(lab: Lab, agent_id: int, learn: Learn) -> None:
     first = learn(lab, agent_id)
     lab.discard(first.proposal.id, "too few trades")
     assert lab.iteration(first.row.id).row.status == "discarded"
-    second = learn(lab, agent_id)
-    assert second.row.version == "1.0"
-    assert (second.proposal.new_scan, second.proposal.new_execution) != (first.proposal.new_scan, first.proposal.new_execution)
+    second = learn(lab, agent_id, Forgetful())
+    assert (second.row.version, second.row.status, second.proposal) == ("1.0", "no proposal", None)
+    assert f"“{first.proposal.title}” once more, which was turned down" in second.explanation
+
+
+def test_a_decision_is_taken_back_whole_until_the_next_iteration(lab: Lab, agent_id: int, learn: Learn) -> None:
+    proposal = learn(lab, agent_id).proposal
+    calmer = proposal.new_execution.replace("risk", "# calmer\nrisk").replace("0.25", "0.2").replace("0.5", "0.4")
+
+    def state() -> tuple[object, ...]:
+        return lab.agent(agent_id).versions, lab.iterations(agent_id), lab.approvals(), lab.undoable()
+
+    before = state()
+    for decide in (
+        lambda: lab.apply(proposal.id),
+        lambda: lab.discard(proposal.id, "too few trades"),
+        lambda: lab.apply_edited(proposal.id, proposal.new_scan, calmer),
+    ):
+        decide()
+        assert [each.id for each in lab.undoable()] == [proposal.id]
+        assert lab.approvals() == []
+        assert lab.undo(proposal.id) == "1.0"
+        assert state() == before
+        with pytest.raises(CannotUndo, match="waits for your decision"):
+            lab.undo(proposal.id)
+    lab.apply(proposal.id)
+    lab.start_iteration(agent_id)
+    assert lab.undoable() == []
+    with pytest.raises(CannotUndo, match="Iteration 2 has started since"):
+        lab.undo(proposal.id)
+    assert lab.agent(agent_id).row.current_version == "1.1"
 
 
 def test_a_proposal_is_decided_once(lab: Lab, agent_id: int, learn: Learn) -> None:

@@ -56,7 +56,9 @@ def test_a_few_trades_make_no_filter() -> None:
 
 
 @pytest.mark.parametrize(
-    "dimension", [d for d in DIMENSIONS if d.column not in ("direction", "ticker", "exit_reason")], ids=lambda d: d.column
+    "dimension",
+    [d for d in DIMENSIONS if d.column not in ("direction", "ticker", "exit_reason", "news_kind", "news_tone")],
+    ids=lambda d: d.column,
 )
 def test_every_condition_is_a_valid_script(dimension: Dimension) -> None:
     bounds = dimension.edges or tuple(value for value, _ in dimension.names if dimension.column != "hour" or 10 <= value <= 15)

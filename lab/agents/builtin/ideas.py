@@ -38,7 +38,7 @@ def ideas(request: ProposalRequest) -> tuple[Idea, ...]:
     from lab.script import ScriptError, compile_strategy
 
     current = compile_strategy(request.subject.scan_script, request.subject.execution_script)
-    refused = {current.script_hash, *_discarded_hashes(request)}
+    refused = {current.script_hash, *(gone.script_hash for gone in request.discarded)}
     kept: list[Idea] = []
     for idea in _all(request, current.parameters):
         try:
@@ -63,16 +63,6 @@ def _hurt_before(request: ProposalRequest, idea: Idea) -> bool:
         return False
     changes = describe_changes(subject.scan_script, subject.execution_script, variant.scan_script, variant.execution_script)
     return change_topic(changes) in harmful
-
-
-def _discarded_hashes(request: ProposalRequest) -> Iterator[str]:
-    from lab.script import ScriptError, compile_strategy
-
-    for proposal in request.discarded:
-        try:
-            yield compile_strategy(proposal.scan_script, proposal.execution_script).script_hash
-        except ScriptError:
-            continue
 
 
 def _all(request: ProposalRequest, parameters: tuple[Parameter, ...]) -> Iterator[Idea]:

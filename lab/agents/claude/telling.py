@@ -44,8 +44,14 @@ def knowledge(insights: Iterable[Insight], veil: Veil) -> str:
 
 def discarded(proposals: Sequence[DiscardedProposal], veil: Veil) -> str:
     """What the person turned down. What they wrote as the reason is theirs to say."""
-    lines = [f"- {veil.hide(gone.title)}" + (f" (the person: {veil.hide(gone.reason)})" if gone.reason else "") for gone in proposals[-12:]]
+    lines = [f"- {veil.hide(gone.title)}{_reason(gone, veil)}" for gone in proposals[-12:]]
     return "\n".join(("Turned down before; never propose again unchanged:", *lines, "")) if lines else ""
+
+
+def _reason(gone: DiscardedProposal, veil: Veil) -> str:
+    if not gone.by_person:
+        return " (by rule: not measured as better)"
+    return f" (the person: {veil.hide(gone.reason)})" if gone.reason else ""
 
 
 def parent(comparison: ParentComparison | None, veil: Veil) -> str:

@@ -113,9 +113,10 @@ class Toolbox:
         if new == old:
             return "That does the same as the current version: it is not tested."
         for gone in self.request.discarded:
-            if compile_strategy(gone.scan_script, gone.execution_script).script_hash == new:
+            if gone.script_hash == new:
+                who = "The person" if gone.by_person else "The agent's rule"
                 reason = f": {self.veil.hide(gone.reason)}" if gone.reason else "."
-                return f"The person turned exactly this down{reason} It is not proposed again, so it is not tested."
+                return f"{who} turned exactly this down{reason} It is not proposed again, so it is not tested."
         if new in self.request.failed:
             return "An earlier iteration tested exactly this and found it not worth proposing."
         for number, result in enumerate(self.results, 1):

@@ -15,6 +15,7 @@ from lab.tui.text import (
     bar,
     clean,
     count,
+    levels,
     number,
     percent,
     percent_interval,
@@ -53,6 +54,7 @@ VERSION_COLUMNS = (
 )
 KNOWLEDGE_COLUMNS = (
     Column("Confidence", least=10, most=12, keep=8),
+    Column("History", least=7, most=8, keep=5),
     Column("Kind", least=12, most=14, keep=4),
     Column("Insight", least=20, most=200, keep=9, grow=True),
     Column("From", least=4, most=6, right=True, keep=3),
@@ -165,21 +167,42 @@ def version_lines(version: VersionRow, marked: int) -> list[Line]:
 
 
 def knowledge_row(row: KnowledgeRow) -> Row:
-    retired = row.status == "retired"
-    confidence = Cell("retired", Tone.MUTED) if retired else Cell(f"{bar(row.confidence, 6)} {row.confidence * 100:.0f}%")
-    tone = Tone.MUTED if retired else Tone.PLAIN
+    retired, weighed = row.status == "retired", bool(row.history)
+    tone = Tone.MUTED if retired or row.id < 0 else Tone.PLAIN
+    sure = f"{bar(row.confidence, 6)} {row.confidence * 100:.0f}%" if weighed else ""
+    moved = levels([point.confidence for point in row.history], 8)
     origin = f"#{row.learned_from_iteration}" if row.learned_from_iteration is not None else ""
-    return (row.id, (confidence, Cell(clean(row.knowledge_type), tone), Cell(clean(row.insight), tone), Cell(origin, Tone.MUTED)))
+    kind = "retired" if retired else clean(row.knowledge_type)
+    return (row.id, (Cell(sure, tone), Cell(moved, tone), Cell(kind, tone), Cell(clean(row.insight), tone), Cell(origin, Tone.MUTED)))
 
 
 def insight_lines(row: KnowledgeRow) -> list[Line]:
-    """The insight under the cursor in full."""
-    origin = f"learned in iteration {row.learned_from_iteration}, " if row.learned_from_iteration is not None else ""
-    about = f"{row.knowledge_type}, {row.pattern_type}; {origin}confidence {row.confidence * 100:.0f}%"
+    """The insight under the cursor in full: its measure, its evidence, and how its confidence went."""
+    origin = f"learned in iteration {row.learned_from_iteration}" if row.learned_from_iteration is not None else ""
+    cited = f"from {' '.join(f'[{each}]' for each in row.evidence)}" if row.evidence else ""
+    about = ", ".join(part for part in (row.knowledge_type, row.pattern_type, origin, cited) if part)
     lines = [*lines_of(row.insight), (Content.styled(clean(about), MUTED), 0)]
+    if row.effect is not None and row.observations is not None and row.history:
+        lines.append((Content.styled(_measured(row), MUTED), 2))
+    if row.history:
+        first, last = row.history[0], row.history[-1]
+        went = f"{first.confidence * 100:.0f}%" + (f" to {last.confidence * 100:.0f}%" if len(row.history) > 1 else "")
+        later = f"; confirmed by {row.confirmed}, contradicted by {row.contradicted} later iterations on other bars"
+        drawn = levels([point.confidence for point in row.history], 40)
+        lines.append((Content.assemble(("Confidence ", MUTED), drawn, (f" {went}{later}", MUTED)), 2))
     if row.retired_reason:
         lines.append((Content.styled(f"Retired: {clean(row.retired_reason)}", "$text-warning"), 2))
     return lines
+
+
+def _measured(row: KnowledgeRow) -> str:
+    """Effect, interval and count, such as "-0.24R (-0.40 to -0.08) over 130 trades"."""
+    assert row.effect is not None
+    scale, unit, over = (1.0, "R", "trades") if row.unit == "R" else (1e4, " basis points a day", "sessions")
+    spread = "" if row.interval is None else f" ({row.interval.low * scale:+.2f} to {row.interval.high * scale:+.2f})"
+    if row.mean_r is None:
+        return f"{row.effect * scale:+.2f}{unit}{spread} over {row.observations:,} {over}"
+    return f"{row.effect:+.2f}R against the rest; {row.mean_r:+.2f}R a trade there{spread} over {row.observations:,} trades"
 
 
 def settings_lines(view: AgentView) -> list[Line]:
