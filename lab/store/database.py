@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Literal, NoReturn, Self
@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from lab.store import migrate, sqlite
 from lab.store.errors import DatabaseReadOnly, StoreError
+from lab.store.filelock import holding
 from lab.store.workspace import Workspace
 
 _MODE = "lab_mode"
@@ -121,7 +122,7 @@ class Store:
             raise RuntimeError(f"a session for {what} was opened inside one for {already}")
         token = _session_open.set(what)
         try:
-            with self._sentences(), Session(engine, expire_on_commit=False, autoflush=what == "writing") as session:
+            with self._turn(what), self._sentences(), Session(engine, expire_on_commit=False, autoflush=what == "writing") as session:
                 session.connection()
                 yield session
                 if what == "reading" and (session.new or session.dirty or session.deleted):
@@ -132,6 +133,15 @@ class Store:
             raise
         finally:
             _session_open.reset(token)
+
+    def _turn(self, what: Literal["reading", "writing"]) -> AbstractContextManager[None]:
+        """Lets one writer after the other into a SQLite file.
+
+        SQLite's own waiting asks the less often the longer it has waited, so among many writers it starves some for half a minute.
+        """
+        if self.workspace is None or what == "reading":
+            return nullcontext()
+        return holding(self.workspace.locks / "write.lock", sqlite.BUSY_SECONDS)
 
     @contextmanager
     def _sentences(self) -> Iterator[None]:

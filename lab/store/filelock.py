@@ -12,6 +12,9 @@ from pathlib import Path
 from lab.store.errors import DatabaseBusy, folder_error
 from lab.store.workspace import FILE_MODE
 
+_ASK_SECONDS = 0.005
+"""The same however long one has waited, so that all who wait have the same chance."""
+
 
 class FileLock:
     """An exclusive lock (`flock`) on a file that is made where missing and never removed.
@@ -39,7 +42,7 @@ class FileLock:
                 if time.monotonic() >= deadline:
                     os.close(descriptor)
                     return False
-                time.sleep(0.01)
+                time.sleep(_ASK_SECONDS)
             except OSError as error:
                 os.close(descriptor)
                 raise folder_error(error, self._path) from error

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -165,8 +166,14 @@ def test_a_reader_sees_one_moment_while_another_writes(home: Path, store: Store)
 
 def test_a_database_that_stays_locked_gets_a_sentence(home: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.2)
-    with Store(Workspace(home)) as impatient, store.write(), pytest.raises(DatabaseBusy, match="locked for"):
-        threads_own(lambda: put(impatient, "a", "1"))
+    with Store(Workspace(home)) as impatient:
+        with store.write(), pytest.raises(DatabaseBusy, match="Another lab program has been holding"):
+            threads_own(lambda: put(impatient, "a", "1"))
+        with closing(sqlite3.connect(home / "lab.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseBusy, match="locked for"):
+                put(impatient, "a", "1")
+        put(impatient, "a", "1")
 
 
 def threads_own(action: object) -> None:
