@@ -19,8 +19,8 @@ pytestmark = pytest.mark.xdist_group("postgresql")
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgresql(tmp_path_factory.mktemp("postgresql")) as running:
+def url() -> Iterator[str]:
+    with postgresql() as running:
         yield running
 
 

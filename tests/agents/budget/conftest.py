@@ -12,8 +12,8 @@ from tests.agents.budget.places import PLACES, opened, postgresql
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+def server() -> Iterator[str]:
+    with postgresql() as url:
         yield url
 
 

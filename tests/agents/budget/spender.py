@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
+from contextlib import suppress
 
-from pydantic import SecretStr
+import anthropic
+import httpx2
+import pydantic
 
 from lab.agents.budget.errors import OutOfBudget
 from lab.agents.budget.money import Daily, Till
@@ -17,30 +19,30 @@ from lab.agents.errors import StrategistFailed
 from tests.agents.budget.places import opened
 
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+SILENCE_SECONDS = 5.0
+"""Shorter than a person's, so that calls time out while others run; long enough for a crowded machine."""
+IMPORTED = (anthropic, httpx2)
+"""What a line to a model imports when it is made: here once, before any process is forked."""
 
 
-async def spend(place: str, url: str, key: str, model: str, number: int, calls: int, daily_micros: int) -> None:
-    random.seed(number)
+def spend(place: str, url: str, key: str, model: str, agent_id: int, number: int, calls: int, agent_micros: int, lab_micros: int) -> None:
+    """Make so many calls for an agent. One that the budget refuses is one of them, and no reason to stop."""
+    asyncio.run(_spend(place, url, pydantic.SecretStr(key), model, agent_id, number, calls, Daily(agent_micros, lab_micros)))
+
+
+async def _spend(place: str, url: str, key: pydantic.SecretStr, model: str, agent_id: int, number: int, calls: int, daily: Daily) -> None:
+    chance = random.Random(number)
     store = opened(place)
     prices = Prices(_read(SHIPPED), SHIPPED)
 
     async def no_wait(seconds: float) -> None:
         await asyncio.sleep(0)
 
-    async with ModelLine(SecretStr(key), url, silence_seconds=1.0) as line:
-        caller = Caller(line, Till(store, Daily(daily_micros, 10**12)), prices, model, "low", 1, number, no_wait)
+    async with ModelLine(key, url, silence_seconds=SILENCE_SECONDS) as line:
+        caller = Caller(line, Till(store, daily), prices, model, "low", agent_id, number, no_wait)
         for turn in range(calls):
-            text = f"{number}.{turn} " + "x" * random.randrange(2_000)
+            text = f"{number}.{turn} " + "x" * chance.randrange(2_000)
             messages = [{"role": "user", "content": [{"type": "text", "text": text}]}]
-            try:
-                await caller.call(Request("analysis", "test 1", [], messages, SCHEMA, 50 + random.randrange(400)))
-            except OutOfBudget:
-                break
-            except StrategistFailed:
-                continue
+            with suppress(OutOfBudget, StrategistFailed):
+                await caller.call(Request("analysis", "test 1", [], messages, SCHEMA, 50 + chance.randrange(400)))
     store.close()
-
-
-if __name__ == "__main__":
-    place, url, key, model, number, calls, daily = sys.argv[1:]
-    asyncio.run(spend(place, url, key, model, int(number), int(calls), int(daily)))
