@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from lab.agents.errors import AlreadyDecided, BadScript, NotThere
+from lab.agents.errors import AlreadyDecided, BadScript, CannotUndo, NotThere
 from lab.agents.span import refuse_missing_context
 from lab.errors import LabError
 from lab.script import check, compile_strategy
@@ -40,6 +40,63 @@ def discard(store: Store, proposal_id: int, reason: str = "", decided_by: str = 
     with store.write() as session:
         proposal = _take(session, proposal_id, ProposalState.DISCARDED, reason.strip(), decided_by)
         _end_iteration(session, proposal.iteration_id, IterationStatus.DISCARDED)
+
+
+def undo(store: Store, proposal_id: int) -> str:
+    """Take back a person's decision: the proposal waits again, and a version made of it is gone. Returns the version that is current then.
+
+    Possible until the agent's next iteration. Raises CannotUndo with the reason, NotThere.
+    """
+    with store.write() as session:
+        proposal = session.get(Proposal, proposal_id)
+        if proposal is None:
+            raise NotThere("That proposal no longer exists: its agent was deleted.")
+        if reason := _why_final(session, proposal):
+            raise CannotUndo(reason)
+        made = session.get(AgentStrategy, proposal.resulting_strategy_id) if proposal.resulting_strategy_id else None
+        proposal.state, proposal.reason, proposal.decided_at, proposal.resulting_strategy_id = ProposalState.PENDING, "", None, None
+        session.add(proposal)
+        session.flush()
+        if made is not None:
+            was_current = made.is_current_version
+            session.delete(made)
+            session.flush()
+            if was_current:
+                _set_current(session, session.get_one(AgentStrategy, proposal.parent_strategy_id))
+        waits = update(AgentIteration).where(col(AgentIteration.id) == proposal.iteration_id)
+        session.execute(waits.values(iteration_status=IterationStatus.AWAITING_APPROVAL, finished_at=None))
+        current = select(AgentStrategy.version).where(AgentStrategy.agent_id == proposal.agent_id, col(AgentStrategy.is_current_version))
+        return session.exec(current).one()
+
+
+def undoable(session: Session) -> list[Proposal]:
+    """The proposals whose decision `undo` takes back now, the one decided last first."""
+    newest = select(func.max(AgentIteration.id)).group_by(col(AgentIteration.agent_id))
+    decided = session.exec(
+        select(Proposal)
+        .where(Proposal.state != ProposalState.PENDING, col(Proposal.iteration_id).in_(newest))
+        .order_by(col(Proposal.decided_at).desc())
+    )
+    return [proposal for proposal in decided if not _why_final(session, proposal)]
+
+
+def _why_final(session: Session, proposal: Proposal) -> str:
+    """Why a decision can't be taken back any more; empty where it can."""
+    if proposal.state == ProposalState.PENDING:
+        return "This proposal waits for your decision: there is nothing to take back."
+    if proposal.decided_by != PERSON:
+        return "The agent's rule decided this, and would do so again; what it applied is taken back in the log."
+    newer = select(AgentIteration.iteration_number).where(
+        AgentIteration.agent_id == proposal.agent_id, col(AgentIteration.id) > proposal.iteration_id
+    )
+    if (number := session.exec(newer.order_by(col(AgentIteration.id))).first()) is not None:
+        return f"Iteration {number} has started since, so the decision stands; to go back to another version, make it current."
+    if proposal.resulting_strategy_id is not None:
+        used = select(AgentIteration.id).where(AgentIteration.strategy_id == proposal.resulting_strategy_id)
+        children = select(Proposal.id).where(Proposal.parent_strategy_id == proposal.resulting_strategy_id)
+        if session.exec(used).first() is not None or session.exec(children).first() is not None:
+            return "The version it made is in use; to go back to another version, make that one current."
+    return ""
 
 
 def make_current(store: Store, strategy_id: int) -> str:

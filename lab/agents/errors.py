@@ -15,6 +15,10 @@ class AlreadyDecided(LabError):
     """Somebody, perhaps in another terminal, decided on this proposal first."""
 
 
+class CannotUndo(LabError):
+    """A decision can't be taken back any more."""
+
+
 class BadAgent(LabError):
     """A name or instructions an agent can't be made of. `field` says at which input the sentence belongs."""
 

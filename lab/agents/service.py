@@ -367,6 +367,15 @@ class Lab:
         decisions.discard(self.store, proposal_id, reason)
         self.minds.go_on()
 
+    def undo(self, proposal_id: int) -> str:
+        """Take back a decision: the proposal waits again. Returns the version that is current then. Raises CannotUndo, NotThere."""
+        return decisions.undo(self.store, proposal_id)
+
+    def undoable(self) -> list[ProposalView]:
+        """The decided proposals whose decision can be taken back, the one decided last first."""
+        with self.store.read() as session:
+            return [queries.proposal_view(session, proposal.id or 0) for proposal in decisions.undoable(session)]
+
     def make_current(self, strategy_id: int) -> str:
         return decisions.make_current(self.store, strategy_id)
 

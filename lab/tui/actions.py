@@ -62,6 +62,7 @@ MOUSE = Action("mouse", "M", "Mouse", "Leaves the mouse to the terminal, for sel
 
 APPLY = Action("apply", "a", "Apply", "Applies the proposal: it becomes the next version.")
 EDIT = Action("edit", "e", "Edit", "Edits the script or the settings.")
+UNDO = Action("undo", "X", "Undo", "Takes back the decision, until the agent's next iteration.", rare=True)
 DISCARD = Action("discard", "d", "Discard", "Discards the proposal; you may give the reason.")
 
 UP = Action("up", "up,k", "Up", "One row or line up; after a number, so many.", footer=False)

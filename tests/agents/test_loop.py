@@ -103,7 +103,9 @@ def test_a_discarded_proposal_is_not_proposed_again(lab: Lab, agent_id: int, lea
     assert f"“{first.proposal.title}” once more, which was turned down" in second.explanation
 
 
-def test_a_decision_is_taken_back_whole_until_the_next_iteration(lab: Lab, agent_id: int, learn: Learn) -> None:
+def test_a_proposal_is_decided_once_and_the_decision_taken_back_whole_until_the_next_iteration(
+    lab: Lab, agent_id: int, learn: Learn
+) -> None:
     proposal = learn(lab, agent_id).proposal
     calmer = proposal.new_execution.replace("risk", "# calmer\nrisk").replace("0.25", "0.2").replace("0.5", "0.4")
 
@@ -124,22 +126,17 @@ def test_a_decision_is_taken_back_whole_until_the_next_iteration(lab: Lab, agent
         with pytest.raises(CannotUndo, match="waits for your decision"):
             lab.undo(proposal.id)
     lab.apply(proposal.id)
+    for again in (lab.apply, lab.discard):
+        with pytest.raises(AlreadyDecided, match="already applied"):
+            again(proposal.id)
+    with pytest.raises(AlreadyDecided):
+        lab.apply_edited(proposal.id, proposal.old_scan, calmer)
+    assert len(lab.agent(agent_id).versions) == 2
     lab.start_iteration(agent_id)
     assert lab.undoable() == []
     with pytest.raises(CannotUndo, match="Iteration 2 has started since"):
         lab.undo(proposal.id)
     assert lab.agent(agent_id).row.current_version == "1.1"
-
-
-def test_a_proposal_is_decided_once(lab: Lab, agent_id: int, learn: Learn) -> None:
-    proposal = learn(lab, agent_id).proposal
-    lab.apply(proposal.id)
-    for again in (lab.apply, lab.discard):
-        with pytest.raises(AlreadyDecided, match="already applied"):
-            again(proposal.id)
-    with pytest.raises(AlreadyDecided):
-        lab.apply_edited(proposal.id, proposal.old_scan, proposal.new_execution.replace("risk", "# calmer\nrisk"))
-    assert len(lab.agent(agent_id).versions) == 2
 
 
 def test_an_edit_that_does_not_compile_is_refused_and_the_proposal_stays(lab: Lab, agent_id: int, learn: Learn) -> None:

@@ -263,6 +263,7 @@ class FakeLab:
             win_rate=measured.win_rate if measured else None,
             win_rate_interval=measured.win_rate_interval if measured else None,
             sharpe=measured.sharpe if measured else None,
+            sharpe_interval=measured.sharpe_interval if measured else None,
             total_return=measured.total_return if measured else None,
             verdict=measured.verdict if measured else "",
             failure="",
@@ -572,6 +573,18 @@ class FakeLab:
     def discard(self, proposal_id: int, reason: str = "") -> None:
         self.calls.append(f"discard {proposal_id} {reason}".strip())
         self._decide(proposal_id, "discarded", reason)
+
+    def undo(self, proposal_id: int) -> str:
+        self.calls.append(f"undo {proposal_id}")
+        decided = self.proposals[proposal_id]
+        self.proposals[proposal_id] = replace(decided, state="pending", reason="", decided_at=None, resulting_version=None)
+        row = self.rows[decided.agent_id]
+        self.rows[row.id] = replace(row, pending_approvals=row.pending_approvals + 1, current_version=decided.parent_version)
+        self.changed()
+        return decided.parent_version
+
+    def undoable(self) -> list[ProposalView]:
+        return [proposal for proposal in self.proposals.values() if proposal.state != "pending"]
 
     def make_current(self, strategy_id: int) -> str:
         self.calls.append(f"make_current {strategy_id}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -9,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lab.agents.views import ProposalView
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, OPEN, Action
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, OPEN, UNDO, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.text import Tone, ago, clean, verdict_mark
 from lab.tui.widgets.decision import effect_table, heading, reasons, script_changes
@@ -25,7 +28,22 @@ COLUMNS = (
 )
 
 
-class ApprovalsScreen(DecidingScreen[list[ProposalView]]):
+EMPTY = """\
+Nothing waits for you.
+An iteration that ends with a suggestion puts it here: a applies it, e edits it first, d discards it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for the person, and what was decided and can be taken back."""
+
+    waiting: tuple[ProposalView, ...]
+    """Oldest first."""
+    undoable: tuple[ProposalView, ...]
+    """The one decided last first."""
+
+
+class ApprovalsScreen(DecidingScreen[Queue]):
     """The list above (beside, where there is room), the proposal under its cursor below."""
 
     PLACE = "approvals"
@@ -35,7 +53,8 @@ class ApprovalsScreen(DecidingScreen[list[ProposalView]]):
         EDIT,
         DISCARD,
         Action("open", OPEN.keys, "Iteration", "Opens the iteration the proposal came from."),
-        Action("read", "space", "Scroll", "Scrolls the proposal down, and from its end back to its top."),
+        Action("read", "J", "Scroll", "Scrolls the proposal down, and from its end back to its top."),
+        UNDO,
         BACK,
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
@@ -52,7 +71,7 @@ class ApprovalsScreen(DecidingScreen[list[ProposalView]]):
 
     def compose_body(self) -> ComposeResult:
         yield Static("Looking for proposals…", id="nothing")
-        table = LineTable(COLUMNS, header=False)
+        table = LineTable(COLUMNS, header=False, marks=True)
         table.display = False
         yield table
         with Reader(id="card") as card:
@@ -66,31 +85,53 @@ class ApprovalsScreen(DecidingScreen[list[ProposalView]]):
                 with Vertical(classes="side"):
                     yield Flow(id="scripts")
 
-    def load(self) -> list[ProposalView]:
-        return self.lab.approvals()
+    def load(self) -> Queue:
+        return Queue(tuple(self.lab.approvals()), tuple(self.lab.undoable()))
 
-    def show(self, data: list[ProposalView]) -> None:
+    def show(self, data: Queue) -> None:
         table = self.query_one(LineTable)
-        self.subtitle = f"{len(data)} waiting" if data else ""
+        self._count()
         for shown in (table, self.query_one("#card")):
-            shown.display = bool(data)
+            shown.display = bool(data.waiting)
         nothing = self.query_one("#nothing", Static)
-        nothing.display = not data
-        nothing.update("Nothing waits for you.\nAn iteration that ends with a suggestion puts it here.")
-        table.set_rows([_row(proposal) for proposal in data])
-        if data:
+        nothing.display = not data.waiting
+        nothing.update("\n".join((EMPTY, *self._taken_back_words(data))))
+        table.set_rows([_row(proposal) for proposal in data.waiting])
+        if data.waiting:
             if not table.has_focus:
                 table.focus()
             self._show_card()
 
+    def _count(self) -> None:
+        """Say beside the title how many wait and are marked."""
+        waiting, marked = len(self.data.waiting) if self.data else 0, len(self.query_one(LineTable).marked)
+        self.subtitle = (f"{waiting} waiting" if waiting else "") + (f", {marked} marked (esc unmarks)" if marked else "")
+
+    def _taken_back_words(self, data: Queue) -> list[str]:
+        if not data.undoable:
+            return []
+        last = data.undoable[0]
+        return ["", f"{self.lab_app.key_of('undo')} takes the last decision back: “{clean(last.title)}” of {clean(last.agent)}."]
+
     def proposal(self) -> ProposalView | None:
-        if not self.data:
+        if not self.data or not self.is_mounted:
             return None
         chosen = self.query_one(LineTable).cursor_id
-        return next((proposal for proposal in self.data if proposal.id == chosen), None)
+        return next((proposal for proposal in self.data.waiting if proposal.id == chosen), None)
+
+    def chosen(self) -> Sequence[ProposalView]:
+        marked = set(self.query_one(LineTable).marked)
+        return [proposal for proposal in self.data.waiting if proposal.id in marked] if self.data and marked else super().chosen()
+
+    def undoable(self) -> ProposalView | None:
+        return self.data.undoable[0] if self.data and self.data.undoable else None
+
+    @on(LineTable.RowsMarked)
+    def _marked(self) -> None:
+        self._count()
 
     def why_not(self, name: str) -> str | None:
-        if name in ("open", "read") and not self.data:
+        if name in ("open", "read") and self.proposal() is None:
             return "Nothing waits for you."
         return super().why_not(name)
 

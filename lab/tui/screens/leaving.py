@@ -69,7 +69,7 @@ async def _wait(app: LabApp) -> None:
 
 async def _stop(app: LabApp) -> None:
     def stop() -> None:
-        for agent in app.lab.agents():
+        for agent in app.lab.standing():
             if agent.running_iteration_id is not None:
                 app.lab.cancel_iteration(agent.running_iteration_id)
 
@@ -104,7 +104,7 @@ class Waiting(LabModal[bool]):
 
     async def _look(self) -> None:
         try:
-            running = [agent for agent in await asyncio.to_thread(self.lab.agents) if agent.running_iteration_id is not None]
+            running = [agent for agent in await asyncio.to_thread(self.lab.standing) if agent.running_iteration_id is not None]
         except LabError as error:
             self.tell(str(error), error=True)
             return

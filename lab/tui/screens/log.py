@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import on
 from textual.app import ComposeResult
 
 from lab.agents.happened import Event
-from lab.tui.actions import BACK, Action
+from lab.tui.actions import BACK, UNDO
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone, ago, clean
 from lab.tui.widgets.flow import Flow, lines_of
@@ -26,7 +28,7 @@ class LogScreen(LabScreen[tuple[Event, ...]]):
     PLACE = "log"
     TITLE = "Log"
     ACTIONS = (
-        Action("undo", "X", "Undo", "Takes back a refinement that an agent's rule applied: the version before is current again."),
+        replace(UNDO, help="Takes back a refinement that an agent's rule applied: the version before is current again."),
         BACK,
     )
     CSS = """

@@ -1,0 +1,56 @@
+"""The approvals queue by keyboard: one key decides, several at once, and a decision is taken back."""
+
+from __future__ import annotations
+
+from tests.tui.conftest import MakeApp
+from tests.tui.fake_lab import FakeLab
+from tests.tui.session import session
+
+
+async def test_a_decision_is_taken_back_by_a_key(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.at("approvals")
+        await s.sees("2 waiting")
+        await s.press("a")
+        await s.is_told("VWAP Guardian is now at version 1.2. X takes it back.")
+        await s.sees("1 waiting")
+        await s.press("X")
+        await s.is_told("waits again, and VWAP Guardian is at version 1.1.")
+        await s.sees("2 waiting")
+
+
+async def test_marked_proposals_are_decided_together_with_one_reason(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.at("approvals")
+        await s.press("asterisk")
+        await s.sees("2 waiting, 2 marked")
+        # Typed without waiting for the question: no key may reach the queue below.
+        await s.press("d", *"a", "x", "enter")
+        await s.until(lambda: [proposal.reason for proposal in fake.proposals.values()] == ["ax", "ax"], "both discarded")
+        await s.sees("Nothing waits for you.")
+        assert not any(call.startswith("apply") for call in fake.calls)
+        await s.sees("X takes the last decision back")
+        await s.press("X", "X")
+        await s.until(lambda: [proposal.state for proposal in fake.proposals.values()].count("pending") >= 1, "taken back")
+
+
+async def test_leaving_the_reason_by_escape_discards_nothing(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.at("approvals")
+        await s.press("d", "escape")
+        await s.at("approvals")
+        assert [proposal.state for proposal in fake.proposals.values()] == ["pending", "pending"]
+        await s.press("X")
+        await s.is_told("There is no decision here that can still be taken back.")
+
+
+async def test_keys_typed_ahead_go_to_the_editor(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.at("approvals")
+        await s.press("e", "d", "a")
+        await s.at("editor")
+        assert not any(call.startswith(("apply", "discard")) for call in fake.calls)
