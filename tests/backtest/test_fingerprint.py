@@ -17,6 +17,7 @@ from lab.backtest.finer import FinerBars
 from lab.backtest.result import fingerprint
 from lab.market import MarketFrames, make_market_frames
 from lab.market.bars import place_in_sessions
+from lab.market.demo import EdgeSettings
 from lab.script import compile_strategy
 
 STORED = Path(__file__).parent / "fingerprints.json"
@@ -56,7 +57,11 @@ ACCOUNTS = (
 
 
 def made_demo() -> MarketFrames:
-    return make_market_frames(seed=5, sessions=25, tickers=4)
+    """With edges of its own sizes: what a strength plants may change, these bars may not."""
+    sizes = EdgeSettings(
+        bounce_bps=8, break_bps=-8, lukewarm_bps=-3, gap_strong_bps=60, gap_weak_bps=-45, level_bps=9, knife_bps=-3, trend_bps=4
+    )
+    return make_market_frames(seed=5, sessions=25, tickers=4, edges=sizes)
 
 
 def demo_bars() -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 Each acts only when all its conditions hold. Where a trader sees nearly the same, but the condition that makes it work is
 missing, the pattern loses, besides its costs: that is what a refinement can find out. Sizes are those of the strength
-*medium*; *weak* is 0.6 times that, *strong* twice, *none* nothing at all. See `EdgeSettings` for what is measured how.
+*medium*; *weak* is half of that, *strong* half as much again, *none* nothing at all. See `EdgeSettings` for what is measured how.
 
 1. VWAP bounce. A dip to the session's VWAP that closes above it on loud volume is bought. In a falling market, or on
    half-hearted volume, it does not hold and the price falls on. Quiet dips mean nothing.
@@ -25,9 +25,8 @@ from enum import StrEnum
 class EdgeStrength(StrEnum):
     """How strongly edges are planted.
 
-    Trading exactly by a rule of `planted` over 200 sessions of 12 stocks gave these annual Sharpe ratios after costs (VWAP bounce, gap
-    continuation, reversal at a level; means of seeds 1 to 3, a single market scatters by one or two around them): none -2.8, -0.4,
-    -2.9; weak 0.8, 1.2, 1.7; medium 3.0, 2.2, 3.6; strong 6.9, 4.0, 9.7.
+    What trading exactly by a rule of `planted` earns at each, after costs, is measured by `lab calibrate` and stands in
+    docs/calibration.md; a market of 200 sessions scatters by one or two annual Sharpe ratios around it. Without edges the rules lose.
     """
 
     NONE = "none"
@@ -38,7 +37,7 @@ class EdgeStrength(StrEnum):
     @property
     def scale(self) -> float:
         """Of the sizes at medium strength."""
-        return {EdgeStrength.NONE: 0.0, EdgeStrength.WEAK: 0.6, EdgeStrength.MEDIUM: 1.0, EdgeStrength.STRONG: 2.0}[self]
+        return {EdgeStrength.NONE: 0.0, EdgeStrength.WEAK: 0.5, EdgeStrength.MEDIUM: 1.0, EdgeStrength.STRONG: 1.5}[self]
 
 
 LOUD_BARS = 20
@@ -51,11 +50,11 @@ QUIET_END = 45
 class EdgeSettings:
     """When the planted edges act and how hard they push, in basis points of the price, spread over so many bars."""
 
-    bounce_bps: float = 8.0
+    bounce_bps: float = 10.0
     """In a market that is flat or rising."""
-    break_bps: float = -8.0
+    break_bps: float = -10.0
     """The same dip in a falling market."""
-    lukewarm_bps: float = -3.0
+    lukewarm_bps: float = -4.0
     """The same dip on volume that is only a little up, in any market."""
     bounce_bars: int = 30
     bounce_volume: float = 2.0
@@ -66,12 +65,12 @@ class EdgeSettings:
     gap_up: float = 0.01
     gap_volume: float = 2.0
     """Volume of the first five bars against what is usual at that hour."""
-    gap_strong_bps: float = 60.0
+    gap_strong_bps: float = 120.0
     gap_weak_bps: float = -45.0
     gap_bars: int = 55
-    level_bps: float = 9.0
+    level_bps: float = 12.0
     """Up from a support; as much down from a resistance."""
-    knife_bps: float = -3.0
+    knife_bps: float = -4.0
     """After a sell-off that only comes near a support; as much up after a run that only comes near a resistance."""
     level_bars: int = 30
     level_rsi: float = 25.0

@@ -23,7 +23,7 @@ from lab.market.news import NewsItem
 from lab.market.splits import Split
 from lab.market.timeframes import DAILY
 
-DEMO_VERSION = 2
+DEMO_VERSION = 3
 """Of the generator: the same version, seed and choices give the same bytes; any change of what it makes counts it up."""
 SEED = 121
 SESSIONS = 200
@@ -72,7 +72,7 @@ class DemoOutcome:
 
     @property
     def recipe(self) -> str:
-        """What it takes to make the same again, in words: "demo 2, seed 121, medium edges"."""
+        """What it takes to make the same again, in words: "demo 3, seed 121, medium edges"."""
         edges = "no edges" if self.strength == EdgeStrength.NONE else f"{self.strength} edges"
         return f"{SYNTHETIC_SOURCE} {self.version}, seed {self.seed}, {edges}"
 
