@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import anthropic
 import httpx2
@@ -16,8 +19,10 @@ from lab.agents.budget.prices import SHIPPED, Prices, _read
 from lab.agents.claude.calls import Caller, Request
 from lab.agents.claude.line import ModelLine
 from lab.agents.errors import StrategistFailed
+from lab.store.errors import DatabaseBusy
 from tests.agents.budget.places import opened
 
+T = TypeVar("T")
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 SILENCE_SECONDS = 5.0
 """Shorter than a person's, so that calls time out while others run; long enough for a crowded machine."""
@@ -32,7 +37,7 @@ def spend(place: str, url: str, key: str, model: str, agent_id: int, number: int
 
 async def _spend(place: str, url: str, key: pydantic.SecretStr, model: str, agent_id: int, number: int, calls: int, daily: Daily) -> None:
     chance = random.Random(number)
-    store = opened(place)
+    store = await _patiently(lambda: asyncio.to_thread(opened, place))
     prices = Prices(_read(SHIPPED), SHIPPED)
 
     async def no_wait(seconds: float) -> None:
@@ -43,6 +48,15 @@ async def _spend(place: str, url: str, key: pydantic.SecretStr, model: str, agen
         for turn in range(calls):
             text = f"{number}.{turn} " + "x" * chance.randrange(2_000)
             messages = [{"role": "user", "content": [{"type": "text", "text": text}]}]
+            request = Request("analysis", "test 1", [], messages, SCHEMA, 50 + chance.randrange(400))
             with suppress(OutOfBudget, StrategistFailed):
-                await caller.call(Request("analysis", "test 1", [], messages, SCHEMA, 50 + chance.randrange(400)))
+                await _patiently(partial(caller.call, request))
     store.close()
+
+
+async def _patiently(act: Callable[[], Awaitable[T]]) -> T:
+    """Try again where the database was busy for half a minute, as a worker does: on a crowded machine it may be."""
+    for _ in range(20):
+        with suppress(DatabaseBusy):
+            return await act()
+    return await act()
