@@ -167,8 +167,8 @@ def as_markdown(found: Sequence[StudyResult], plan: Plan, made_on: date, note: s
         "`lab/agents/proof/calibrate.py`.",
         "",
         f"{made_on}: up to {plan.iterations} iterations an agent, every proposal taken, then the vault (the last fifth) is opened once. On "
-        f"noise {_size(plan.noise)}; with planted edges {_size(plan.planted)}. The rules and the sizes of the edges were settled on markets "
-        f"of other seeds. {note}".rstrip(),
+        f"noise {_size(plan.noise)}; with planted edges {_size(plan.planted)}. The rules and the edges' sizes were settled on markets of "
+        f"other seeds. {note}".rstrip(),
         "",
         *(f"- {line}" for line in held(found)),
         "",
