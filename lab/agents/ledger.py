@@ -146,7 +146,10 @@ def _remember_data_set(session: Session, universe_id: int, fingerprint: str) -> 
 
 
 def trials_so_far(session: Session, bars: BarsSlice, about_to_run: set[str]) -> TrialsSoFar:
-    """All agents' variants on bars that overlap with these, with those about to run on them. Run twice on the same bars is one trial."""
+    """All agents' variants on bars that overlap with these, with those about to run on them. Run twice on the same bars is one trial.
+
+    The returns of those about to run are left out, though they may have run before: whoever asks brings them.
+    """
     related = _overlapping(session, Place(bars.synthetic, bars.tickers, bars.first, bars.last)) | {bars.fingerprint}
     rows = session.exec(
         select(Trial.script_hash, Trial.data_fingerprint, Trial.sharpe_daily).where(
@@ -162,7 +165,7 @@ def trials_so_far(session: Session, bars: BarsSlice, about_to_run: set[str]) -> 
     return TrialsSoFar(
         count=len(sharpes.keys() | {(script_hash, bars.fingerprint) for script_hash in about_to_run}),
         sharpe_variance=variance(measured) if len(measured) > 1 else None,
-        returns=_returns_on(session, bars, {script_hash for script_hash, fingerprint in sharpes if fingerprint == bars.fingerprint}),
+        returns=_returns_on(session, bars, {one for one, fingerprint in sharpes if fingerprint == bars.fingerprint} - about_to_run),
     )
 
 

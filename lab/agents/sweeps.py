@@ -203,7 +203,7 @@ def run_sweep(
             remember_returns(session, bars.fingerprint, script_hash, returns)
     best = _best(run.done.values())
     with store.read() as session:
-        trials = trials_so_far(session, bars, set())
+        trials = trials_so_far(session, bars, set() if best is None else {best.measured.script_hash})
     deflated, luck, effective = _worth(folder, best, trials)
     overfitting, superior, ideas = _of_all(folder, request.seed)
     return SweepReport(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.agents.errors import CannotIterate, NotThere
+from lab.agents.proof.figures import basis_points
 from lab.agents.views import Interval
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
@@ -187,6 +188,15 @@ def print_sheet(sheet: TearSheet) -> None:
     print_result(view.result)
     tried = ", ".join(f"{count:,} for {purpose}" for purpose, count in sheet.trials.items())
     print(f"\nTried on overlapping bars: {sheet.tried_in_all:,} variants by all; this agent: {tried or 'none'}")
+    independent = f"{number(sheet.effective_trials, 1)} independent ones among them"
+    print(f"As the best of them all: deflated Sharpe ratio {percent(sheet.deflated)} ({independent})")
+    if (against := view.against_parent) is not None:
+        sure = against.daily_difference_interval
+        spread = f" ({basis_points(sure.low)} to {basis_points(sure.high)})" if sure is not None else ""
+        print(
+            f"Against version {against.parent_version}: {against.verdict}, {basis_points(against.daily_difference)} bps a day{spread} "
+            f"on the same {against.sessions} sessions"
+        )
     openings = sheet.vault_state.openings
     print(f"Vault after {sheet.vault_state.learning_until}: opened {openings} time{'' if openings == 1 else 's'}")
     if sheet.walk_forward is not None:

@@ -169,7 +169,8 @@ def test_the_best_point_is_deflated_by_all_that_was_ever_tried_on_the_bars(lab: 
     assert best.measured.sharpe == max(p.measured.sharpe or -9.0 for p in report.points if p.measured.trades >= 30)
     fingerprint = trials(lab)[0].data_fingerprint
     with lab.store.read() as session:
-        so_far = trials_so_far(session, learning_slice(session.get_one(Universe, 1), lab.workspace.bars), set())
+        bars = learning_slice(session.get_one(Universe, 1), lab.workspace.bars)
+        so_far = trials_so_far(session, bars, {best.measured.script_hash})
     returns = read_returns(Path(report.folder), best.measured.script_hash)
     deflated, effective = deflate(returns, so_far)
     assert (report.deflated_sharpe, report.effective_trials) == (deflated, effective)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from lab.agents.proof.figures import every_figure, figure_interval, figure_value
 from lab.agents.proof.views import (
     FoldRow,
     NullArmReport,
@@ -108,7 +109,20 @@ async def test_finished_studies_show_what_they_found(make_app: MakeApp, learned:
             "above zero with a probability of 84.0%",
         ):
             assert words in shown, words
-        assert learned.iteration(1).result.verdict in shown  # type: ignore[union-attr]
+        sheet = learned.proof.tear_sheet(1)
+        result = sheet.view.result
+        assert result is not None
+        assert result.verdict in shown
+        assert f"Tried {sheet.tried_in_all} variants on bars that overlap with these" in shown, "how often"
+        assert "of this agent: iteration 1, refinement" in shown
+        assert "never opened" in shown
+        for figure in every_figure(result):
+            assert f"{figure.name} {figure_value(figure)} {figure_interval(figure)}".strip() in shown, "every figure, with its interval"
+        assert len(sheet.breakdowns) == 7
+        for breakdown in sheet.breakdowns:
+            assert f"{breakdown.by} trades win rate 95%" in shown
+            for part in breakdown.parts:
+                assert f"{part.name} {part.trades:,} {part.win_rate * 100:.1f}%" in shown
 
 
 def test_the_heat_map_tells_high_from_low_without_colour_and_brackets_the_chosen() -> None:

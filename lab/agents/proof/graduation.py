@@ -60,12 +60,14 @@ def check_rows(
     robustness: RobustnessReport | None,
     vault: VaultReport | None,
     regimes: Sequence[tuple[str, int, float]],
+    deflated: float | None = None,
 ) -> tuple[CheckRow, ...]:
-    """The checklist. `regimes` are (name, trades, mean R) of the version's trades; what was not measured is not passed."""
+    """The checklist. `regimes` are (name, trades, mean R) of the version's trades, `deflated` is the deflated Sharpe ratio over all
+    that was tried up to now; what was not measured is not passed."""
     asked = rules_of(own)
     found: dict[str, tuple[float | None, bool, str]] = {
         "least_trades": _at_least(None if result is None else float(result.trades), asked["least_trades"]),
-        "least_deflated": _at_least(_figure(result, "deflated Sharpe ratio"), asked["least_deflated"]),
+        "least_deflated": _at_least(deflated, asked["least_deflated"]),
         "least_vault": _vault(vault, asked["least_vault"]),
         "least_costs": _costs(robustness, asked["least_costs"]),
         "most_drawdown": _drawdown(result, vault, asked["most_drawdown"]),

@@ -96,8 +96,10 @@ def _tried(sheet: TearSheet) -> str:
     rows = [(purpose, f"{count:,}") for purpose, count in sheet.trials.items()]
     return (
         "<h2>What was tried, and how often</h2>"
-        f"<p>{sheet.tried_in_all:,} variants were tried on bars that overlap with these, by all agents and by hand; the deflated Sharpe "
-        f"ratio counts them all. Of this agent the ledger holds:</p>{_table(('for', 'trials'), rows)}"
+        f"<p>{sheet.tried_in_all:,} variants were tried on bars that overlap with these, by all agents and by hand, worth "
+        f"{number(sheet.effective_trials, 1)} independent ones. As the best of them all this result has a deflated Sharpe ratio of "
+        f"{percent(sheet.deflated)}: the probability that its true Sharpe ratio is above zero. "
+        f"Of this agent the ledger holds:</p>{_table(('for', 'trials'), rows)}"
     )
 
 

@@ -18,10 +18,12 @@ from sqlmodel import Session, col, or_, select
 
 from lab.agents.errors import CannotIterate, NotThere
 from lab.agents.jobs import AccountRules, BarsSlice, Scripts
-from lab.agents.ledger import NULL_ARM, STUDY, Place, record_own_trial, trials_within
+from lab.agents.ledger import NULL_ARM, STUDY, record_own_trial, trials_within
 from lab.agents.proof import null_arm, studies
-from lab.agents.proof.rules import Verdict, Word, final_verdict
+from lab.agents.proof.rules import final_verdict
 from lab.agents.proof.studies import TriedVariant
+from lab.agents.proof.tries import tries_until_now
+from lab.agents.proof.vaults import openings_of, vault_place
 from lab.agents.proof.views import VaultReport
 from lab.agents.queries import personality_of
 from lab.agents.results import from_json, to_json
@@ -32,7 +34,7 @@ from lab.errors import LabError
 from lab.store.database import Store
 from lab.store.errors import StoreError
 from lab.store.models import AgentIteration, IterationStatus, IterationStep, TradingAgent, Trial, TrialOutcome, Universe, utc_now
-from lab.store.proof_models import ProofKind, ProofRun, ProofState, VaultOpening
+from lab.store.proof_models import ProofKind, ProofRun, ProofState
 
 T = TypeVar("T")
 
@@ -161,22 +163,6 @@ def brief_of(agent: TradingAgent, universe: Universe) -> Brief:
     )
 
 
-def vault_place(universe: Universe) -> Place:
-    """The sessions after the learning span."""
-    return Place(universe.synthetic, universe.tickers, universe.learning_until + timedelta(days=1), universe.last_session)
-
-
-def learning_place(universe: Universe) -> Place:
-    """The sessions of the learning span."""
-    return Place(universe.synthetic, universe.tickers, universe.first_session, universe.learning_until)
-
-
-def openings_of(session: Session, place: Place) -> list[VaultOpening]:
-    """Every opening, ever, of a vault that shares sessions with a place."""
-    rows = session.exec(select(VaultOpening).order_by(col(VaultOpening.id)))
-    return [row for row in rows if place.overlaps(Place(row.synthetic, row.tickers, row.first_session, row.last_session))]
-
-
 def _claimable(session: Session, alive: Callable[[str], bool], now: datetime) -> list[int]:
     rows = session.exec(
         select(ProofRun.id, ProofRun.owner, ProofRun.started_at)
@@ -273,12 +259,12 @@ def _with_openings(session: Session, case: _Case, report: VaultReport) -> VaultR
 
 
 def _judge(session: Session, case: _Case, report: VaultReport) -> None:
-    """The iteration's verdict takes in what the vault said."""
+    """The iteration's verdict takes in what the vault said, and all that was tried until it was opened."""
     row = session.get(AgentIteration, case.iteration.id)
     if row is None or row.backtest_results is None:
         return
     summary = from_json(ResultSummary, row.backtest_results)
-    verdict = final_verdict(Verdict(Word(summary.verdict), summary.verdict_reason), report)
+    verdict = final_verdict(tries_until_now(session, row, summary).verdict(summary), report)
     row.backtest_results = to_json(replace(summary, verdict=verdict.word.value, verdict_reason=verdict.reason))
     session.add(row)
 

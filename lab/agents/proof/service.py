@@ -14,11 +14,11 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
-from lab.agents.ledger import NULL_ARM, Place, trials_within
 from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
 from lab.agents.proof.rules import Verdict, Word
-from lab.agents.proof.running import learning_place, openings_of, vault_place
+from lab.agents.proof.tries import trials_of_agent, tries_until_now
+from lab.agents.proof.vaults import move_boundary, set_folds, universe_of, vault_of, write_opening
 from lab.agents.proof.views import (
     Checklist,
     GraduationRow,
@@ -31,7 +31,7 @@ from lab.agents.proof.views import (
 )
 from lab.agents.results import from_json, to_json
 from lab.agents.views import ResultSummary
-from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, TradingAgent, Trial, Universe, utc_now
+from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, TradingAgent, utc_now
 from lab.store.proof_models import Graduation, ProofKind, ProofRun, ProofState, VaultOpening
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-LEAST_LEARNING_SESSIONS = 30
-MOST_FOLDS = 12
 STUDIES = (ProofKind.WALK_FORWARD, ProofKind.ROBUSTNESS, ProofKind.NULL_ARM)
 """What `ask` takes; the vault is opened by `open_vault` alone."""
 
@@ -144,11 +142,7 @@ class Proof:
     def trials(self, agent_id: int) -> dict[str, int]:
         """How many rows the ledger holds of an agent, by what they were for. The null arm's are no tries at a strategy."""
         with self._store.read() as session:
-            rows = session.exec(
-                select(Trial.purpose, func.count()).where(Trial.agent_id == agent_id).group_by(col(Trial.purpose)).order_by(Trial.purpose)
-            )
-            found = dict(rows.all())
-        return {purpose: count for purpose, count in found.items() if purpose != NULL_ARM}
+            return trials_of_agent(session, agent_id)
 
     def tear_sheet(self, iteration_id: int) -> TearSheet:
         """All that is known of what an iteration's result is worth. Reads its files. Raises NotThere."""
@@ -157,15 +151,15 @@ class Proof:
 
         with self._store.read() as session:
             view = iteration_view(session, iteration_id)
-            tried = trials_within(session, learning_place(_universe(session, view.universe.id)))
-        return tear_sheet(self, view, self._workspace.results, tried)
+            tries = None if view.result is None else tries_until_now(session, session.get_one(AgentIteration, iteration_id), view.result)
+        return tear_sheet(self, view, self._workspace.results, tries)
 
     # --- the vault
 
     def vault(self, universe_id: int) -> VaultView:
         """A universe's learning span, folds and vault, and every opening of sessions in it."""
         with self._store.read() as session:
-            return _vault(session, _universe(session, universe_id))
+            return vault_of(session, universe_of(session, universe_id))
 
     def set_learning_span(self, universe_id: int, learning_until: date | None = None, folds: int | None = None) -> VaultView:
         """Move the boundary between learning span and vault to the last session on or before a day, or set the number of folds.
@@ -174,33 +168,14 @@ class Proof:
         show vault sessions without an opening; moved earlier, the vault would hold sessions that were seen.
         """
         with self._store.write() as session:
-            universe = _universe(session, universe_id)
+            universe = universe_of(session, universe_id)
             if folds is not None:
-                if not 1 <= folds <= MOST_FOLDS:
-                    raise BadAgent("folds", f"From 1 to {MOST_FOLDS} folds can be walked, not {folds}.")
-                universe.folds = folds
-            if learning_until is not None and learning_until != universe.learning_until:
-                view = _vault(session, universe)
-                if view.fixed:
-                    raise BadAgent(
-                        "learning_until",
-                        f"Something was tested on {universe.name!r} already, so its vault begins after {universe.learning_until} for good.",
-                    )
-                from lab.market import trading_sessions
-
-                sessions: list[date] = trading_sessions(universe.first_session, universe.last_session)["session"].to_list()
-                until = max((session for session in sessions if session <= learning_until), default=None)
-                if until not in sessions[LEAST_LEARNING_SESSIONS - 1 : -1]:
-                    raise BadAgent(
-                        "learning_until",
-                        f"The learning span must end with a session from {sessions[min(LEAST_LEARNING_SESSIONS, len(sessions)) - 1]} on, "
-                        f"before the last one, {sessions[-1]}.",
-                    )
-                _refuse_others_vault(session, universe, until)
-                universe.learning_until = until
+                set_folds(universe, folds)
+            if learning_until is not None:
+                move_boundary(session, universe, learning_until)
             session.add(universe)
             session.flush()
-            return _vault(session, universe)
+            return vault_of(session, universe)
 
     def open_vault(self, agent_id: int) -> int:
         """Put an agent's current version up for graduation: its vault is opened, which counts for ever. Returns the id of the study.
@@ -211,32 +186,8 @@ class Proof:
         with self._store.write() as session:
             agent = _agent(session, agent_id)
             iteration, strategy = _candidate(session, agent)
-            universe = _universe(session, iteration.universe_id)
-            known = session.exec(
-                select(ProofRun).where(
-                    ProofRun.iteration_id == iteration.id, ProofRun.kind == ProofKind.VAULT, ProofRun.state != ProofState.FAILED
-                )
-            ).first()
-            if known is not None:
-                raise CannotIterate(f"The vault was opened for version {strategy.version} already; a second look would add nothing.")
-            if universe.learning_until >= universe.last_session:
-                raise CannotIterate(f"{universe.name!r} has no vault: its learning span reaches to its last session.")
-            place = vault_place(universe)
-            opening = VaultOpening(
-                universe_id=iteration.universe_id,
-                agent_id=agent_id,
-                iteration_id=iteration.id or 0,
-                version=strategy.version,
-                script_hash=iteration.script_hash,
-                synthetic=universe.synthetic,
-                timeframe=universe.timeframe,
-                tickers=list(universe.tickers),
-                first_session=place.first,
-                last_session=place.last,
-            )
-            session.add(opening)
-            session.flush()
-            row = ProofRun(kind=ProofKind.VAULT, agent_id=agent_id, iteration_id=iteration.id or 0, opening_id=opening.id)
+            opening = write_opening(session, agent_id, iteration, strategy)
+            row = ProofRun(kind=ProofKind.VAULT, agent_id=agent_id, iteration_id=opening.iteration_id, opening_id=opening.id)
             session.add(row)
             session.flush()
             assert row.id is not None
@@ -261,7 +212,7 @@ class Proof:
         with self._store.read() as session:
             agent = _agent(session, agent_id)
             status, name, own = agent.status, agent.name, dict(agent.graduation_rules)
-            vault = _vault(session, _universe(session, agent.universe_id))
+            vault = vault_of(session, universe_of(session, agent.universe_id))
             try:
                 iteration, strategy = _candidate(session, agent)
             except NotThere:
@@ -272,6 +223,7 @@ class Proof:
             robustness = _report(session, ProofKind.ROBUSTNESS, iteration_id, RobustnessReport)
             opened = _report(session, ProofKind.VAULT, iteration_id, VaultReport)
             walked = _report(session, ProofKind.WALK_FORWARD, iteration_id, WalkForwardReport)
+            tries = tries_until_now(session, iteration, result)
             version = strategy.version
         regimes = [
             (f"{breakdown.by} {part.name}", part.trades, part.mean_r)
@@ -282,7 +234,7 @@ class Proof:
         missing = [str(kind) for kind, report in ((ProofKind.WALK_FORWARD, walked), (ProofKind.ROBUSTNESS, robustness)) if report is None]
         if opened is None:
             missing.append(str(ProofKind.VAULT))
-        rows = check_rows(own, result, robustness, opened, regimes)
+        rows = check_rows(own, result, robustness, opened, regimes, tries.deflated)
         return Checklist(agent_id, name, status, version, iteration_id, rows, tuple(missing), vault)
 
     def graduate(self, agent_id: int, note: str = "") -> GraduationRow:
@@ -348,25 +300,6 @@ def _agent(session: Session, agent_id: int) -> TradingAgent:
     return agent
 
 
-def _universe(session: Session, universe_id: int) -> Universe:
-    universe = session.get(Universe, universe_id)
-    if universe is None:
-        raise NotThere("That universe no longer exists.")
-    return universe
-
-
-def _refuse_others_vault(session: Session, universe: Universe, until: date) -> None:
-    place = learning_place(universe)
-    longer = Place(place.synthetic, place.tickers, place.first, until)
-    for other in session.exec(select(Universe).where(Universe.id != universe.id)):
-        if longer.overlaps(vault_place(other)):
-            raise BadAgent(
-                "learning_until",
-                f"The sessions after {other.learning_until} are the vault of {other.name!r}, which shares tickers with {universe.name!r}: "
-                f"end the learning span by then.",
-            )
-
-
 def _measured(session: Session, iteration_id: int) -> AgentIteration:
     row = session.get(AgentIteration, iteration_id)
     if row is None:
@@ -403,23 +336,6 @@ def _report(session: Session, kind: ProofKind, iteration_id: int, type_: type[R]
         .limit(1)
     ).first()
     return None if row is None or row.output is None else from_json(type_, row.output)
-
-
-def _vault(session: Session, universe: Universe) -> VaultView:
-    place = vault_place(universe)
-    openings = openings_of(session, place)
-    tried = session.exec(select(Trial.id).where(Trial.universe_id == universe.id).limit(1)).first()
-    return VaultView(
-        universe_id=universe.id or 0,
-        first_session=universe.first_session,
-        learning_until=universe.learning_until,
-        last_session=universe.last_session,
-        folds=universe.folds,
-        openings=len(openings),
-        opened_at=tuple(row.opened_at for row in openings),
-        seen_by=trials_within(session, place),
-        fixed=tried is not None or bool(openings),
-    )
 
 
 def _view(row: ProofRun) -> ProofView:

@@ -13,6 +13,7 @@ from lab.agents.views import IterationView
 
 if TYPE_CHECKING:
     from lab.agents.proof.service import Proof
+    from lab.agents.proof.tries import Tries
     from lab.backtest import Breakdown
 
 Curve = tuple[tuple[date, float], ...]
@@ -26,7 +27,11 @@ class TearSheet:
     trials: dict[str, int]
     """What was tried, and how often: the agent's rows of the ledger by purpose."""
     tried_in_all: int
-    """Variants in the ledger on bars that overlap, by whomever."""
+    """Variants in the ledger on bars that overlap, by whomever, up to now."""
+    effective_trials: float | None
+    """The number of independent ones they are worth."""
+    deflated: float | None
+    """The deflated Sharpe ratio over all of them; that among the result's figures is over those tried when it was measured."""
     vault_state: VaultView
     benchmarks: dict[str, Curve]
     """Name -> what the starting equity in it was worth, by session."""
@@ -53,7 +58,7 @@ class TearSheet:
         return tuple(found)
 
 
-def tear_sheet(proof: Proof, view: IterationView, results: Path, tried_in_all: int) -> TearSheet:
+def tear_sheet(proof: Proof, view: IterationView, results: Path, tries: Tries | None) -> TearSheet:
     """Gather the sheet of a measured iteration; reads its files."""
     import polars as pl
 
@@ -69,7 +74,9 @@ def tear_sheet(proof: Proof, view: IterationView, results: Path, tried_in_all: i
     return TearSheet(
         view=view,
         trials=proof.trials(view.row.agent_id),
-        tried_in_all=tried_in_all,
+        tried_in_all=0 if tries is None else tries.trials.count,
+        effective_trials=None if tries is None else tries.effective,
+        deflated=None if tries is None else tries.deflated,
         vault_state=proof.vault(view.universe.id),
         benchmarks=benchmarks,
         r_multiples=r_multiples,

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlmodel import select
 
+from lab.agents.proof.figures import percent
 from lab.agents.proof.html import tear_sheet_html
 from lab.agents.proof.svg import Line, heat_table, histogram, line_chart, pair_chart
 from lab.agents.proof.views import (
@@ -97,6 +98,7 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing(learned: Lab) -> None:
         result.verdict_reason,
         "SYNTHETIC DATA",
         f"{sheet.tried_in_all:,} variants were tried on bars that overlap",
+        f"a deflated Sharpe ratio of {percent(sheet.deflated)}",
         "Probability of backtest overfitting 37%",
         "The edge dies at 2.4 times the costs.",
         "One step away 70% of the Sharpe ratio is left",
