@@ -173,6 +173,16 @@ class LabScreen(Place[None], Generic[DataT]):
         """True where something typed here would be lost if the screen were closed."""
         return False
 
+    def leave(self, question: str) -> None:
+        """Close the screen; where something typed here would be lost, after the question."""
+        if self.holds_work:
+            self.pose("confirm", question, "Leave", "Stay", then=self._left)
+        else:
+            self.dismiss(None)
+
+    async def _left(self, yes: bool) -> None:
+        self.dismiss(None)
+
     def compose_body(self) -> ComposeResult:
         yield from ()
 

@@ -22,7 +22,7 @@ class AskLine(LabModal[str]):
     AskLine Input { margin-top: 1; }
     """
 
-    def __init__(self, question: str, hint: str, enter: str, *, hidden: bool = False) -> None:
+    def __init__(self, question: str, hint: str, enter: str, hidden: bool = False) -> None:
         """`enter` says what the enter key does here, such as "discard"; `hidden` does not show what is typed."""
         super().__init__()
         self._question, self._hint, self._enter, self._hidden = question, hint, enter, hidden

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import SecretStr
 from textual import on
@@ -24,7 +25,6 @@ from lab.store.fetch_models import FetchState
 from lab.tui.actions import BACK, DELETE, EDIT, FETCH, IMPORT, STOP, Action
 from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen
-from lab.tui.screens.ask_line import AskLine
 from lab.tui.text import ago, clean, count
 from lab.tui.widgets import data_panes as panes
 from lab.tui.widgets.flow import Flow
@@ -347,9 +347,9 @@ class DataScreen(LabScreen[DataView]):
 
     async def action_repair(self) -> None:
         report = await self._care(self.lab.cache.repair, "Setting damaged files aside and reading the others")
-        question = "Some of the lost bars came from Polygon. Fetch them again now?"
-        if report is not None and report.refetch and await self.confirm(question, yes="Fetch", no="Not now"):
-            await self.action_update()
+        if report is not None and report.refetch:
+            question = "Some of the lost bars came from Polygon. Fetch them again now?"
+            self.pose("confirm", question, "Fetch", "Not now", then=self._update)
 
     async def _care(self, work: Callable[..., VerifyReport], what: str) -> VerifyReport | None:
         """Run a check of the files, with its progress and what it found."""
@@ -381,18 +381,17 @@ class DataScreen(LabScreen[DataView]):
         self.refresh_actions()
         return report
 
-    async def action_stop(self) -> None:
+    def action_stop(self) -> None:
         if self._tab == "bars":
             if self._progress is not None:
                 self._progress.stop()
-            return
-        fetch = self._fetch()
-        if fetch is None:
-            return
-        question = f"Cancel the fetch {fetch.title} for good? Tickers that are complete stay in the cache."
-        if await self.confirm(question, yes="Cancel it", no="Leave it"):
-            await self.attempt(self.lab.fetches.cancel, fetch.id)
-            self.reload()
+        elif fetch := self._fetch():
+            question = f"Cancel the fetch {fetch.title} for good? Tickers that are complete stay in the cache."
+            self.pose("confirm", question, "Cancel it", "Leave it", then=partial(self._cancel, fetch.id))
+
+    async def _cancel(self, fetch_id: int, yes: bool) -> None:
+        await self.attempt(self.lab.fetches.cancel, fetch_id)
+        self.reload()
 
     async def action_pause(self) -> None:
         fetch = self._fetch()
@@ -400,49 +399,62 @@ class DataScreen(LabScreen[DataView]):
             return
         if fetch.state in UNDER_WAY and not fetch.interrupted:
             await self.attempt(self.lab.fetches.pause, fetch.id)
-        elif (key := await self._key()) is not None and await self.attempt(self.lab.fetches.resume, fetch.id):
+            self.reload()
+        else:
+            await self._with_key(partial(self._resume, fetch.id))
+
+    async def _resume(self, fetch_id: int, key: SecretStr) -> None:
+        if await self.attempt(self.lab.fetches.resume, fetch_id):
             await self._ensure_fetcher(key)
         self.reload()
 
     async def action_update(self) -> None:
-        key = await self._key()
-        if key is None:
-            return
-        rate = Settings().polygon_calls_per_minute
-        if await self.attempt(self.lab.fetches.update, calls_per_minute=rate):
+        await self._with_key(self._update_with)
+
+    async def _update(self, yes: bool) -> None:
+        await self.action_update()
+
+    async def _update_with(self, key: SecretStr) -> None:
+        if await self.attempt(self.lab.fetches.update, calls_per_minute=Settings().polygon_calls_per_minute):
             await self._ensure_fetcher(key)
             self.query_one(TabLine).active = "fetches"
         self.reload()
 
-    async def _key(self) -> SecretStr | None:
-        """The key that is kept or in the environment, else one that is asked for; None where there is none."""
+    async def _with_key(self, then: Callable[[SecretStr], Awaitable[None]]) -> None:
+        """Go on with the key that is kept or in the environment, else with one that is asked for."""
         known = await asyncio.to_thread(polygon_key, self.lab_app.config / FILE)
         if known is not None:
-            return known
+            await then(known)
+            return
+
+        async def typed(words: str) -> None:
+            if words:
+                await then(SecretStr(words))
+
         question = "Polygon wants your key. It is used for this and not kept."
-        typed = await self.app.push_screen_wait(AskLine(question, "paste it here; it is not shown", "go on", hidden=True))
-        return SecretStr(typed) if typed else None
+        self.pose("ask_line", question, "paste it here; it is not shown", "go on", True, then=typed)
 
     async def _ensure_fetcher(self, key: SecretStr) -> None:
         from lab.work.fetcher import ensure_fetcher
 
         await self.attempt(ensure_fetcher, self.lab_app.home, key)
 
-    async def action_new_universe(self) -> None:
-        await self.app.push_screen_wait(self.lab_app.make("universe"))
+    def action_new_universe(self) -> None:
+        self._open_universe()
+
+    def action_edit(self) -> None:
+        if universe := self._universe():
+            self._open_universe(universe)
+
+    def _open_universe(self, *universe: UniverseDetail) -> None:
+        # Opened at once: keys typed ahead belong to the form.
+        self.app.push_screen(self.lab_app.make("universe", *universe), lambda _: self.reload())
+
+    def action_delete(self) -> None:
+        if universe := self._universe():
+            question = f"Delete the universe {universe.view.name}? Its bars stay cached and its trials stay counted."
+            self.pose("confirm", question, "Delete", "Keep", then=partial(self._delete, universe.view.id))
+
+    async def _delete(self, universe_id: int, yes: bool) -> None:
+        await self.attempt(self.lab.universes.delete, universe_id)
         self.reload()
-
-    async def action_edit(self) -> None:
-        universe = self._universe()
-        if universe is not None:
-            await self.app.push_screen_wait(self.lab_app.make("universe", universe))
-            self.reload()
-
-    async def action_delete(self) -> None:
-        universe = self._universe()
-        if universe is None:
-            return
-        question = f"Delete the universe {universe.view.name}? Its bars stay cached and its trials stay counted."
-        if await self.confirm(question, yes="Delete", no="Keep"):
-            await self.attempt(self.lab.universes.delete, universe.view.id)
-            self.reload()

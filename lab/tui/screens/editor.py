@@ -138,9 +138,8 @@ class EditorScreen(LabScreen[None]):
             self.tell(f"Applied with your edits: {self._proposal.agent} is now at version {done.value}.")
             self.dismiss(None)
 
-    async def action_back(self) -> None:
-        if not self.holds_work or await self.confirm("Leave without applying? Your edits are lost.", yes="Leave", no="Go on editing"):
-            self.dismiss(None)
+    def action_back(self) -> None:
+        self.leave("Leave without applying? Your edits are lost.")
 
 
 def count_sentence(found: SignalCount, sample: Sample | None) -> str:

@@ -96,9 +96,8 @@ class SettingsScreen(AgentForm):
             self.tell("Saved. The next iteration uses these settings.")
             self.dismiss(None)
 
-    async def action_back(self) -> None:
-        if not self.holds_work or await self.confirm("Leave without saving? Your changes are lost.", yes="Leave", no="Stay"):
-            self.dismiss(None)
+    def action_back(self) -> None:
+        self.leave("Leave without saving? Your changes are lost.")
 
     @property
     def holds_work(self) -> bool:

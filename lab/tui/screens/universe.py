@@ -269,9 +269,8 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         except ValueError:
             raise BadNumberError(field, "Write the date as year-month-day, such as 2024-01-31.") from None
 
-    async def action_back(self) -> None:
-        if not self.holds_work or await self.confirm("Leave without keeping the universe? What you typed is lost.", yes="Leave", no="Stay"):
-            self.dismiss(None)
+    def action_back(self) -> None:
+        self.leave("Leave without keeping the universe? What you typed is lost.")
 
 
 def _read_list(path: str) -> str:
