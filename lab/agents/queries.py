@@ -232,13 +232,18 @@ def _versions(session: Session, agent_id: int) -> Iterable[AgentStrategy]:
     return session.exec(select(AgentStrategy).where(AgentStrategy.agent_id == agent_id).order_by(col(AgentStrategy.id)))
 
 
-def _newest_result(session: Session, strategy_id: int) -> ResultSummary | None:
-    iteration = session.exec(
+def newest_measured(session: Session, strategy_id: int) -> AgentIteration | None:
+    """The newest iteration that measured a version; None where none did."""
+    return session.exec(
         select(AgentIteration)
         .where(AgentIteration.strategy_id == strategy_id, col(AgentIteration.backtest_results).is_not(None))
         .order_by(col(AgentIteration.id).desc())
         .limit(1)
     ).one_or_none()
+
+
+def _newest_result(session: Session, strategy_id: int) -> ResultSummary | None:
+    iteration = newest_measured(session, strategy_id)
     return None if iteration is None else result_of(iteration)
 
 
@@ -261,6 +266,7 @@ def _iteration_row(iteration: AgentIteration, agent: str, version: str | None) -
         total_return=result.total_return if result else None,
         verdict=result.verdict if result else "",
         failure=iteration.failure,
+        sharpe_interval=result.sharpe_interval if result else None,
     )
 
 

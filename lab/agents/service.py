@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from lab.agents.trade_view import TradeView
     from lab.agents.trying import Tried
     from lab.agents.universes import Universes
+    from lab.agents.version_trades import TradesCompared
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0 to 1) and what is being done."""
@@ -223,6 +224,13 @@ class Lab:
     def compare_versions(self, a_id: int, b_id: int) -> VersionComparison:
         with self.store.read() as session:
             return queries.version_comparison(session, a_id, b_id)
+
+    def compare_trades(self, a_id: int, b_id: int) -> TradesCompared:
+        """By which trades two versions differ; reads files."""
+        from lab.agents.version_trades import compare_trades
+
+        with self.store.read() as session:
+            return compare_trades(session, self.workspace.results, a_id, b_id)
 
     def coverage(self) -> list[CoverageRow]:
         """What is cached, a row a ticker and timeframe."""

@@ -213,6 +213,7 @@ class IterationRow:
     total_return: float | None
     verdict: str
     failure: str
+    sharpe_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lab.agents.firm import Curve, Firm, firm_of
 from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
 from lab.agents.trade_view import TradeBar, TradeView
+from lab.agents.version_trades import TradesCompared, between
 from lab.agents.views import (
     AgainstParent,
     AgentRow,
@@ -150,7 +151,6 @@ class FakeLab:
         self.calls: list[str] = []
         self.sample: Sample | None = None
         self.headline = "Shares rise"
-        self.proof = FakeProof()
         self.usage = FakeUsage()
         self.minds = FakeMinds()
         self.preferences: dict[str, str] = {}
@@ -162,6 +162,7 @@ class FakeLab:
         self.notices: tuple[str, ...] = ()
         self.rows: dict[int, AgentRow] = {}
         self.iterations: dict[int, IterationView] = {}
+        self.proof = FakeProof(self.iterations)
         self.versions: dict[int, list[VersionRow]] = {}
         self.knowledge: dict[int, list[KnowledgeRow]] = {}
         self.proposals: dict[int, ProposalView] = {}
@@ -602,6 +603,11 @@ class FakeLab:
         return VersionComparison(
             every[a_id], every[b_id], ("loud: volume filter 2.0 → 3.0",), result(sharpe=0.82, win_rate=0.512), result()
         )
+
+    def compare_trades(self, a_id: int, b_id: int) -> TradesCompared:
+        before = self.trades(11)[:6]
+        later = replace(before[0], exit_at=before[0].exit_at + timedelta(minutes=5), pnl=99.0, exit_reason="max bars")
+        return between(11, before, 12, [later, *before[2:5], *self.trades(12)[6:8]])
 
     def check_scripts(self, scan: str, execution: str, agent_id: int | None = None) -> tuple[ScriptProblem, ...]:
         problems = []

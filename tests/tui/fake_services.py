@@ -8,15 +8,31 @@ from datetime import UTC, date, datetime, timedelta
 from lab.agents.budget.views import BudgetView, By, CallRow, CallView, Estimate, Streaming, UsageRow
 from lab.agents.continuous import Rule
 from lab.agents.proof.graduation import check_rows
+from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.views import Checklist, GraduationRow, ProofView, VaultView
+from lab.agents.views import IterationView
+from lab.backtest import Breakdown
+from lab.backtest.breakdowns import Part
 from lab.errors import LabError
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 2)
 
 
+VAULT = VaultView(1, date(2025, 9, 2), date(2026, 1, 16), date(2026, 2, 20), 5, 2, (NOW, NOW), 0, True)
+
+
 class FakeProof:
     """No study was ever made."""
+
+    def __init__(self, iterations: dict[int, IterationView]) -> None:
+        self._iterations = iterations
+
+    def tear_sheet(self, iteration_id: int) -> TearSheet:
+        view = self._iterations[iteration_id]
+        monthly, parts = (("2025-11", 0.012), ("2026-01", -0.004)), (Part("long", 94, 51, 0.543, (0.44, 0.64), 0.12, 1_290.0, 1.2, 40.0),)
+        cut = (Breakdown("direction", parts),)
+        return TearSheet(view, self.trials(1), 214, 9.4, 0.31, VAULT, {}, (), monthly, cut, None, None, None, None)
 
     def runs(self, iteration_id: int) -> tuple[ProofView, ...]:
         return ()
@@ -33,8 +49,7 @@ class FakeProof:
         return ()
 
     def checklist(self, agent_id: int) -> Checklist:
-        vault = VaultView(1, date(2025, 9, 2), date(2026, 1, 16), date(2026, 2, 20), 5, 2, (NOW, NOW), 0, True)
-        return Checklist(agent_id, "VWAP Guardian", "learning", "1.1", 12, check_rows({}, None, None, None, ()), ("vault",), vault)
+        return Checklist(agent_id, "VWAP Guardian", "learning", "1.1", 12, check_rows({}, None, None, None, ()), ("vault",), VAULT)
 
 
 def usage_row(key: str, cost_micros: int, *, in_doubt: int = 0) -> UsageRow:
@@ -73,7 +88,7 @@ class FakeUsage:
         self.reply = "I took 94 trades."
         self.coming_in = ""
 
-    def by(self, what: By, days: int = 30) -> list[UsageRow]:
+    def by(self, what: By, days: int = 30, agent_id: int | None = None) -> list[UsageRow]:
         keys = {
             By.AGENT: ("VWAP Guardian", "Gap Hunter"),
             By.PURPOSE: ("analysis", "strategy"),
@@ -83,7 +98,7 @@ class FakeUsage:
         }
         return [usage_row(key, 310_000 - 40_000 * n, in_doubt=n == 1) for n, key in enumerate(keys[what])]
 
-    def total(self, days: int = 30) -> UsageRow:
+    def total(self, days: int = 30, agent_id: int | None = None) -> UsageRow:
         return usage_row("all", 540_000, in_doubt=1)
 
     def calls(self, agent_id: int | None = None, iteration_id: int | None = None, limit: int = 200) -> list[CallRow]:

@@ -19,16 +19,16 @@ async def test_tabs_are_gone_through_by_arrows_and_vi_keys_around_the_end(make_a
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
         seen = [tab(s)]
-        for key in ("right", "l", "right", "l", "right"):
+        for key in ("right", "l", "right", "l", "right", "l", "right"):
             await s.press(key)
             seen.append(tab(s))
-        assert seen == ["overview", "iterations", "versions", "knowledge", "graduation", "settings"]
+        assert seen == ["overview", "iterations", "versions", "knowledge", "trades", "graduation", "usage", "settings"]
         await s.press("l")
         assert tab(s) == "overview"
         await s.press("h")
         assert tab(s) == "settings"
         await s.press("left")
-        assert tab(s) == "graduation"
+        assert tab(s) == "usage"
 
 
 async def test_the_overview_shows_the_result_its_uncertainty_and_that_bars_are_synthetic(make_app: MakeApp, fake: FakeLab) -> None:
@@ -108,6 +108,55 @@ async def test_two_marked_versions_are_compared(make_app: MakeApp, fake: FakeLab
         await s.at("agent")
 
 
+async def test_trades_that_appeared_vanished_and_ended_otherwise_are_listed_and_opened(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake, (120, 36)) as s:
+        await s.open("compare", 101, 102)
+        await s.sees("+ 2 appeared (+$38); - 2 vanished (-$50); ~ 1 ended otherwise (+$99 instead of +$41); 3 trades the same")
+        await s.press("right", "slash", *"vanished", "enter")
+        table = s.app.screen.query_one(LineTable)
+        await s.until(lambda: [row_id for row_id, _ in table.rows] == [(11, 1), (11, 5)], "those of the older version")
+        await s.press("down", "enter")
+        await s.at("trade")
+        await s.sees("2 of 2")
+        assert (s.app.screen.data.iteration_id, s.app.screen.data.place) == (11, 5)  # type: ignore[attr-defined]
+
+
+async def test_win_rate_and_sharpe_are_drawn_over_the_versions_with_their_intervals(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        await s.press("right")
+        for words in ("Win rate by version", "Sharpe by version", "1.0", "1.1"):
+            await s.sees(words)
+        drawn = s.text()
+        assert drawn.count("●") == 4
+        assert drawn.count("┬") + drawn.count("┴") >= 6
+        await s.open("agent", 2)
+        await s.press("right")
+        assert "by version" not in s.text(), "one version is no line"
+
+
+async def test_the_newest_trades_are_on_a_tab_and_open_as_candles(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        await s.press(*["right"] * 4)
+        await s.sees("40 trades of version 1.1, iteration 2, by entry")
+        await s.press("o", "down", "enter")
+        await s.at("trade")
+        await s.sees("2 of 40")
+
+
+async def test_what_an_agent_cost_is_on_a_tab_with_its_budget_and_every_call(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("agent", 1)
+        await s.press("h", "h")
+        for words in ("$0.310 of $1.00, $0.690 left", "analysis $0.310", "in doubt", "$0.040 to $0.120 an iteration"):
+            await s.sees(words)
+        await s.press("plus", *"2.5", "enter")
+        await s.until(lambda: fake.usage.daily[1] == 2_500_000, "the budget is set")
+        await s.press("enter")
+        await s.at("call")
+
+
 async def test_c_without_marks_compares_with_the_current_version(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
@@ -152,7 +201,7 @@ async def test_version_keys_do_nothing_on_other_tabs(make_app: MakeApp, fake: Fa
 async def test_the_insight_under_the_cursor_is_shown_in_full(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
-        await s.press("h", "h", "h")
+        await s.press("right", "right", "right")
         await s.sees("(58% of 41 against 49% of 53)")
         await s.press("down")
         await s.sees("Retired: Contradicted by iteration 2.")
@@ -190,7 +239,7 @@ async def test_a_change_from_elsewhere_appears_and_the_cursor_stays(make_app: Ma
     async with session(make_app, fake) as s:
         await s.open("agent", 1)
         await s.press("right", "down")
-        table = s.app.screen.query_one("#iterations", LineTable)
+        table = s.app.screen.query_one("#iteration-table", LineTable)
         assert table.cursor_id == 11
         fake._add_iteration(13, 1, 3, "1.2", None, "queued")
         fake.changed()

@@ -30,8 +30,8 @@ class Usage:
 
     # --- what was used
 
-    def by(self, what: By, days: int = 30) -> list[UsageRow]:
-        """Usage of the last so many New York days (today is one), summed up; days in order, all else dearest first."""
+    def by(self, what: By, days: int = 30, agent_id: int | None = None) -> list[UsageRow]:
+        """Usage of the last so many New York days (today is one), of all agents or one; days in order, all else dearest first."""
         since = budget_day(utc_now()) - timedelta(days=days - 1)
         keys: dict[By, Any] = {
             By.AGENT: col(ModelCall.agent_id),
@@ -41,16 +41,16 @@ class Usage:
             By.ITERATION: col(ModelCall.iteration_id),
         }
         with self._store.read() as session:
-            rows = session.execute(select(keys[what], *_sums()).where(col(ModelCall.day) >= since).group_by(keys[what])).all()
+            rows = session.execute(select(keys[what], *_sums()).where(*_of(since, agent_id)).group_by(keys[what])).all()
             name = _namer(session, what)
             found = [_usage_row(name(row[0]), row[1:]) for row in rows]
         return sorted(found, key=lambda row: row.key if what is By.DAY else (-row.cost_micros, row.key))
 
-    def total(self, days: int = 30) -> UsageRow:
-        """Usage of the last so many New York days in one row."""
+    def total(self, days: int = 30, agent_id: int | None = None) -> UsageRow:
+        """Usage of the last so many New York days in one row, of all agents or one."""
         since = budget_day(utc_now()) - timedelta(days=days - 1)
         with self._store.read() as session:
-            row = session.execute(select(*_sums()).where(col(ModelCall.day) >= since)).one()
+            row = session.execute(select(*_sums()).where(*_of(since, agent_id))).one()
         return _usage_row("all", row)
 
     def calls(self, agent_id: int | None = None, iteration_id: int | None = None, limit: int = 200) -> list[CallRow]:
@@ -181,6 +181,11 @@ class Usage:
             day=day,
             next_day_at=next_day_at(now),
         )
+
+
+def _of(since: date, agent_id: int | None) -> list[Any]:
+    """The calls that are summed up."""
+    return [col(ModelCall.day) >= since, *([] if agent_id is None else [col(ModelCall.agent_id) == agent_id])]
 
 
 def _sums() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""One agent: how it stands, its iterations, versions, knowledge and settings."""
+"""One agent: how it stands, its iterations, versions, knowledge, trades, what it cost, and its settings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import ContentSwitcher
 
-from lab.agents.views import AgentView, VersionRow
-from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, STOP, Action
+from lab.agents.budget.views import By
+from lab.agents.views import AgentView, IterationRow, TradeRow, VersionRow
+from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, ORDER, STOP, Action
 from lab.tui.screens.ask_line import AskLine
 from lab.tui.screens.deleting import ask_deletion
 from lab.tui.screens.graduating import GRADUATING, GraduationData
 from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
 from lab.tui.screens.settings import SettingsScreen
+from lab.tui.screens.usage import BUDGET
 from lab.tui.text import clean, count
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
+from lab.tui.widgets.agent_usage import AgentUsage, AgentUsagePane
 from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.flow import BLANK, Flow, Line
 from lab.tui.widgets.graduation import graduation_lines
+from lab.tui.widgets.history import VersionHistory
 from lab.tui.widgets.line_table import LineTable
 from lab.tui.widgets.money import money
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.trades import TradesPane, TradesTable
 from lab.tui.widgets.version_tree import Marks
 
 TABS = {
@@ -33,11 +38,22 @@ TABS = {
     "iterations": "Iterations",
     "versions": "Versions",
     "knowledge": "Knowledge",
+    "trades": "Trades",
     "graduation": "Graduation",
+    "usage": "Usage",
     "settings": "Settings",
 }
 _GRADUATION_KEYS = frozenset(action.name for action in GRADUATING)
-_SETTINGS_KEYS = frozenset(action.name for action in MINDING)
+_TAB_KEYS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("mark", "compare", "make_current"), ("versions",)),
+    **dict.fromkeys(_GRADUATION_KEYS, ("graduation",)),
+    **dict.fromkeys((action.name for action in MINDING), ("settings",)),
+    BUDGET.name: ("settings", "usage"),
+    ORDER.name: ("trades",),
+}
+"""Keys that stay out of the footer of all tabs but these."""
+_READ_LATE = frozenset({"graduation", "settings", "trades", "usage"})
+"""Tabs whose data are read when they are first shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,9 @@ class AgentData:
     view: AgentView
     graduation: GraduationData | None = None
     mind: MindData | None = None
+    traded: tuple[IterationRow, tuple[TradeRow, ...]] | None = None
+    """The iteration whose trades are shown, and those."""
+    usage: AgentUsage | None = None
 
 
 class AgentScreen(MindingScreen[AgentData]):
@@ -61,6 +80,7 @@ class AgentScreen(MindingScreen[AgentData]):
         Action("make_current", "m", "Make current", "Makes the version under the cursor the one the next iteration runs."),
         *GRADUATING,
         *MINDING,
+        ORDER,
         EDIT,
         DELETE,
         NEXT_TAB,
@@ -68,6 +88,7 @@ class AgentScreen(MindingScreen[AgentData]):
         BACK,
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (50, "-huge")]  # noqa: RUF012  # as above
     CSS = """
     AgentScreen #state { padding: 0 1; }
     AgentScreen #panes { height: 1fr; }
@@ -76,6 +97,8 @@ class AgentScreen(MindingScreen[AgentData]):
     AgentScreen.-wide #standing { layout: grid; grid-size: 2; grid-columns: 71 1fr; grid-rows: auto 1fr; height: 100%; }
     AgentScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
     AgentScreen LineTable { height: 1fr; }
+    AgentScreen.-tall VersionHistory { height: 13; }
+    AgentScreen.-huge VersionHistory { height: 22; }
     AgentScreen .detail { height: auto; max-height: 8; padding: 0 1; border-top: solid $surface-lighten-2; }
     """
 
@@ -103,13 +126,17 @@ class AgentScreen(MindingScreen[AgentData]):
                 yield Flow(id="figures")
                 yield EquityChart(shown=False)
                 yield Flow(id="analysis")
-            yield LineTable(panes.ITERATION_COLUMNS, empty="No iteration yet: i starts the first one.", id="iterations")
+            with Vertical(id="iterations"):
+                yield LineTable(panes.ITERATION_COLUMNS, empty="No iteration yet: i starts the first one.", id="iteration-table")
+                yield VersionHistory()
             with Vertical(id="versions"):
                 yield LineTable(panes.VERSION_COLUMNS, empty="No version yet: the first iteration writes 1.0.", id="version-table")
                 yield Flow(id="version-detail", classes="detail")
             with Vertical(id="knowledge"):
                 yield LineTable(panes.KNOWLEDGE_COLUMNS, empty="Nothing learned yet: iterations add what they find.", id="knowledge-table")
                 yield Flow(id="knowledge-detail", classes="detail")
+            yield TradesPane(id="trades")
+            yield AgentUsagePane(id="usage")
             with Reader(id="settings"):
                 yield Flow(id="settings-text")
             with Reader(id="graduation"):
@@ -125,6 +152,28 @@ class AgentScreen(MindingScreen[AgentData]):
             view,
             self.load_graduation(self._agent_id) if "graduation" in self._wanted else None,
             self.load_mind(self._agent_id) if "settings" in self._wanted else None,
+            self._load_trades(view) if "trades" in self._wanted else None,
+            self._load_usage() if "usage" in self._wanted else None,
+        )
+
+    def _load_trades(self, view: AgentView) -> tuple[IterationRow, tuple[TradeRow, ...]] | None:
+        source = panes.measured_by(view)
+        if source is None:
+            return None
+        # Trades never change once the backtest has stored them, and there may be thousands.
+        if self.data is not None and self.data.traded is not None and self.data.traded[0].id == source.id:
+            return self.data.traded
+        return source, tuple(self.lab.trades(source.id))
+
+    def _load_usage(self) -> AgentUsage:
+        usage, agent_id = self.lab.usage, self._agent_id
+        return AgentUsage(
+            usage.budget(agent_id),
+            usage.total(agent_id=agent_id),
+            tuple(usage.by(By.PURPOSE, agent_id=agent_id)),
+            tuple(usage.by(By.DAY, agent_id=agent_id)),
+            tuple(usage.calls(agent_id)),
+            self.load_estimate(agent_id),
         )
 
     def minded_agent(self) -> tuple[int, str]:
@@ -141,7 +190,8 @@ class AgentScreen(MindingScreen[AgentData]):
         if row.result is not None:
             chart.show(row.result.equity, row.result.starting_equity)
         self.query_one("#analysis", Flow).show(panes.analysis_lines(data))
-        self.query_one("#iterations", LineTable).set_rows([panes.iteration_row(each) for each in data.iterations])
+        self.query_one("#iteration-table", LineTable).set_rows([panes.iteration_row(each) for each in data.iterations])
+        self.query_one(VersionHistory).show(data.versions, data.iterations)
         self._marks.keep([version.id for version in data.versions])
         self._show_versions(data)
         self.query_one("#knowledge-table", LineTable).set_rows([panes.knowledge_row(each) for each in data.knowledge])
@@ -150,6 +200,12 @@ class AgentScreen(MindingScreen[AgentData]):
         if (way := snapshot.graduation) is not None:
             keys = {name: self.lab_app.key_of(name) for name in _GRADUATION_KEYS}
             self.query_one("#graduation-text", Flow).show(graduation_lines(way.checklist, way.runs, way.decisions, way.trials, keys))
+        if snapshot.traded is not None:
+            source, trades = snapshot.traded
+            self.query_one(TradesPane).show(trades, f"version {source.version}, iteration {source.number}")
+        if snapshot.usage is not None:
+            estimated = estimate_words(snapshot.usage.estimate)
+            self.query_one(AgentUsagePane).show(snapshot.usage, self.lab_app.key_of(BUDGET.name), estimated)
         tabs = self.query_one(TabLine)
         for tab, amount in (("iterations", len(data.iterations)), ("versions", len(data.versions)), ("knowledge", len(data.knowledge))):
             tabs.note(tab, count(amount) if amount else "")
@@ -205,13 +261,8 @@ class AgentScreen(MindingScreen[AgentData]):
         return (min(ids), max(ids)) if len(set(ids)) == 2 else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Keys of one tab stay out of the footer of the others.
-        if action == "do" and self.is_mounted and parameters and parameters[0] in ("mark", "compare", "make_current"):
-            return self._tab == "versions"
-        if action == "do" and self.is_mounted and parameters and parameters[0] in _GRADUATION_KEYS:
-            return self._tab == "graduation"
-        if action == "do" and self.is_mounted and parameters and parameters[0] in _SETTINGS_KEYS:
-            return self._tab == "settings"
+        if action == "do" and self.is_mounted and parameters and (tabs := _TAB_KEYS.get(str(parameters[0]))):
+            return self._tab in tabs
         return super().check_action(action, parameters)
 
     def why_not(self, name: str) -> str | None:
@@ -231,6 +282,8 @@ class AgentScreen(MindingScreen[AgentData]):
             return "There is no version yet."
         if name == "compare" and self._pair() is None:
             return "Mark two versions with space, or put the cursor on one that is not current."
+        if name == "order" and not (self.data and self.data.traded and self.data.traded[1]):
+            return "There are no trades."
         if name == "make_current":
             version = self._version()
             if version is None or version.is_current:
@@ -240,7 +293,7 @@ class AgentScreen(MindingScreen[AgentData]):
     @on(TabLine.Moved)
     def _moved_tab(self, event: TabLine.Moved) -> None:
         self.refresh_actions()
-        if event.tab in ("graduation", "settings") and event.tab not in self._wanted:
+        if event.tab in _READ_LATE - self._wanted:
             self._wanted.add(event.tab)
             self.reload()
 
@@ -256,8 +309,13 @@ class AgentScreen(MindingScreen[AgentData]):
 
     @on(LineTable.RowSelected)
     def _selected(self, event: LineTable.RowSelected) -> None:
-        if event.table.id == "iterations":
+        if event.table.id == "iteration-table":
             self.lab_app.open("iteration", event.row_id)
+        elif event.table.id == "agent-calls":
+            self.lab_app.open("call", event.row_id, [row_id for row_id, _ in event.table.rows])
+        elif isinstance(event.table, TradesTable) and self.data is not None and self.data.traded is not None:
+            iteration_id = self.data.traded[0].id
+            self.lab_app.open("trade", [(iteration_id, row_id) for row_id, _ in event.table.rows], event.table.cursor)
         elif event.table.id == "version-table":
             self.action_do("compare")
 
@@ -268,6 +326,9 @@ class AgentScreen(MindingScreen[AgentData]):
 
     def action_previous_tab(self) -> None:
         self.query_one(TabLine).move(-1)
+
+    def action_order(self) -> None:
+        self.query_one(TradesPane).next_order()
 
     def action_mark(self) -> None:
         version = self._version()

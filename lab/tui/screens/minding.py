@@ -94,11 +94,15 @@ class MindingScreen(GraduatingScreen[DataT]):
 
     def load_mind(self, agent_id: int) -> MindData:
         """Read it. Runs in a thread."""
-        try:
-            estimate = self.lab.usage.estimate(agent_id)
-        except LabError:
-            estimate = None
+        estimate = self.load_estimate(agent_id)
         return MindData(self.lab.minds.sentence(agent_id), self.lab.usage.budget(agent_id), self.lab.minds.rule(agent_id), estimate)
+
+    def load_estimate(self, agent_id: int) -> Estimate | None:
+        """What the next iteration may cost; None where the model has no price. Runs in a thread."""
+        try:
+            return self.lab.usage.estimate(agent_id)
+        except LabError:
+            return None
 
     def action_strategist(self) -> None:
         _, name = self.minded_agent()

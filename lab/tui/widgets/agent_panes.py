@@ -82,6 +82,11 @@ def state_lines(view: AgentView) -> list[Line]:
     return lines
 
 
+def measured_by(view: AgentView) -> IterationRow | None:
+    """The iteration that the newest result is of."""
+    return next((row for row in view.iterations if row.trades is not None and row.version == view.row.result_version), None)
+
+
 def overview_lines(view: AgentView) -> list[Line]:
     """The newest result, or how to get one."""
     if view.row.result is None:
@@ -91,7 +96,7 @@ def overview_lines(view: AgentView) -> list[Line]:
         ]
     lines = figures(view.row.result, None)
     shown, current = view.row.result_version, view.row.current_version
-    source = next((row for row in view.iterations if row.trades is not None and row.version == shown), None)
+    source = measured_by(view)
     if source is not None:
         measured = f"of version {clean(shown or UNKNOWN)}, iteration {source.number}"
         pending = "" if shown == current else f"; {clean(current or UNKNOWN)} is not measured yet"

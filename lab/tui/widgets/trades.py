@@ -15,7 +15,7 @@ from textual.message import Message
 from lab.agents.views import TradeRow
 from lab.tui.text import Tone, clean, plural, signed_dollars, signed_number
 from lab.tui.widgets.flow import Flow
-from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+from lab.tui.widgets.line_table import Cell, Column, LineTable
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -30,7 +30,7 @@ COLUMNS = (
     Column("P&L", least=6, most=10, right=True, keep=9),
     Column("R", least=5, most=7, right=True, keep=6),
     Column("Bars", least=4, most=5, right=True, keep=1),
-    Column("Ended by", least=6, most=16, keep=5),
+    Column("Ended by", least=8, most=16, keep=5),
 )
 
 
@@ -72,7 +72,7 @@ class TradesTable(LineTable):
         if trades is self._shown:
             return
         self._shown = trades
-        self.set_rows([_row(at, trade) for at, trade in trades])
+        self.set_rows([(at, trade_cells(trade)) for at, trade in trades])
 
 
 class TradesPane(Vertical):
@@ -88,16 +88,16 @@ class TradesPane(Vertical):
         self._trades: Sequence[TradeRow] = ()
         self._order = 0
         self._only: frozenset[int] | None = None
-        self._whose = ""
+        self._whose = self._all_of = ""
 
     def compose(self) -> ComposeResult:
         yield TradesTable()
         yield Flow(id="trades-line")
 
-    def show(self, trades: Sequence[TradeRow]) -> None:
-        """Show these trades, in the order chosen before."""
+    def show(self, trades: Sequence[TradeRow], whose: str = "") -> None:
+        """Show these trades, in the order chosen before; `whose` says in words which they are."""
         if trades is not self._trades:
-            self._trades = trades
+            self._trades, self._all_of = trades, whose
             self._draw()
 
     def show_only(self, places: Collection[int], whose: str) -> None:
@@ -125,30 +125,29 @@ class TradesPane(Vertical):
         table.some = only is not None
         table.show(sorted(shown, key=lambda one: key(one[1])))
         line = self.query_one("#trades-line", Flow)
-        line.display = self._order > 0 or only is not None
-        words = f"{plural(len(shown), 'trade')}{f' of {clean(self._whose)}' if only is not None else ''}, {order}"
+        whose = clean(self._whose or self._all_of)
+        line.display = self._order > 0 or bool(whose)
+        words = f"{plural(len(shown), 'trade')}{f' of {whose}' if whose else ''}, {order}"
         back = "; esc shows all" if only is not None else ""
         line.show([(Content.styled(words + back, "$foreground-muted"), 2)])
 
 
-def _row(at: int, trade: TradeRow) -> Row:
+def trade_cells(trade: TradeRow) -> tuple[Cell, ...]:
+    """A cell for each of `COLUMNS`."""
     entry, leave = trade.entry_at.astimezone(NEW_YORK), trade.exit_at.astimezone(NEW_YORK)
     same_day = entry.date() == leave.date()
     # What a single trade made is a fact; only of averages would a colour claim more than is known.
     tone = Tone.GOOD if trade.pnl > 0 else Tone.BAD if trade.pnl < 0 else Tone.PLAIN
     return (
-        at,
-        (
-            Cell(clean(trade.ticker)),
-            Cell(clean(trade.direction)),
-            Cell(f"{entry:%Y-%m-%d %H:%M}"),
-            Cell(f"{leave:%H:%M}" if same_day else f"{leave:%m-%d %H:%M}"),
-            Cell(f"{trade.entry_price:,.2f}"),
-            Cell(f"{trade.exit_price:,.2f}"),
-            Cell(f"{trade.shares:,.0f}"),
-            Cell(signed_dollars(trade.pnl), tone),
-            Cell(signed_number(trade.r_multiple), tone),
-            Cell(f"{trade.bars_held:,}"),
-            Cell(clean(trade.exit_reason)),
-        ),
+        Cell(clean(trade.ticker)),
+        Cell(clean(trade.direction)),
+        Cell(f"{entry:%Y-%m-%d %H:%M}"),
+        Cell(f"{leave:%H:%M}" if same_day else f"{leave:%m-%d %H:%M}"),
+        Cell(f"{trade.entry_price:,.2f}"),
+        Cell(f"{trade.exit_price:,.2f}"),
+        Cell(f"{trade.shares:,.0f}"),
+        Cell(signed_dollars(trade.pnl), tone),
+        Cell(signed_number(trade.r_multiple), tone),
+        Cell(f"{trade.bars_held:,}"),
+        Cell(clean(trade.exit_reason)),
     )
