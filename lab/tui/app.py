@@ -326,6 +326,8 @@ class LabApp(App[None]):
         self.open(name, *args)
 
     def on_resize(self, event: Resize) -> None:
+        if forget := getattr(self._driver, "forget", None):
+            forget()
         self.call_later(self.fit)
 
     def fit(self) -> None:

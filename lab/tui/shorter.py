@@ -1,6 +1,6 @@
-"""What is sent to the terminal, made shorter: a colour or an attribute is sent when it changes, a cursor move when something follows it.
+"""What is sent to the terminal, made shorter: only characters that are not on the screen already, and a colour only where it changes.
 
-Textual sets and resets every colour around every few characters, which is more than half of what goes over a slow line.
+Textual draws whole regions, and sets and resets every colour around every few characters: most of what would go over a slow line.
 """
 
 from __future__ import annotations
@@ -8,48 +8,145 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_SGR = re.compile(r"\x1b\[([0-9;]*)m")
-_MOVES = re.compile(r"(?:\x1b\[[0-9]+;[0-9]+H|\r\n)*")
-_IDLE_MOVES = re.compile(r"(?:\x1b\[[0-9]+;[0-9]+H|\r\n)+(?=\x1b\[[0-9]+;[0-9]+H)")
+from rich.cells import cell_len
+
+FORGET = "\x1b[forget"
+"""Written in place of text, makes everything be sent again from then on: nobody knows what the screen shows."""
+
+_TOKENS = re.compile(
+    r"""
+      \x1b\[([0-9;]*)m             # 1: colours and attributes
+    | \x1b\[([0-9]+);([0-9]+)H     # 2, 3: a move
+    | (\n)                         # 4: to the start of the next line
+    | ([^\x00-\x1f\x7f-\x9f]+)     # 5: characters
+    | (\x1b\[[<>=?][0-9;]*[a-zA-Z$]+ | \x1b\][^\x07\x1b]*(?:\x07|\x1b\\) | \x1bP.*?\x1b\\)   # 6: modes, titles, the clipboard
+    | (\x1b\[[0-?]*[ -/]*[@-~] | \x1b[ -/]*[0-~] | .)   # 7: anything else
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_OTHER_SCREEN = re.compile(r"\x1b\[\?(?:47|1047|1049)[hl]")
 _OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "21": "24", "5": "25", "6": "25", "7": "27", "8": "28", "9": "29", "53": "55"}
 """Attribute -> what ends it."""
 _SEEN_ON_BLANKS = frozenset({"4", "21", "7", "9", "53"})
 """Attributes that show where there is no character."""
+_CLOSE = 3
+"""Characters there already that are sent again where a move over them would be longer."""
 
 _Look = tuple[frozenset[str], str, str]
 """Attributes, foreground, background; empty for the terminal's own."""
 _PLAIN: _Look = (frozenset(), "", "")
+_Cell = tuple[str, _Look]
 
 
 class Shorter:
-    """Follows one terminal's colours from text to text. What is not a colour or a move passes as it is."""
+    """Knows what one terminal shows. A sequence it does not know passes as it is, and what it may have changed is sent anew."""
 
     def __init__(self) -> None:
-        self._shown = _PLAIN
-        self._wanted = _PLAIN
+        self._lines: dict[int, list[_Cell | None]] = {}
+        """By line, the cells that are known."""
+        self._look, self._wanted = _PLAIN, _PLAIN
+        self._at: tuple[int, int] | None = None
+        """Line and column of the terminal's cursor; None where that is not known."""
+        self._line, self._column = 0, 0
+        """Where the text would have it."""
+        self._parts: list[str] = []
+        self._drawing = False
+        """Something of this text was drawn or moved to, so where its end leaves the cursor is meant."""
 
     def shorten(self, text: str) -> str:
         """The same for the eye, in fewer bytes."""
-        pieces = _SGR.split(text)
-        parts: list[str] = []
-        for place in range(0, len(pieces), 2):
-            if place:
-                self._wanted = _after(self._wanted, pieces[place - 1])
-            if piece := pieces[place]:
-                moves = _MOVES.match(piece).end()  # type: ignore[union-attr]  # it matches nothing, too
-                if moves:
-                    parts.append(piece[:moves])
-                if rest := piece[moves:]:
-                    if self._wanted != self._shown and not self._alike(rest):
-                        parts.append(_change(self._shown, self._wanted))
-                        self._shown = self._wanted
-                    parts.append(rest)
-        return _IDLE_MOVES.sub("", "".join(parts))
+        if text == FORGET:
+            self._lines.clear()
+            self._at, self._look = None, _PLAIN
+            return "\x1b[0m"
+        self._parts, self._drawing = [], False
+        for token in _TOKENS.finditer(text):
+            match token.lastindex:
+                case 1:
+                    self._wanted = _after(self._wanted, token[1])
+                case 3:
+                    self._line, self._column = int(token[2]) - 1, int(token[3]) - 1
+                case 4:
+                    self._line, self._column = self._line + 1, 0
+                case 5:
+                    self._write(token[5])
+                case _:
+                    self._pass(token[0], known=token.lastindex == 6)
+            self._drawing = self._drawing or token.lastindex in (3, 4, 5)
+        if self._drawing and self._at != (self._line, self._column):
+            self._move()
+        return "".join(self._parts)
 
-    def _alike(self, text: str) -> bool:
-        """Blanks look the same in every colour on one ground."""
-        (was, _, old), (will, _, new) = self._shown, self._wanted
-        return old == new and not text.strip(" ") and not (was | will) & _SEEN_ON_BLANKS
+    def _pass(self, sequence: str, known: bool) -> None:
+        if self._look != self._wanted:
+            self._parts.append(_change(self._look, self._wanted))
+            self._look = self._wanted
+        if not known and self._drawing and self._at != (self._line, self._column):
+            self._move()
+        self._parts.append(sequence)
+        if not known or _OTHER_SCREEN.match(sequence):
+            self._lines.clear()
+            self._at, self._drawing = None, False
+
+    def _write(self, text: str) -> None:
+        line = self._lines.setdefault(self._line, [])
+        if not text.isascii() and cell_len(text) != len(text):
+            self._write_wide(text, line)
+            return
+        wanted, start = self._wanted, self._column
+        end = start + len(text)
+        if len(line) < end:
+            line.extend([None] * (end - len(line)))
+        blank = (" ", _on_blanks(wanted))
+        for column, character in enumerate(text, start):
+            cell = blank if character == " " else (character, wanted)
+            if line[column] == cell:
+                continue
+            line[column] = cell
+            if self._at != (self._line, column):
+                self._go_on(line, column)
+            if self._look != wanted and not (character == " " and _on_blanks(self._look) == blank[1]):
+                self._parts.append(_change(self._look, wanted))
+                self._look = wanted
+            self._parts.append(character)
+            self._at = (self._line, column + 1)
+        self._column = end
+
+    def _write_wide(self, text: str, line: list[_Cell | None]) -> None:
+        """Characters of no width or two, which terminals do not agree on: sent always, and nothing after them is taken for known."""
+        if self._at != (self._line, self._column):
+            self._move()
+        if self._look != self._wanted:
+            self._parts.append(_change(self._look, self._wanted))
+            self._look = self._wanted
+        self._parts.append(text)
+        del line[max(0, self._column - 1) :]
+        self._column += cell_len(text)
+        self._at = None
+
+    def _go_on(self, line: list[_Cell | None], column: int) -> None:
+        """Bring the cursor to a column of the line that text is written to."""
+        if self._at is not None and self._at[0] == self._line and (gap := column - self._at[1]) > 0:
+            between = line[self._at[1] : column]
+            looks = {" ": _on_blanks(self._look)}
+            if gap <= _CLOSE and all(cell is not None and cell[1] == looks.get(cell[0], self._look) for cell in between):
+                self._parts.extend(cell[0] for cell in between if cell is not None)
+            else:
+                self._parts.append(f"\x1b[{gap}C")
+        else:
+            self._parts.append(f"\x1b[{self._line + 1};{column + 1}H")
+        self._at = (self._line, column)
+
+    def _move(self) -> None:
+        self._parts.append(f"\x1b[{self._line + 1};{self._column + 1}H")
+        self._at = (self._line, self._column)
+
+
+@lru_cache(1024)
+def _on_blanks(look: _Look) -> _Look:
+    """What of a look can be seen where there is no character."""
+    seen = look[0] & _SEEN_ON_BLANKS
+    return seen, look[1] if seen else "", look[2]
 
 
 @lru_cache(4096)
@@ -70,9 +167,9 @@ def _after(look: _Look, codes: str) -> _Look:
             attributes.add(code)
         elif code in _OFF.values():
             attributes = {attribute for attribute in attributes if _OFF[attribute] != code}
-        elif code == "39" or code[:-1] in ("3", "9"):
+        elif code[:-1] in ("3", "9"):
             front = "" if code == "39" else code
-        elif code == "49" or code[:-1] in ("4", "10"):
+        elif code[:-1] in ("4", "10"):
             back = "" if code == "49" else code
     return frozenset(attributes), front, back
 

@@ -20,7 +20,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from lab.settings import Glyphs, Settings
 from lab.tui.glyphs import chosen_glyphs, first_environment, in_glyphs
-from lab.tui.shorter import Shorter
+from lab.tui.shorter import FORGET, Shorter
 
 LOST_STATUS = 128 + signal.SIGHUP
 """The status a program ends with that a lost terminal ended, as if the signal had come."""
@@ -82,6 +82,10 @@ class Terminal(LinuxDriver):
         else:
             self._disable_mouse_support()
             self._mouse = False
+
+    def forget(self) -> None:
+        """Send everything anew from now on: what the terminal shows is not known any more, such as after a change of its size."""
+        self.write(FORGET)
 
     def run_input_thread(self) -> None:
         """Pass on what is typed until the driver stops or the terminal is gone."""
