@@ -24,7 +24,7 @@ from lab.tui.shorter import FORGET, Shorter
 
 LOST_STATUS = 128 + signal.SIGHUP
 """The status a program ends with that a lost terminal ended, as if the signal had come."""
-_PATIENCE_SECONDS = 0.4
+_PATIENCE_SECONDS = 0.25
 """How long an orderly end may take once nobody can see it any more."""
 _TICK_MS = 100
 """How often an unfinished escape sequence is looked at, and whether the driver is to stop."""

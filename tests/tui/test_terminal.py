@@ -59,7 +59,7 @@ def test_a_signal_ends_the_program_and_restores_the_terminal(program: pexpect.sp
 
 @pytest.mark.parametrize("hup_ignored", [False, True], ids=["SIGHUP as usual", "SIGHUP ignored"])
 @pytest.mark.parametrize("controlling", [False, True], ids=["not its controlling terminal", "its controlling terminal"])
-def test_a_lost_terminal_ends_the_program_within_a_second(tmp_path: Path, hup_ignored: bool, controlling: bool) -> None:
+def test_a_lost_terminal_ends_the_program_soon(tmp_path: Path, hup_ignored: bool, controlling: bool) -> None:
     ours, theirs = pty.openpty()
 
     def prepare() -> None:
@@ -87,7 +87,7 @@ def test_a_lost_terminal_ends_the_program_within_a_second(tmp_path: Path, hup_ig
         os.close(ours)
         started = time.monotonic()
         assert child.wait(timeout=10) == 128 + signal.SIGHUP
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
     finally:
         child.kill()
         child.wait()
