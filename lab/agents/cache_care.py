@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lab.agents.errors import NotThere
+from lab.agents.session_counts import Series, SessionCount, SessionCounts
 from lab.agents.span import bars_folder
 from lab.store.workspace import Workspace
 
@@ -123,6 +124,7 @@ class CacheCare:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._counts = SessionCounts(workspace.home / "session-counts.json")
 
     def coverage_days(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> DayCoverage:
         """Each session between the first and the last bar. Raises NotThere where no such bars can be read."""
@@ -150,6 +152,19 @@ class CacheCare:
             state = SessionState.COMPLETE if full else SessionState.PARTIAL if there else SessionState.MISSING
             rows.append(SessionCoverage(session, state, there, expected, close - opening < 390))
         return DayCoverage(ticker, timeframe, covered.timeframe == timeframe, tuple(rows), covered.damaged_years)
+
+    def session_counts(self) -> dict[Series, SessionCount]:
+        """The counts that are known without reading bars, of every cached series."""
+        return self._counts.known({(row.ticker, row.timeframe, invented): row.digest for row, invented in self._covered()})
+
+    def count_sessions(self, ticker: str, timeframe: str, synthetic: bool) -> SessionCount:
+        """Count a series' sessions, which reads its bars, and keep the count. Raises NotThere where no such bars can be read."""
+        cache, _ = self._holding(ticker, timeframe, synthetic)
+        digest = self._base(cache, ticker, timeframe).digest
+        days = self.coverage_days(ticker, timeframe, synthetic)
+        count = SessionCount(len(days.sessions), days.count(SessionState.COMPLETE))
+        self._counts.keep((ticker, timeframe, synthetic), digest, count)
+        return count
 
     def quality(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> QualityReport:
         """The quality report kept with the bars. Raises NotThere where no such bars can be read."""
@@ -223,6 +238,10 @@ class CacheCare:
 
         real, invented = (BarsCache(bars_folder(self._workspace.bars, synthetic)) for synthetic in (False, True))
         return (real, False), (invented, True)
+
+    def _covered(self) -> Iterator[tuple[Coverage, bool]]:
+        for cache, invented in self._caches():
+            yield from ((row, invented) for row in cache.coverage())
 
     def _holding(self, ticker: str, timeframe: str, synthetic: bool | None) -> tuple[BarsCache, bool]:
         """The cache that can read the bars: the real one before the demo market's, where `synthetic` doesn't say."""

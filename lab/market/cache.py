@@ -53,6 +53,8 @@ class Coverage:
     """Years whose file was found damaged and set aside: their bars are missing."""
     adjusted_until: date | None = None
     """The source had adjusted the bars for every split up to this date; None where that is not known."""
+    digest: str = ""
+    """Made of the files' checksums: another one with any other bar."""
 
 
 class BarsCache:
@@ -347,6 +349,7 @@ def _coverage(series: Series) -> Coverage:
         series.splits,
         tuple(file.year for file in series.files if file.damaged),
         series.adjusted_until,
+        hashlib.sha256(" ".join(file.sha256 for file in series.files).encode()).hexdigest()[:16],
     )
 
 

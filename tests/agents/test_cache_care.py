@@ -55,6 +55,20 @@ def run(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_a_count_of_sessions_is_kept_until_the_bars_change(lab: Lab, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lab.cache.session_counts() == {}
+    series = [("AAPL", "1m", False), ("SPY", "1d", False), ("DEMO", "1d", True)]
+    counted = {each: lab.cache.count_sessions(*each) for each in series}
+    assert (counted[series[0]].sessions, counted[series[0]].complete) == (8 - 1, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(BarsCache, "read", lambda *_: pytest.fail("bars were read"))
+        assert Lab(home).cache.session_counts() == counted
+    BarsCache(lab.workspace.bars).write("SPY", "1d", walk(date(2023, 11, 20), date(2024, 1, 30), minutes=1440), "polygon")
+    assert lab.cache.session_counts() == {each: counted[each] for each in series if each[0] != "SPY"}
+    (home / "session-counts.json").write_text("not a list")
+    assert lab.cache.session_counts() == {}
+
+
 def test_each_session_is_complete_partial_or_missing(lab: Lab) -> None:
     days = lab.cache.coverage_days("AAPL", "1m")
     assert days.native

@@ -18,6 +18,7 @@ from lab.agents.cache_care import (
 )
 from lab.agents.errors import BadUniverse
 from lab.agents.fetching import FetchPartView, FetchView
+from lab.agents.session_counts import Series, SessionCount
 from lab.agents.universes import Candidate, UniverseDetail, UniverseRule
 from lab.agents.views import UniverseView
 from lab.market.news import NewsCoverage
@@ -45,9 +46,18 @@ class FakeCache:
         self.damaged: tuple[DamageRow, ...] = ()
         self.refetch = False
         self.stopped = False
+        self.counted: dict[Series, SessionCount] = {}
 
     def coverage_days(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> DayCoverage:
         return DayCoverage(ticker, timeframe, True, sessions(date(2024, 1, 1), 100), (2023,) if ticker == "AMD" else ())
+
+    def session_counts(self) -> dict[Series, SessionCount]:
+        return dict(self.counted)
+
+    def count_sessions(self, ticker: str, timeframe: str, synthetic: bool) -> SessionCount:
+        days = self.coverage_days(ticker, timeframe, synthetic)
+        self.counted[ticker, timeframe, synthetic] = SessionCount(len(days.sessions), days.count(SessionState.COMPLETE))
+        return self.counted[ticker, timeframe, synthetic]
 
     def quality(self, ticker: str, timeframe: str, synthetic: bool | None = None) -> QualityReport:
         lines = (QualityLine("duplicate", "12 bars were there twice.", "left out", 12),) if ticker == "AAPL" else ()

@@ -14,9 +14,10 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
-from lab.agents.cache_care import SessionState, VerifyReport
+from lab.agents.cache_care import VerifyReport
 from lab.agents.fetching import UNDER_WAY, FetchView
 from lab.agents.keys import FILE, polygon_key
+from lab.agents.session_counts import Series, SessionCount
 from lab.agents.universes import UniverseDetail
 from lab.agents.views import CoverageRow
 from lab.errors import LabError
@@ -57,6 +58,8 @@ class DataView:
     bars: tuple[CoverageRow, ...]
     fetches: tuple[FetchView, ...]
     universes: tuple[UniverseDetail, ...]
+    counts: dict[Series, SessionCount]
+    """Known without reading bars."""
     unreadable: str
     """Why the list of cached bars can't be read; empty where it can."""
 
@@ -95,7 +98,7 @@ class DataScreen(LabScreen[DataView]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: dict[CoverageRow, panes.Counted] = {}
+        self._counts: dict[CoverageRow, SessionCount] = {}
         self._facts: dict[CoverageRow, TickerFacts] = {}
         """The newest ones that were looked at."""
         self._counting = False
@@ -134,12 +137,13 @@ class DataScreen(LabScreen[DataView]):
 
     def load(self) -> DataView:
         bars: tuple[CoverageRow, ...] = ()
+        counts: dict[Series, SessionCount] = {}
         unreadable = ""
         try:
-            bars = tuple(self.lab.coverage())
+            bars, counts = tuple(self.lab.coverage()), self.lab.cache.session_counts()
         except LabError as error:
             unreadable = str(error)
-        return DataView(bars, self.lab.fetches.all(), self.lab.universes.all(), unreadable)
+        return DataView(bars, self.lab.fetches.all(), self.lab.universes.all(), counts, unreadable)
 
     def show(self, data: DataView) -> None:
         tabs = self.query_one(TabLine)
@@ -148,6 +152,7 @@ class DataScreen(LabScreen[DataView]):
         tabs.note("fetches", f"● {under_way}" if under_way else count(len(data.fetches)) if data.fetches else "")
         tabs.note("universes", count(len(data.universes)) if data.universes else "")
         self._counts = {row: counted for row, counted in self._counts.items() if row in set(data.bars)}
+        self._counts |= {row: data.counts[series] for row in data.bars if (series := panes.series_of(row)) in data.counts}
         self._facts = {row: facts for row, facts in self._facts.items() if row in set(data.bars)}
         self._table("fetches").empty, self._table("universes").empty = panes.NO_FETCHES, panes.NO_UNIVERSES
         unreadable = f"{clean(data.unreadable)}\n\nR  makes the list anew from the files"
@@ -165,7 +170,7 @@ class DataScreen(LabScreen[DataView]):
         self._table("bars").set_rows([panes.bars_row(row, self._counts.get(row)) for row in rows])
 
     async def _count(self) -> None:
-        """Count the sessions of each series, one after the other: that reads its bars."""
+        """Count the sessions of the series that were not counted yet, one after the other: that reads their bars."""
         try:
             while (row := self._uncounted()) is not None:
                 await self._count_one(row)
@@ -175,15 +180,13 @@ class DataScreen(LabScreen[DataView]):
 
     def _uncounted(self) -> CoverageRow | None:
         rows = self.data.bars if self.data else ()
-        return next((row for row in rows if row not in self._counts and row != self._reading), None)
+        return next((row for row in rows if row not in self._counts), None)
 
     async def _count_one(self, row: CoverageRow) -> None:
         try:
-            days = await asyncio.to_thread(self.lab.cache.coverage_days, row.ticker, row.timeframe, row.synthetic)
+            self._counts[row] = await asyncio.to_thread(self.lab.cache.count_sessions, *panes.series_of(row))
         except LabError:
-            self._counts[row] = panes.Counted(0, 0)
-        else:
-            self._counts[row] = panes.Counted(len(days.sessions), days.count(SessionState.COMPLETE))
+            self._counts[row] = SessionCount(0, 0)
         self._show_bars()
 
     def _describe(self) -> None:
@@ -212,16 +215,12 @@ class DataScreen(LabScreen[DataView]):
         finally:
             if self._reading == row:
                 self._reading = None
-        days = facts.days if facts else None
-        self._counts[row] = panes.Counted(len(days.sessions), days.count(SessionState.COMPLETE)) if days else panes.Counted(0, 0)
         if facts is not None:
             while len(self._facts) >= _KEPT_FACTS:
                 self._facts.pop(next(iter(self._facts)))
             self._facts[row] = facts
-        if self.is_attached:
-            if self._bars() == row:
-                pane.show(facts, problem)
-            self._show_bars()
+        if self.is_attached and self._bars() == row:
+            pane.show(facts, problem)
 
     def _set_empty(self) -> None:
         table = self._table(self._tab)

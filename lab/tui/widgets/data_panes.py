@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.content import Content
 
 from lab.agents.cache_care import VerifyReport
 from lab.agents.fetching import UNDER_WAY, FetchView
+from lab.agents.session_counts import Series, SessionCount
 from lab.agents.universes import UniverseDetail
 from lab.agents.views import CoverageRow
 from lab.store.fetch_models import FetchState
@@ -81,20 +80,12 @@ _STATES: dict[FetchState, tuple[str, Tone]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Sessions of a series from its first bar to its last."""
-
-    sessions: int
-    complete: int
-
-
-def series_of(row: CoverageRow) -> tuple[str, str, bool]:
+def series_of(row: CoverageRow) -> Series:
     """What stays of a series when bars are added to it."""
     return row.ticker, row.timeframe, row.synthetic
 
 
-def bars_row(row: CoverageRow, counted: Counted | None) -> Row:
+def bars_row(row: CoverageRow, counted: SessionCount | None) -> Row:
     """`counted` is None while the sessions are not counted yet."""
     share = counted.complete / counted.sessions if counted and counted.sessions else None
     whole = counted is not None and counted.complete == counted.sessions
