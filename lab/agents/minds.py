@@ -16,7 +16,7 @@ from lab.agents.builtin import BuiltInStrategist
 from lab.agents.journal import Iteration, Journal
 from lab.agents.strategist import Strategist
 from lab.store.database import Store
-from lab.store.models import AgentStrategy, IterationStatus, Universe
+from lab.store.models import AgentStrategy, CompanyName, IterationStatus, Universe
 
 if TYPE_CHECKING:
     from lab.agents.claude.blind import Veil
@@ -73,14 +73,22 @@ async def thinking(
         yield ClaudeStrategist(caller, around)
 
 
-def veil_over(claude: ClaudeSettings, universe: Universe | None) -> Veil:
+def veil_over(store: Store, claude: ClaudeSettings, universe: Universe | None) -> Veil:
     """The veil of a universe: the same aliases in each iteration on it. Without one it hides what is known by name anywhere."""
     from lab.agents.claude.blind import Blind, Open
+    from lab.agents.claude.companies import spoken
 
     if not claude.blind:
         return Open()
+    with store.read() as session:
+        names = tuple((ticker, spoken(name)) for ticker, name in session.exec(select(CompanyName.ticker, CompanyName.name)))
+        elsewhere = {ticker for tickers in session.exec(select(Universe.tickers)) for ticker in tickers}
     if universe is None:
-        return Blind((), None, None, date.max, date.min, "")
+        return Blind((), None, None, date.max, date.min, "", names, tuple(sorted(elsewhere)))
+    if universe.synthetic:
+        from lab.market.demo.stocks import DEMO_STOCKS
+
+        elsewhere |= {stock.ticker for stock in DEMO_STOCKS}
     return Blind(
         tuple(universe.tickers),
         universe.market_ticker,
@@ -88,6 +96,8 @@ def veil_over(claude: ClaudeSettings, universe: Universe | None) -> Veil:
         universe.first_session,
         universe.last_session,
         f"universe {universe.id}",
+        names,
+        tuple(sorted(elsewhere)),
     )
 
 
@@ -97,7 +107,7 @@ def _surroundings(store: Store, claude: ClaudeSettings, iteration: Iteration, ex
     from lab.agents.claude.trade_bars import TradeSpan, trade_bars_job
     from lab.agents.results import from_json
 
-    veil = veil_over(claude, iteration.universe)
+    veil = veil_over(store, claude, iteration.universe)
 
     async def trade_bars(identifier: str) -> str:
         report = from_json(jobs.EvidenceReport, iteration.outputs[IterationStatus.ANALYSE]["evidence"])

@@ -56,7 +56,7 @@ async def _asked(store: Store, claude: ClaudeSettings, words: str, universe_id: 
     await asyncio.to_thread(till.doubt_left_open, NO_ITERATION)
     async with ModelLine(key, claude.base_url, min(claude.silence_seconds, SILENCE_SECONDS)) as line:
         caller = Caller(line, till, load_prices(store.workspace.home), claude.model, claude.effort, WHOLE_LAB, NO_ITERATION)
-        found, call_id = await read_personality(caller, veil_over(claude, universe), words)
+        found, call_id = await read_personality(caller, await asyncio.to_thread(veil_over, store, claude, universe), words)
     with store.read() as session:
         cost_micros = session.get_one(ModelCall, call_id).charged_micros
     return replace(found, read_by=f"Read by {claude.model} for {dollars(cost_micros)}; change what does not fit.")

@@ -156,16 +156,26 @@ def tickers_command(
     as_json: Json = False,
 ) -> None:
     """Look up tickers at Polygon by symbol or company name."""
-    from lab.agents.polygon_lookup import look_up
+    from lab.agents.polygon_lookup import keep_names, look_up
 
     with _lab() as lab:
         found = look_up(lab.workspace, _key()[0], Settings().polygon_url, _calls(plan), " ".join(words))
+        keep_names(lab.store, found)
     if as_json:
         print_json(found)
         return
     print_table(("Ticker", "Name", "Kind", "Exchange"), [(one.ticker, one.name, one.kind, one.exchange) for one in found])
     if not found:
         print("Polygon lists no stock or fund with these words.")
+
+
+def names_command(plan: PlanOption = None) -> None:
+    """Ask Polygon what the companies behind your universes' tickers are called, so that no model in blind mode reads their names."""
+    from lab.agents.polygon_lookup import name_tickers
+
+    with _lab() as lab:
+        found, unlisted = name_tickers(lab.workspace, lab.store, _key()[0], Settings().polygon_url, _calls(plan))
+    print(f"{found} names kept." + (f" Polygon does not list {', '.join(unlisted)}." if unlisted else ""))
 
 
 def market_command(plan: PlanOption = None, as_json: Json = False) -> None:
@@ -191,6 +201,7 @@ def register(data: typer.Typer) -> None:
     data.command("pause", epilog="Example: lab data pause 3")(pause_command)
     data.command("cancel", epilog="Example: lab data cancel 3")(cancel_command)
     data.command("tickers", epilog="Example: lab data tickers apple")(tickers_command)
+    data.command("names", epilog="Example: lab data names")(names_command)
     data.command("market", epilog="Example: lab data market")(market_command)
 
 

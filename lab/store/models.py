@@ -402,6 +402,15 @@ class Preference(SQLModel, table=True):
     value: str
 
 
+class CompanyName(SQLModel, table=True):
+    """What the company behind a ticker is called, as a vendor lists it."""
+
+    __tablename__ = "company_names"
+
+    ticker: str = Field(primary_key=True)
+    name: str
+
+
 class NewsEvent(SQLModel, table=True):
     """An article, once, however many sources or tickers it came with. Its text is as it was given: foreign."""
 

@@ -178,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
             return sorted(found, key=lambda one: one["published_utc"])
         if path == "/v3/reference/tickers":
             words = query.get("search", [""])[0].lower()
-            return [one for one in state.tickers if words in f"{one['ticker']} {one['name']}".lower()]
+            found = [one for one in state.tickers if words in f"{one['ticker']} {one['name']}".lower()]
+            return [one for one in found if not ticker or one["ticker"] == ticker]
         raise AssertionError(path)
 
     def bars(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:

@@ -13,151 +13,18 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Protocol
+
+from lab.agents.claude.companies import Name, by_first_word, known_companies, ordinary_words
+from lab.agents.claude.dates import without_dates
 
 MARKET, VOLATILITY = "MKT", "VOL"
 ELSEWHERE = "a stock"
 """Stands for a company that is not in the universe."""
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?"
-    r"|dec(?:ember)?)"
-)
-_YEAR = r"(?:19[5-9]\d|20[0-4]\d)"
-_DATES = re.compile(
-    rf"\b{_YEAR}[-/.]\d{{1,2}}[-/.]\d{{1,2}}\b|\b{_YEAR}[-/]\d{{1,2}}\b"
-    r"|\b\d{1,2}[/.]\d{1,2}[/.](?:\d{4}|\d{2})\b"
-    rf"|(?<![:.\d])\b\d{{1,2}}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\b\.?(?:,? {_YEAR}\b)?"
-    rf"|\b{_MONTH}\b\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?!:)(?:,? {_YEAR}\b)?"
-    rf"|\b{_MONTH}\b\.?,? (?:of )?{_YEAR}\b"
-    rf"|\bq[1-4][ /]{_YEAR}\b"
-    rf"|(?<![\d.,$]){_YEAR}(?:s\b|\b(?![.,]?\d|%))",
-    re.IGNORECASE,
-)
-_ISO = re.compile(rf"\b{_YEAR}-\d\d-\d\d\b")
-_WORDS_TOO = frozenset(
-    [
-        "a",
-        "all",
-        "am",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "best",
-        "big",
-        "but",
-        "buy",
-        "by",
-        "can",
-        "car",
-        "day",
-        "do",
-        "down",
-        "ever",
-        "fast",
-        "first",
-        "for",
-        "free",
-        "fun",
-        "go",
-        "good",
-        "has",
-        "he",
-        "her",
-        "here",
-        "high",
-        "hold",
-        "how",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "key",
-        "left",
-        "life",
-        "line",
-        "live",
-        "long",
-        "love",
-        "low",
-        "main",
-        "may",
-        "me",
-        "more",
-        "most",
-        "move",
-        "near",
-        "new",
-        "next",
-        "no",
-        "not",
-        "now",
-        "of",
-        "on",
-        "one",
-        "only",
-        "open",
-        "or",
-        "out",
-        "own",
-        "pay",
-        "play",
-        "post",
-        "r",
-        "rate",
-        "real",
-        "run",
-        "safe",
-        "sale",
-        "see",
-        "sell",
-        "so",
-        "stay",
-        "stop",
-        "take",
-        "team",
-        "tell",
-        "than",
-        "that",
-        "the",
-        "them",
-        "then",
-        "there",
-        "they",
-        "this",
-        "time",
-        "to",
-        "trade",
-        "true",
-        "turn",
-        "two",
-        "up",
-        "us",
-        "use",
-        "very",
-        "was",
-        "we",
-        "well",
-        "what",
-        "when",
-        "will",
-        "with",
-        "work",
-        "you",
-    ]
-)
-"""Tickers that are ordinary words too: hidden in a person's words only where they stand in capitals."""
 _LETTERS_TOO = frozenset("AIR")
 """Single letters that are words, or the unit R: hidden only after a dollar sign or in quotes."""
-_SUFFIX = r"(?:,? (?:inc|corp|corporation|ltd|plc|company|co|holdings|stock|stocks|shares|share|earnings)\b)"
+_WORD = re.compile(r"\w+")
 
 
 class Veil(Protocol):
@@ -210,8 +77,13 @@ class Blind:
     last_session: date
     seed: str
     """Anything that does not change with time: it only shuffles."""
+    names: Sequence[tuple[str, str]] = ()
+    """(ticker, what its company is called) beside those that are known anyway."""
+    elsewhere: Sequence[str] = ()
+    """Tickers of other universes, hidden where they are met."""
     _alias: dict[str, str] = field(init=False, repr=False, default_factory=dict)
     _real: dict[str, str] = field(init=False, repr=False, default_factory=dict)
+    _names: dict[str, tuple[Name, ...]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         special = {self.market_ticker: MARKET, self.vix_ticker: VOLATILITY}
@@ -220,6 +92,7 @@ class Blind:
         self._alias.update({ticker: f"T{number:02d}" for number, ticker in enumerate(shuffled, 1)})
         self._alias.update({ticker: alias for ticker, alias in special.items() if ticker})
         self._real.update({alias: ticker for ticker, alias in self._alias.items()})
+        self._names.update(by_first_word((*self.names, *known_companies())))
 
     def ticker(self, ticker: str) -> str:
         return self._alias.get(ticker) or ELSEWHERE
@@ -228,11 +101,7 @@ class Blind:
         return f"day {(day - self.first_session).days + 1}"
 
     def hide(self, text: str) -> str:
-        text = _ISO.sub(self._day_of, text)
-        text = _DATES.sub("a certain time", text)
-        for pattern, ticker in _companies():
-            text = pattern.sub(self._alias.get(ticker, ELSEWHERE), text)
-        return self._hide_tickers(text)
+        return self._hide_tickers(self._hide_companies(without_dates(text, self._day_within)))
 
     def hide_script(self, text: str) -> str:
         lines = []
@@ -249,20 +118,28 @@ class Blind:
         """Tickers stand in quotes there; a name such as VOL may be the script's own."""
         return re.sub(r"""(["'])(T\d{2,5}|MKT|VOL)\1""", lambda match: f"{match[1]}{self._real.get(match[2], match[2])}{match[1]}", text)
 
-    def _day_of(self, match: re.Match[str]) -> str:
-        try:
-            found = date.fromisoformat(match[0])
-        except ValueError:
-            return "a certain time"
-        return self.day(found) if self.first_session <= found <= self.last_session else "a certain time"
+    def _day_within(self, day: date) -> str | None:
+        return self.day(day) if self.first_session <= day <= self.last_session else None
 
     def _date_of(self, match: re.Match[str]) -> str:
         if not int(match[2]) or self.first_session + timedelta(days=int(match[2]) - 1) > self.last_session:
             return match[0]
         return (self.first_session + timedelta(days=int(match[2]) - 1)).isoformat()
 
+    def _hide_companies(self, text: str) -> str:
+        found, at = [], 0
+        for word in _WORD.finditer(text):
+            if word.start() < at:
+                continue
+            for name in self._names.get(word[0].casefold(), ()):
+                if hit := name.pattern.match(text, word.start()):
+                    found += [text[at : word.start()], self._alias.get(name.ticker, ELSEWHERE)]
+                    at = hit.end()
+                    break
+        return "".join((*found, text[at:]))
+
     def _hide_tickers(self, text: str, quoted_only: bool = False) -> str:
-        known = {**dict.fromkeys(_known_tickers(), ELSEWHERE), **self._alias}
+        known = {**dict.fromkeys((*_known_tickers(), *self.elsewhere), ELSEWHERE), **self._alias}
 
         def alias(match: re.Match[str]) -> str:
             quote, word, end = match["open"], match["word"], match["close"]
@@ -270,7 +147,7 @@ class Blind:
             marked = bool(quote) and (quote == "$" or quote == end)
             if name is None or (quoted_only and not marked):
                 return match[0]
-            plain = word.lower() in _WORDS_TOO or len(word) < 3
+            plain = word.lower() in ordinary_words() or len(word) < 3
             if not marked and (word in _LETTERS_TOO or (plain and word != word.upper()) or (plain and word.upper() not in self._alias)):
                 return match[0]
             return f"{'' if quote == '$' else quote}{name}{end}"
@@ -281,25 +158,6 @@ class Blind:
 
 
 @cache
-def _companies() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """A pattern for each name of a known company, longest first, with its ticker."""
-    found = []
-    for ticker, names in _listed().items():
-        for name in names:
-            words = re.escape(name.removeprefix("*"))
-            suffix, flags = (_SUFFIX, 0) if name.startswith("*") else (f"{_SUFFIX}?", re.IGNORECASE)
-            found.append((len(name), re.compile(rf"\b{words}(?:'s)?{suffix}(?!\w)", flags), ticker))
-    return tuple((pattern, ticker) for _, pattern, ticker in sorted(found, key=lambda each: -each[0]))
-
-
-@cache
 def _known_tickers() -> frozenset[str]:
     """Tickers that are looked for in words even where the universe has them not; those of one or two letters say too little."""
-    return frozenset(ticker for ticker in _listed() if len(ticker) > 2) | {"SPY", "QQQ"}
-
-
-@cache
-def _listed() -> dict[str, tuple[str, ...]]:
-    lines = Path(__file__).with_name("companies.txt").read_text(encoding="utf-8").splitlines()
-    entries = (line.partition(" ") for line in lines if line and not line.startswith("#"))
-    return {ticker: tuple(name.strip() for name in names.split(",")) for ticker, _, names in entries}
+    return frozenset(ticker for ticker, _ in known_companies() if len(ticker) > 2) | {"SPY", "QQQ"}

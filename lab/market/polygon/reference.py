@@ -35,16 +35,24 @@ class MarketStatus:
 
 
 def search_tickers(
-    line: PolygonLine, words: str, tick: Tick, market: str = "stocks", active: bool = True, most: int = 100
+    line: PolygonLine, words: str, tick: Tick, market: str = "stocks", active: bool = True, most: int = 100, symbol: str = ""
 ) -> tuple[ListedTicker, ...]:
     """Tickers whose symbol or company name holds the words, at most `most`; all of the market where there are none.
+
+    With a `symbol`, only that ticker.
 
     Raises PolygonError. Fetches no more pages than are needed.
     """
 
     def ask(client: Any) -> Any:
         return client.list_tickers(
-            search=words or None, market=market, active=active, limit=min(most, 1000), sort=None if words else "ticker", raw=True
+            ticker=symbol or None,
+            search=words or None,
+            market=market,
+            active=active,
+            limit=min(most, 1000),
+            sort=None if words else "ticker",
+            raw=True,
         )
 
     listing = Listing("the list of tickers", ("/v3/reference/tickers",), "The plan of this key does not include this list.", "tickers")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.agents.claude.blind import Blind
+from lab.agents.claude.companies import spoken
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 12, 31)
 TICKERS = ("AAPL", "TSLA", "F", "ON", "ALL", "LOW", "BRK.B", "A", "T05")
@@ -39,12 +40,47 @@ def test_names_and_dates_in_a_persons_words_are_hidden(words: str, gone: tuple[s
 
 
 @pytest.mark.parametrize(
+    "date_in_words",
+    [
+        *("2024-03-05T14:30:00Z", "2024-03-05 09:30", "2024/3/5", "2024\u201003\u201005", "2024.03.05", "20240305", "2024-03", "2024-W12"),
+        *("05.03.2024", "3/5/24", "03-05-2024", "5-Mar-24", "05-Mar-2024", "5th of March", "March 5th, 2024", "5. M\u00e4rz 2024"),
+        *(
+            "5 mars 2024",
+            "3 de mayo de 2024",
+            "2024\u5e743\u67085\u65e5",
+            "\uff12\uff10\uff12\uff14-\uff10\uff13-\uff10\uff15",
+            "20\u200b24",
+        ),
+        *("Mar-24", "March '24", "Q3 2024", "3Q24", "2024Q3", "H1'24", "FY24", "week 12 of 2024", "in '08", "1709649000", "1709649000123"),
+        *("twenty twenty-four", "two thousand and eight", "nineteen eighty-seven", "in March", "since May", "January", "the covid crash"),
+    ],
+)
+def test_no_date_passes_in_whatever_form(date_in_words: str) -> None:
+    hidden = VEIL.hide(f"I did well {date_in_words} with this.")
+    told = re.compile(
+        r"20\d\d|\b(?:mar|march|m\u00e4rz|mars|mayo|may|january|covid|q3|fy|h1|3q\d*)\b|'|\d{2,}|eight|twenty|\u5e74", re.IGNORECASE
+    )
+    assert not told.search(re.sub(r"\b\d\d:\d\d\b", "", hidden.replace(VEIL.day(date(2024, 3, 5)), ""))), hidden
+    assert hidden.startswith("I did well ")
+    assert hidden.endswith(" with this.")
+
+
+def test_what_a_vendor_says_a_company_is_called_is_hidden_too() -> None:
+    names = [("ZZTP", "Zymotic Therapeutics, Inc. Common Stock"), ("GAP", "The Gap, Inc."), ("QQX", "Quaffle Holdings Ltd. Class A")]
+    veil = Blind(("ZZTP", "GAP"), None, None, FIRST, LAST, "u", [(ticker, spoken(name)) for ticker, name in names], ("ORLY", "KITE"))
+    hidden = veil.hide("Zymotic Therapeutics' pipeline, the gap and go in Gap Inc, a gap up at quaffle, unlike KITE or $orly")
+    assert re.fullmatch(r"(T0\d)' pipeline, the gap and go in (T0\d), a gap up at a stock, unlike a stock or a stock", hidden), hidden
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "Buy low, sell on all dips with a target of 2 R and a stop; out by 15:55",
         "A conservative VWAP scalper for tech stocks, 30 to 60 bars, 0.25 percent risk",
         "fade gaps of 2,000 dollars, may take 20 trades a day, 10:30 to 11:00",
         "volume above 2014.5 or $2,014; a first target, a gap and a block of shares",
+        "march higher, may the trend hold; twenty-five bars, two thousand five hundred shares, at 1,500,000,000 dollars",
+        "the range of the first 15 minutes, 5 of 12 days, 2.5 x volume, 9:30 to 11:00, 3/4 of it, RSI-2, EMA 200, p 0.05, v1.12",
     ],
 )
 def test_ordinary_words_of_trading_stay_what_they_are(words: str) -> None:

@@ -25,7 +25,7 @@ from lab.agents.service import Lab
 from lab.agents.views import IterationView, UniverseView
 from lab.market.news import NewsCoverage, NewsItem
 from lab.store.backup import make_backup
-from lab.store.models import utc_now
+from lab.store.models import CompanyName, utc_now
 from tests.agents.conftest import HeldLease
 from tests.agents.model_server import KEY, MODEL, Model, asked, competent, serving
 
@@ -80,14 +80,16 @@ def ran(demo_home: Path, threads: Executor, tmp_path_factory: pytest.TempPathFac
         lab = Lab(home, claude)
         universe = lab.state().universes[0]
         first, second = universe.tickers[:2]
+        with lab.store.write() as session:
+            session.add(CompanyName(ticker=first, name="Zymotic Therapeutics, Inc. Common Stock"))
         lab.news.keep(_news(universe), NewsCoverage("demo", universe.tickers, *_span(universe)))
         words = (
             f"A conservative VWAP scalper, best on {first} and {second.lower()}, as in March 2024, on {universe.first_session.isoformat()}."
-            " Think of how Tesla's shares and NVDA traded since 2020."
+            " Think of how Tesla's shares and NVDA traded since 2020, and Zymotic Therapeutics in twenty twenty-four."
         )
         agent_id = lab.create_agent("The Apple Trader", words, lab.detect(words).personality, universe.id)
         views = []
-        for guidance in (f"leave {first} alone, it moved like GameStop in January 2021", ""):
+        for guidance in (f"leave {first} alone, it moved like GameStop in January 2021 and on 5.3.24", ""):
             iteration_id = lab.start_iteration(agent_id, guidance)
             asyncio.run(run_iteration(lab.store, iteration_id, threads, HeldLease(), claude=claude))
             views.append(lab.iteration(iteration_id))
@@ -105,7 +107,7 @@ def test_no_ticker_no_date_and_no_company_leaves_in_blind_mode(ran: Ran) -> None
     dates = {day.isoformat() for day in days} | {f"{day:%B} {day.year}" for day in days} | {f"{day:%b} {day.day}" for day in days}
     dates |= {f"{day:%d.%m.%Y}" for day in days} | {f"{day:%m/%d/%Y}" for day in days} | {f"{day.day} {day:%B}" for day in days}
     names = {*universe.tickers, "SPY", "VIX", "NVDA", "TSLA", "GME"}
-    companies = ("Apple", "Tesla", "GameStop", "Nvidia")
+    companies = ("Apple", "Tesla", "GameStop", "Nvidia", "Zymotic", "twenty twenty", "5.3.24", "January")
     assert len(ran.model.received) > 20
     for request in ran.model.received:
         text = request.decode()
