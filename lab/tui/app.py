@@ -75,7 +75,6 @@ SCREENS: dict[str, str] = {
 """Name -> module and class, imported when first opened."""
 
 POLL_SECONDS = 0.5
-BEFORE_ANY_TOKEN = -1
 SMALLEST = (60, 20)
 
 
@@ -234,8 +233,8 @@ class LabApp(App[None]):
             begun = bool(await asyncio.to_thread(self.lab.standing))
             if begun:
                 dashboard = self.make("dashboard")
+                dashboard.data = await asyncio.to_thread(dashboard.load)
                 await self.push_screen(dashboard)
-                await dashboard.refresh_data(BEFORE_ANY_TOKEN)
             self.state = await asyncio.to_thread(self.lab.state)
         except LabError as error:
             self.open("cannot_open", str(error))

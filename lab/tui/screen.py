@@ -219,6 +219,8 @@ class LabScreen(Place[None], Generic[DataT]):
         self.refresh_actions()
 
     def on_mount(self) -> None:
+        if self.data is not None:  # read before the screen was opened
+            self.show(self.data)
         self.lab_app.wake()
 
     def on_screen_resume(self) -> None:

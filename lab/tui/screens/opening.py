@@ -19,7 +19,8 @@ class Opening(LabScreen[None]):
     ACTIONS = ()
     CSS = "Opening #note { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }"
 
-    def compose_body(self) -> ComposeResult:
+    def compose(self) -> ComposeResult:
+        """Nothing but the note: mostly the first screen takes its place before anyone could read more."""
         yield Static("Opening the workspace…", id="note")
 
 
