@@ -139,6 +139,21 @@ def test_bars_of_folds_point_away_from_zero() -> None:
     assert diverging(None, 0.0, 0.0, 5, "x").strip() == "\u2502"
 
 
+async def test_the_agents_page_says_by_how_much_it_beats_luck(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("agent", 1)
+        await s.sees("Luck       not measured yet: the null arm does")
+        _keep(learned, ProofKind.NULL_ARM, NULL)
+        await s.until(
+            lambda: "-1.37 than the best of 52 random variants, -0.40 than the best of 3 runs" in " ".join(s.flow("#figures").split()),
+            "the line comes by itself once the study is made",
+        )
+        await _tab(s, "graduation")
+        await s.until(
+            lambda: "-1.37 better than the best random variant by" in " ".join(s.flow("#graduation-text").split()), "in full there"
+        )
+
+
 async def test_the_vault_opens_only_after_a_warning_with_the_count(make_app: MakeApp, learned: Lab) -> None:
     async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
         await s.open("agent", 1)

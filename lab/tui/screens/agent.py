@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher
 
 from lab.agents.budget.views import By
+from lab.agents.proof.views import NullArmReport
 from lab.agents.views import AgentView, IterationRow, TradeRow, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, ORDER, STOP, Action
 from lab.tui.screens.ask_line import AskLine
@@ -29,6 +30,7 @@ from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.history import VersionHistory
 from lab.tui.widgets.line_table import LineTable
 from lab.tui.widgets.money import money
+from lab.tui.widgets.proof import against_luck_line, null_arm_lines
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
 from lab.tui.widgets.trades import TradesPane, TradesTable
 from lab.tui.widgets.version_tree import Marks
@@ -64,6 +66,7 @@ class AgentData:
     traded: tuple[IterationRow, tuple[TradeRow, ...]] | None = None
     """The iteration whose trades are shown, and those."""
     usage: AgentUsage | None = None
+    null_arm: NullArmReport | None = None
 
 
 class AgentScreen(MindingScreen[AgentData]):
@@ -154,6 +157,7 @@ class AgentScreen(MindingScreen[AgentData]):
             self.load_mind(self._agent_id) if "settings" in self._wanted else None,
             self._load_trades(view) if "trades" in self._wanted else None,
             self._load_usage() if "usage" in self._wanted else None,
+            null_arm=self.lab.proof.null_arm(self._agent_id),
         )
 
     def _load_trades(self, view: AgentView) -> tuple[IterationRow, tuple[TradeRow, ...]] | None:
@@ -184,7 +188,8 @@ class AgentScreen(MindingScreen[AgentData]):
         row = data.row
         self.subtitle = row.name + (f" · v{row.current_version}" if row.current_version else "")
         self.query_one("#state", Flow).show(panes.state_lines(data))
-        self.query_one("#figures", Flow).show(panes.overview_lines(data))
+        luck = [against_luck_line(snapshot.null_arm)] if row.result is not None else []
+        self.query_one("#figures", Flow).show([*panes.overview_lines(data), *luck])
         chart = self.query_one(EquityChart)
         chart.display = row.result is not None
         if row.result is not None:
@@ -199,7 +204,8 @@ class AgentScreen(MindingScreen[AgentData]):
         self.query_one("#settings-text", Flow).show([*self._mind_lines(snapshot.mind), *panes.settings_lines(data)])
         if (way := snapshot.graduation) is not None:
             keys = {name: self.lab_app.key_of(name) for name in _GRADUATION_KEYS}
-            self.query_one("#graduation-text", Flow).show(graduation_lines(way.checklist, way.runs, way.decisions, way.trials, keys))
+            known = graduation_lines(way.checklist, way.runs, way.decisions, way.trials, keys)
+            self.query_one("#graduation-text", Flow).show([*known, *null_arm_lines(snapshot.null_arm)])
         if snapshot.traded is not None:
             source, trades = snapshot.traded
             self.query_one(TradesPane).show(trades, f"version {source.version}, iteration {source.number}")

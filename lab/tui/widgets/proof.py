@@ -196,6 +196,17 @@ def null_arm_lines(report: NullArmReport | None) -> list[Line]:
     return lines + [(Content.assemble((f"{value:>8}  ", "bold"), words), 10) for words, value in rows]
 
 
+def against_luck_line(report: NullArmReport | None) -> Line:
+    """By how much an agent's version beats both kinds of luck, on one line."""
+    label = (f"{'Luck':<11}", MUTED)
+    if report is None:
+        return Content.assemble(label, ("not measured yet: the null arm does, a study on Graduation", MUTED)), 11
+    random, shuffled = (signed_number(value) for value in (report.beats_random_by, report.beats_shuffled_by))
+    words = f" than the best of {plural(report.random_measured, 'random variant')}, "
+    after = f" than the best of {plural(report.shuffled_runs, 'run')} of the loop on shuffled bars"
+    return Content.assemble(label, ("Sharpe ratio ", MUTED), (random, "bold"), (words, MUTED), (shuffled, "bold"), (after, MUTED)), 11
+
+
 def vault_lines(report: VaultReport | None) -> list[Line]:
     """What was found in the vault."""
     if report is None:
