@@ -27,11 +27,11 @@ _LONGEST = 1000
 
 
 def polygon_key(path: Path, environment: Mapping[str, str] | None = None) -> SecretStr | None:
-    """The key in the variable `POLYGON_API_KEY`, else the one in the file; None where there is none.
+    """The key in the variable `POLYGON_API_KEY`, else in the system's keyring, else the one in the file; None where there is none.
 
     A key file that others could read is closed to them.
     """
-    return _given(VARIABLE, environment) or _kept(path)
+    return _given(VARIABLE, environment) or _in_keyring(VARIABLE) or _kept(path)
 
 
 def anthropic_key(folder: Path, environment: Mapping[str, str] | None = None) -> SecretStr | None:
@@ -71,9 +71,26 @@ def save_polygon_key(path: Path, key: SecretStr) -> None:
     _save(path, key, VARIABLE)
 
 
-def save_anthropic_key(folder: Path, key: SecretStr) -> None:
-    """Keep the key in a file (0600) of the config folder, whole or not at all. Raises KeyNotKept."""
-    _save(folder / ANTHROPIC_FILE, key, ANTHROPIC_VARIABLE)
+def save_anthropic_key(folder: Path, key: SecretStr, in_keyring: bool = False) -> str:
+    """Keep the key in a file (0600) of the config folder, whole or not at all, or in the system's keyring. Returns where.
+
+    Raises KeyNotKept.
+    """
+    if not in_keyring:
+        _save(folder / ANTHROPIC_FILE, key, ANTHROPIC_VARIABLE)
+        return str(folder / ANTHROPIC_FILE)
+    try:
+        keyring = import_module("keyring")
+    except ImportError as error:
+        raise KeyNotKept("The package `keyring` is not installed: `pip install keyring`, or leave --keyring out.") from error
+    try:
+        keyring.set_password(KEYRING_SERVICE, ANTHROPIC_VARIABLE, key.get_secret_value().strip())
+    except Exception as error:
+        # Each of its backends has errors of its own, whose words may hold what was to be kept.
+        raise KeyNotKept(
+            f"The system's keyring did not take the key ({type(error).__name__}): leave --keyring out to keep it in a file."
+        ) from None
+    return "the system's keyring"
 
 
 def _save(path: Path, key: SecretStr, variable: str) -> None:

@@ -73,15 +73,16 @@ def prices_command() -> None:
 
 
 @app.command("key", epilog="Example: lab usage key < key.txt")
-def key_command() -> None:
+def key_command(
+    keyring: Annotated[bool, typer.Option("--keyring", help="Keep it in the system's keyring instead.")] = False,
+) -> None:
     """Keep a key for Claude in a file that only you can read; it is asked for, or read from standard input."""
     from lab.agents.keys import save_anthropic_key
 
     key = getpass.getpass("Key (not shown): ") if sys.stdin.isatty() else sys.stdin.readline()
     if not key.strip():
         raise BadAgent("key", "No key was given; nothing was changed.")
-    save_anthropic_key(Settings().config, SecretStr(key.strip()))
-    print(f"Kept in {Settings().config / 'anthropic.key'}.")
+    print(f"Kept in {save_anthropic_key(Settings().config, SecretStr(key.strip()), keyring)}.")
 
 
 def strategist_command(

@@ -209,3 +209,29 @@ def test_the_books_are_those_of_the_server(ran: Ran) -> None:
     assert budget.spent_micros == total.cost_micros
     with sqlite3.connect(ran.lab.workspace.database_path) as database:
         assert database.execute("select count(*) from model_calls where partial <> ''").fetchone() == (0,)
+
+
+async def test_a_crash_with_the_key_at_hand_shows_and_logs_nothing_of_it(ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    from lab.tui.app import LabApp
+
+    app = LabApp(ran.lab.workspace.home, lambda _: Lab(ran.lab.workspace.home), lambda _: None, ran.log.parent / "config")
+
+    def break_down() -> None:
+        key = ClaudeSettings(ran.log.parent, base_url=ran.model.url).key()
+        assert key is not None
+        plain = key.get_secret_value()
+        raise ValueError(f"broke with {key} of {len(plain)}")
+
+    async def crash() -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.call_later(break_down)
+            while app._exception is None:
+                await pilot.pause(0.02)
+
+    with pytest.raises(ValueError, match="broke"):
+        await crash()
+    log = (ran.lab.workspace.home / "logs" / "lab.log").read_text()
+    printed = capsys.readouterr()
+    assert "broke with" in log
+    for text in (log, printed.err, printed.out, *(path.read_text() for path in (ran.lab.workspace.home / "logs").iterdir())):
+        assert KEY not in text
