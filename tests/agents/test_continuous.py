@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -13,7 +12,7 @@ from sqlmodel import col, select
 
 from lab.agents.continuous import Refinements, Rule, may_be_applied
 from lab.agents.decisions import add_version
-from lab.agents.errors import AlreadyDecided, BadAgent
+from lab.agents.errors import BadAgent
 from lab.agents.results import to_json
 from lab.agents.service import Lab
 from lab.agents.views import MeasuredEffect
@@ -187,30 +186,3 @@ def test_a_rule_needs_an_end(lab: Lab, agent_id: int) -> None:
     for rule in (Rule(patience=None), Rule(patience=0), Rule(max_iterations=-1)):
         with pytest.raises(BadAgent):
             lab.minds.set_rule(agent_id, rule)
-
-
-def test_a_hundred_approvals_at_once_have_one_effect(lab: Lab, agent_id: int) -> None:
-    lab.start_iteration(agent_id)
-    proposal = ends(lab, EFFECT)
-    home, outcomes = lab.workspace.home, []
-    together = threading.Barrier(20)
-
-    def approve(number: int) -> None:
-        own = Lab(home)
-        together.wait()
-        for _ in range(5):
-            try:
-                outcomes.append(own.apply(proposal) if number % 2 else own.apply_edited(proposal, SCAN.replace("1.5,", "4.0,"), EXECUTION))
-            except AlreadyDecided as error:
-                outcomes.append(error)
-        own.close()
-
-    threads = [threading.Thread(target=approve, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(outcomes) == 100
-    assert [each for each in outcomes if isinstance(each, str)] == ["1.1"]
-    assert [version.version for version in lab.agent(agent_id).versions] == ["1.0", "1.1"]
-    assert sum(version.is_current for version in lab.agent(agent_id).versions) == 1
