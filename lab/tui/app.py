@@ -70,11 +70,13 @@ SCREENS: dict[str, str] = {
     "trade": "lab.tui.screens.trade:TradeScreen",
     "approvals": "lab.tui.screens.approvals:ApprovalsScreen",
     "editor": "lab.tui.screens.editor:EditorScreen",
+    "sample": "lab.tui.screens.sample:SampleScreen",
     "compare": "lab.tui.screens.compare:CompareScreen",
 }
 """Name -> module and class, imported when first opened."""
 
 POLL_SECONDS = 0.5
+FLASH_SECONDS = 0.4
 SMALLEST = (60, 20)
 
 
@@ -226,15 +228,10 @@ class LabApp(App[None]):
     async def _open(self) -> None:
         try:
             self._lab = await asyncio.to_thread(self._lab_factory, self.home)
-            theme = await asyncio.to_thread(self.lab.preference, "theme")
-            if theme in self.own_themes:
-                self.theme = theme
-            # Agents can be read before everything else is loaded: they are on the screen while it is.
-            begun = bool(await asyncio.to_thread(self.lab.standing))
-            if begun:
-                dashboard = self.make("dashboard")
-                dashboard.data = await asyncio.to_thread(dashboard.load)
-                await self.push_screen(dashboard)
+            showing = asyncio.create_task(self._show_agents())
+            with self.batch_update():  # for that long, rather nothing than a screen that is gone at once
+                await asyncio.wait({showing}, timeout=FLASH_SECONDS)
+            begun = await showing
             self.state = await asyncio.to_thread(self.lab.state)
         except LabError as error:
             self.open("cannot_open", str(error))
@@ -248,6 +245,18 @@ class LabApp(App[None]):
             await self.ensure_worker()
         await self._go_on_fetching()
         gc.freeze()  # what start-up made stays; looking through it again at every collection costs pauses
+
+    async def _show_agents(self) -> bool:
+        """Put the agents on the screen, where there are any: they can be read before everything else is loaded."""
+        theme = await asyncio.to_thread(self.lab.preference, "theme")
+        if theme in self.own_themes:
+            self.theme = theme
+        if not await asyncio.to_thread(self.lab.standing):
+            return False
+        dashboard = self.make("dashboard")
+        dashboard.data = await asyncio.to_thread(dashboard.load)
+        await self.push_screen(dashboard)
+        return True
 
     async def ensure_worker(self) -> None:
         """See that a worker runs the queued iterations; told to the person where that fails."""

@@ -27,6 +27,7 @@ from lab.tui.widgets.flow import Flow, lines_of
 from lab.tui.widgets.line_table import LineTable
 
 REST_SECONDS = 0.12
+CHART_SECONDS = 0.2
 EMPTY = """\
 No agents yet.
 
@@ -94,7 +95,8 @@ class Dashboard(LabScreen[DashboardData]):
                     yield self._words
 
     def on_mount(self) -> None:
-        self.run_worker(self._prepare_chart(), group="chart")
+        # Not while the agents are waited for: the library for charts takes longer to load than they do.
+        self.set_timer(CHART_SECONDS, lambda: self.run_worker(self._prepare_chart(), group="chart"))
 
     async def _prepare_chart(self) -> None:
         await asyncio.to_thread(prepare)
@@ -195,16 +197,18 @@ class Dashboard(LabScreen[DashboardData]):
     def _draw_curve(self, agent: AgentRow, result: ResultSummary) -> None:
         """Draw the agent's curve, or have it read: rows come without, as a curve is read of one agent at a time."""
         if self._curve is None or self._curve[0] != (agent.id, result):
-            self.run_worker(partial(self._read_curve, agent.id, result), group="curve", exclusive=True)
+            self.run_worker(self._read_curve, group="curve", exclusive=True)
         elif self._chart.display:
             title = f"Equity of {escape(clean(agent.name))}"
             if self._chart.border_title != title:
                 self._chart.border_title = title
             self._chart.show(self._curve[1], result.starting_equity)
 
-    async def _read_curve(self, agent_id: int, result: ResultSummary) -> None:
-        if done := await self.attempt(self.lab.curve, agent_id):
-            self._curve = (agent_id, result), done.value
+    async def _read_curve(self) -> None:
+        """Read the curve of the agent under the cursor."""
+        agent = self.selected
+        if agent is not None and agent.result is not None and (done := await self.attempt(self.lab.curve, agent.id)):
+            self._curve = (agent.id, agent.result), done.value
             self._describe()
 
     def _curve_of(self, agent: AgentRow) -> Curve:
