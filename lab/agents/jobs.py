@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.agents.comparing import (
     Traded,
@@ -309,6 +309,24 @@ def sample_job(bars: BarsSlice, scripts: Scripts, sessions: int) -> tuple[int, i
         return 0, 0
     newest = evaluated.filter(pl.col("session") >= days[0])
     return sum(int(newest[f"signal.{direction}"].sum()) for direction in strategy.directions), len(days)
+
+
+def sample_run_job(
+    bars: BarsSlice, scripts: Scripts, sessions: int, rules: AccountRules
+) -> tuple[int, dict[str, int], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """The last so many sessions of the slice run through the account: how many there are, the funnel, what was entered (ticker,
+    direction, signal_at, entry_at, entry_price, stop, target) and what was skipped (ticker, direction, signal_at, reason)."""
+    import polars as pl
+
+    strategy, evaluated = _evaluated(bars, scripts, remember=False)
+    days = evaluated["session"].unique().sort().tail(sessions)
+    if days.is_empty():
+        return 0, {}, [], []
+    account, costs = account_of(rules)
+    result, _ = _run(bars, strategy, evaluated.filter(pl.col("session") >= days[0]), account, costs)
+    entered = result.trades.select("ticker", "direction", "signal_at", "entry_at", "entry_price", "stop", "target")
+    skipped = result.skips.select("ticker", "direction", "signal_at", "reason")
+    return len(days), result.funnel, entered.rows(), skipped.rows()
 
 
 def _run(bars: BarsSlice, strategy: Strategy, evaluated: pl.DataFrame, account: Account, costs: Costs) -> tuple[BacktestResult, bool]:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
     from lab.agents.evidence import EvidencePack
+    from lab.agents.drafting import FirstDraft
     from lab.agents.fetching import Fetches
     from lab.agents.firm import Curve, Firm
     from lab.agents.happened import Event
@@ -403,12 +404,25 @@ class Lab:
     def signal_sample(self, agent_id: int) -> Sample:
         """The bars on which an editor counts an agent's signals. Raises NotThere where the agent was deleted."""
         from lab.agents.sampling import signal_sample
+        from lab.agents.span import account_rules
 
         with self.store.read() as session:
             agent = session.get(TradingAgent, agent_id)
             if agent is None:
                 raise NotThere("That agent no longer exists.")
-            return signal_sample(session.get_one(Universe, agent.universe_id), self.workspace.bars)
+            universe = session.get_one(Universe, agent.universe_id)
+            return signal_sample(universe, self.workspace.bars, account_rules(agent.risk_config, universe))
+
+    def first_draft(self, instructions: str, personality: Personality, universe_id: int) -> FirstDraft:
+        """What an agent of these words would start with; nothing is stored. Raises BadAgent as `create_agent` does."""
+        from lab.agents.drafting import first_draft
+
+        instructions = _checked_instructions(instructions)
+        with self.store.read() as session:
+            universe = session.get(Universe, universe_id)
+            if universe is None:
+                raise BadAgent("universe", "Choose the universe the agent trades; import bars or make the demo market first.")
+            return first_draft(instructions, normalised(personality), universe, self.workspace.bars)
 
     def try_scripts(self, scan: str, execution: str, universe_id: int, executor: Executor, risk: str = "balanced") -> Tried:
         """A person's own run on the learning span, counted as a trial. Raises LabError where it can't be measured."""

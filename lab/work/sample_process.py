@@ -1,4 +1,4 @@
-"""`python -m lab.work.sample_process`: a process that counts signals for an editor, at low priority and within limits.
+"""`python -m lab.work.sample_process`: a process that counts an editor's signals or runs its scripts, at low priority and within limits.
 
 The first line it reads is the sample, every further one a pair of scripts; it answers a line a pair. All lines are JSON.
 It ends when its input does, in the middle of a computation too.
@@ -23,7 +23,7 @@ LIMITS = Limits(memory_bytes=2 * 1024**3, cpu_seconds=3600, wall_seconds=10.0, n
 def main() -> int:
     confine(os.getppid(), LIMITS)
     from lab.agents.results import from_json, to_json
-    from lab.agents.sampling import Sample, count_signals
+    from lab.agents.sampling import Sample, count_signals, run_sample
 
     first = sys.stdin.readline()
     if not first:
@@ -34,7 +34,7 @@ def main() -> int:
     while True:
         asked = waiting.get()
         try:
-            answer = to_json(count_signals(sample, asked["scan"], asked["execution"]))
+            answer = to_json((run_sample if asked["run"] else count_signals)(sample, asked["scan"], asked["execution"]))
         except LabError as error:
             answer = {"error": str(error)}
         except MemoryError:

@@ -1,4 +1,4 @@
-"""Counting signals while one types: the editor's end of `lab.work.sample_process`, which is started when first asked.
+"""Signals counted while one types, and scripts run on a sample: the editor's end of `lab.work.sample_process`, started when first asked.
 
 Nothing here computes: Polars must not run in the interface's process.
 """
@@ -18,10 +18,12 @@ from lab.work.sample_process import LIMITS
 from lab.work.spawning import clean_environment
 
 if TYPE_CHECKING:
-    from lab.agents.sampling import Sample, SignalCount
+    from lab.agents.sampling import Sample, SampleRun, SignalCount
 
 _START_SECONDS = 20.0
 """What loading everything may take beyond the count itself, on a busy machine."""
+_LONGEST_ANSWER = 1024 * 1024
+"""Bytes of a run's list of signals."""
 
 
 class SignalCounter:
@@ -41,6 +43,15 @@ class SignalCounter:
         """
         from lab.agents.sampling import SignalCount
 
+        return from_json(SignalCount, await self._answer(scan, execution, run=False))
+
+    async def run(self, scan: str, execution: str) -> SampleRun:
+        """The scripts run through the account on the sample: what became of each signal. Raises as `count`."""
+        from lab.agents.sampling import SampleRun
+
+        return from_json(SampleRun, await self._answer(scan, execution, run=True))
+
+    async def _answer(self, scan: str, execution: str, *, run: bool) -> dict[str, object]:
         async with self._lock:
             seconds = LIMITS.wall_seconds
             if self._process is None or self._process.returncode is not None:
@@ -48,16 +59,16 @@ class SignalCounter:
                 await self._start()
             self._asked += 1
             try:
-                answer = await asyncio.wait_for(self._ask(self._asked, scan, execution), seconds)
+                answer = await asyncio.wait_for(self._ask(self._asked, scan, execution, run), seconds)
             except TimeoutError:
                 await self._end()
-                raise TaskTookTooLong(f"The count took longer than {seconds:.0f} s and was ended.") from None
+                raise TaskTookTooLong(f"The {'run' if run else 'count'} took longer than {seconds:.0f} s and was ended.") from None
             except (OSError, ValueError):
                 await self._end()
-                raise TaskFailed("The process that counts ended by itself.") from None
+                raise TaskFailed(f"The process that {'runs' if run else 'counts'} ended by itself.") from None
         if "error" in answer:
             raise TaskFailed(str(answer["error"]))
-        return from_json(SignalCount, {name: value for name, value in answer.items() if name != "id"})
+        return {name: value for name, value in answer.items() if name != "id"}
 
     async def close(self) -> None:
         """End the process at once, whatever it is doing."""
@@ -73,14 +84,15 @@ class SignalCounter:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=clean_environment(os.environ),
+            limit=_LONGEST_ANSWER,
         )
         self._write(to_json(self._sample))
 
-    async def _ask(self, number: int, scan: str, execution: str) -> dict[str, object]:
+    async def _ask(self, number: int, scan: str, execution: str, run: bool) -> dict[str, object]:
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        self._write({"id": number, "scan": scan, "execution": execution})
+        self._write({"id": number, "scan": scan, "execution": execution, "run": run})
         while True:
             line = await process.stdout.readline()
             if not line:

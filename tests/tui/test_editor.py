@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from rich.style import Style
 from textual.theme import Theme
 
 from lab.agents.jobs import BarsSlice
-from lab.agents.sampling import Sample, SignalCount
+from lab.agents.sampling import Sample, SampleRun, SampleSignal, SignalCount
 from lab.agents.vocabulary import vocabulary
 from lab.errors import LabError
 from lab.tui.screens.editor import EditorScreen
@@ -281,6 +281,14 @@ class Counter:
             raise LabError(self.error)
         return SignalCount(len(scan), 20, 2, 2)
 
+    async def run(self, scan: str, execution: str) -> SampleRun:
+        at = datetime(2025, 9, 3, 14, 31, tzinfo=UTC)
+        signals = (
+            SampleSignal("NVDA", "long", at, skipped="in position"),
+            SampleSignal("AMD", "short", at, at + timedelta(minutes=1), 101.5, 102.5, 99.0),
+        )
+        return SampleRun(SignalCount(2, 20, 2, 2), {"signals": 2, "trades": 1, "in position": 1}, signals)
+
     async def close(self) -> None:
         self.closed = True
 
@@ -313,6 +321,25 @@ async def test_signals_are_counted_again_after_each_change_and_never_for_wrong_s
         await s.at("confirm")
         await s.press("y")
         await s.until(lambda: counter.closed, "its process is ended with the editor")
+
+
+async def test_f9_shows_what_became_of_each_signal_on_the_sample_but_not_what_it_made(make_app: MakeApp, counting: FakeLab) -> None:
+    async with session(make_app, counting) as s:
+        await opened(s, counting, "long = close > vwop()")
+        await s.sees("✗ scan 1:16")
+        await s.press("f9")
+        await s.is_told("Not yet: 1 error.")
+        editor = s.app.screen.query_one(ScriptEditor)
+        editor.load("long = close > vwap()", editor.execution)
+        await s.until(lambda: editor.settled and not editor.problems, "right again")
+        await s.press("f9")
+        await s.at("sample")
+        for words in ("2 signals in the last 20 sessions of Demo market (synthetic)", "in position", "2025-09-03 10:31", "101.50"):
+            await s.sees(words)
+        await s.press("slash", *"amd", "enter")
+        await s.until(lambda: "NVDA" not in s.text(), "only those asked for")
+        await s.press("escape", "escape")
+        await s.at("editor")
 
 
 async def test_without_bars_the_editor_works_and_says_so(make_app: MakeApp, fake: FakeLab) -> None:

@@ -130,7 +130,7 @@ async def test_breakdowns_show_bars_with_whiskers_n_and_p_by_either_measure(make
 async def test_enter_on_a_bucket_shows_its_trades_alone_and_escape_all_again(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)
-        await s.press("right", "right", "down", "enter")
+        await s.press("right", "right", "enter")
         await s.sees("4 trades of hour of day 09:30 to 10:30")
         table = s.app.screen.query_one(TradesTable)
         assert [row_id for row_id, _ in table.rows] == [0, 1, 2, 4]
@@ -275,6 +275,23 @@ async def test_text_from_a_model_shows_as_text(make_app: MakeApp, fake: FakeLab)
         await s.open("approvals")
         await s.sees("[bold]x[/] [/nope]")
         assert "\x1b" not in s.text()
+
+
+async def test_y_copies_what_one_is_at_on_each_tab(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        copied: list[str] = []
+        s.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        await s.open("iteration", 12)
+        await s.press("y", "right", "y", "full_stop", "y", "right", "y", "right", "y", "right", "y", "right", "y")
+        results, analysis, paragraph, bucket, refinement, trade, scripts = copied
+        assert "Win rate" in results
+        assert "What it cites" in analysis
+        assert paragraph.startswith("I took 94 trades")
+        assert bucket.startswith("hour of day\t09:30 to 10:30\t41")
+        assert "Louder volume" in refinement
+        assert trade.startswith("NVDA\tshort")
+        assert scripts.startswith("# scan\nnear  = low"), "without line numbers, as `lab run` reads it"
+        assert "\n# execution\nentry    = at_open()" in scripts
 
 
 # Approvals

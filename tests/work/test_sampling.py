@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lab.agents.jobs import BarsSlice
-from lab.agents.sampling import MAX_ROWS, SESSIONS, bars_in_a_session, end_of, signal_sample
+from lab.agents.jobs import AccountRules, BarsSlice
+from lab.agents.sampling import MAX_ROWS, SESSIONS, SHOWN_SIGNALS, SampleSignal, bars_in_a_session, end_of, signal_sample
 from lab.agents.span import bars_folder
 from lab.market import BarsCache, make_demo_market
 from lab.script import compile_strategy
@@ -45,6 +45,26 @@ def universe(tmp_path_factory: pytest.TempPathFactory) -> tuple[Universe, Path]:
         ),
         bars,
     )
+
+
+async def test_a_run_accounts_for_every_signal_of_the_sample_and_shows_no_outcome(universe: tuple[Universe, Path]) -> None:
+    sample = signal_sample(*universe, AccountRules(2, 1.0, 0.5))
+    counter = SignalCounter(sample)
+    try:
+        counted, ran = await counter.count(SCAN, EXECUTION), await counter.run(SCAN, EXECUTION)
+        with pytest.raises(TaskFailed, match="vwop"):
+            await counter.run("long = vwop() > 1\n", EXECUTION)
+    finally:
+        await counter.close()
+    assert ran.counted == counted
+    assert ran.funnel["signals"] == counted.signals == sum(n for name, n in ran.funnel.items() if name != "signals")
+    assert len(ran.signals) == min(SHOWN_SIGNALS, counted.signals)
+    assert [one.signal_at for one in ran.signals] == sorted((one.signal_at for one in ran.signals), reverse=True)
+    assert ran.signals[0].signal_at.date() <= universe[0].learning_until
+    for one in ran.signals:
+        assert bool(one.skipped) == (one.entry_at is None)
+        assert one.entry_at is None or one.entry_at > one.signal_at
+    assert not {"exit_at", "pnl", "r_multiple"} & set(SampleSignal.__dataclass_fields__)
 
 
 async def test_the_count_is_that_of_the_whole_evaluation_and_stops_before_the_vault(universe: tuple[Universe, Path]) -> None:

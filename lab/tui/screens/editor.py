@@ -34,6 +34,7 @@ class EditorScreen(LabScreen[None]):
         Action("apply_edited", "ctrl+g", "Apply as edited", "Applies the scripts as they stand here: they become the next version."),
         Action("next_error", "f8", "Next error", "Puts the cursor on the next error."),
         Action("complete", "f3,ctrl+@", "Complete", "Lists what could be written at the cursor; it also opens by itself.", footer=False),
+        Action("run_sample", "f9", "Run on sample", "Runs the scripts on the newest sessions: what became of each signal. It is no trial."),
         Action("original", "f4", "As proposed", "Puts the scripts back as the agent proposed them.", footer=False),
         BACK,
     )
@@ -98,21 +99,34 @@ class EditorScreen(LabScreen[None]):
         self._say_count("· counting signals…")
         try:
             await asyncio.sleep(COUNT_DELAY_SECONDS)
-            if self._counter is None:
-                self._sample = await asyncio.to_thread(self.lab.signal_sample, self._proposal.agent_id)
-                self._counter = type(self).make_counter(self._sample)
-            found = await self._counter.count(scan, execution)
+            found = await (await self._ready_counter()).count(scan, execution)
         except LabError as error:
             self._say_count(f"· signals not counted: {sentence(str(error))}")
         else:
             self._counted = (scan, execution)
             self._say_count(count_sentence(found, self._sample))
 
+    async def _ready_counter(self) -> SignalCounter:
+        if self._counter is None:
+            self._sample = await asyncio.to_thread(self.lab.signal_sample, self._proposal.agent_id)
+            self._counter = type(self).make_counter(self._sample)
+        return self._counter
+
+    async def action_run_sample(self) -> None:
+        self._say_count("· running on the sample…")
+        try:
+            ran = await (await self._ready_counter()).run(self._editor.scan, self._editor.execution)
+        except LabError as error:
+            self._say_count(f"· not run: {sentence(str(error))}")
+        else:
+            self._say_count(count_sentence(ran.counted, self._sample))
+            self.lab_app.open("sample", ran, count_sentence(ran.counted, self._sample), self._proposal.agent)
+
     def _say_count(self, words: str) -> None:
         self.query_one("#count", Static).update(Content(clean(words)))
 
     def why_not(self, name: str) -> str | None:
-        if name == "apply_edited" and self.is_mounted:
+        if name in ("apply_edited", "run_sample") and self.is_mounted:
             if problems := self._editor.problems:
                 first = problems[0]
                 return f"Not yet: {plural(len(problems), 'error')}. {first.script} script, line {first.line}: {sentence(first.message)}"

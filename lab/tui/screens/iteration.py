@@ -183,6 +183,8 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
         self.query_one(TradesPane).show(data.trades)
         self.query_one(TabLine).note("trades", f"{len(data.trades):,}" if data.trades else "")
         self.query_one("#scripts-text", Flow).show(_scripts(view))
+        scripts = f"# scan\n{view.scan_script.rstrip()}\n\n# execution\n{view.execution_script.rstrip()}\n" if view.scan_script else ""
+        self.query_one("#scripts", Reader).to_copy = clean(scripts, lines=True)
         self.query_one("#proof-text", Flow).show(_proof(view, data.proof, self.lab_app.key_of("study")))
 
     def _show_results(self, view: IterationView) -> None:
@@ -195,7 +197,7 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
             return
         found = figures(view.result, view.against_parent)
         measured.show([*found, *unknown(view.universe.missing_context)])
-        counted.show(funnel(view.result))
+        counted.show(funnel(view.result.funnel))
         chart.show(view.result.equity, view.result.starting_equity)
 
     def _show_refinement(self, view: IterationView) -> None:

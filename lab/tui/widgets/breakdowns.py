@@ -285,7 +285,10 @@ class BreakdownPane(Vertical):
 
     def _draw(self) -> None:
         key = ORDERS[self._order][1]
-        self.table.show(sorted(self.buckets, key=key) if key is not None else self.buckets, self.buckets, self._measure)
+        ordered = sorted(self.buckets, key=key) if key is not None else self.buckets
+        self.table.show(ordered, self.buckets, self._measure)
+        if self.chosen is None and ordered:
+            self.table.move_to(ordered[0].id)
         self._say()
 
     @on(LineTable.RowHighlighted)

@@ -150,6 +150,15 @@ class AnalysisPane(Reader):
         height = sum(len(hang(line, listed.size.width, indent)) for line, indent in above)
         self._scroll_into_sight(self.query_one("#analysis-text").size.height + height)
 
+    def copied_text(self) -> str:
+        """The evidence that is looked at, or the paragraph of the citation one is at, or everything."""
+        chosen = self.chosen
+        if chosen is None:
+            return super().copied_text()
+        if self._below:
+            return next((f"{row.id}\t{row.label}\t{row.figure}" for row in self._evidence if row.id == chosen.id), "")
+        return clean(self._analysis, lines=True).split("\n")[chosen.line]
+
     def look_up(self) -> None:
         """Look at the chosen citation in the text again."""
         self._look()

@@ -89,6 +89,11 @@ class Flow(Widget):
         else:
             self.refresh(layout=True)
 
+    @property
+    def text(self) -> str:
+        """What it shows, unwrapped."""
+        return "\n".join(line.plain for line, _ in self._lines)
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return sum(len(hang(line, width, indent)) for line, indent in self._lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
@@ -111,16 +111,16 @@ def unknown(missing: Sequence[str]) -> list[Line]:
     ]
 
 
-def funnel(result: ResultSummary, width: int = 20) -> list[Line]:
-    """Every signal accounted for: a line a way it ended, with its share as a bar."""
-    total = max(1, result.signals)
-    names = [name for name in result.funnel if name != "signals"]
-    if not names or result.signals == 0:
+def funnel(went: Mapping[str, int], width: int = 20) -> list[Line]:
+    """Every signal accounted for: a line a way it ended, with its share as a bar. `went` has "signals", "trades" and skip reasons."""
+    total = went.get("signals", 0)
+    names = [name for name in went if name != "signals"]
+    if not names or total == 0:
         return [(Content.styled("No signal at all: there is nothing to trade.", "$foreground-muted"), 0)]
     label = max(len("traded"), *(len(clean(name)) for name in names))
     lines: list[Line] = [(Content.styled("Where the signals went", "bold"), 0)]
     for name in names:
-        count = result.funnel[name]
+        count = went[name]
         shown = "traded" if name == "trades" else clean(name)
         style = "$primary" if name == "trades" else "$foreground-muted"
         lines.append((Content.assemble(f"{shown:<{label}} {count:>6,} ", (bar(count / total, width), style)), 0))

@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher
 
 from lab.tui.actions import Action
 from lab.tui.widgets.counting import MOTION_BINDINGS, Counting
+from lab.tui.widgets.flow import Flow
 
 NEXT_TAB = Action("next_tab", "right,l", "Next tab", "Shows the tab to the right.")
 PREVIOUS_TAB = Action("previous_tab", "left,h", "Previous tab", "Shows the tab to the left.", footer=False)
@@ -103,12 +104,20 @@ class Reader(VerticalScroll, Counting, can_focus=True, inherit_bindings=False):
         *MOTION_BINDINGS,
         Binding("space", "page(1)", "Page down", show=False, tooltip="One page down."),
     ]
+    to_copy = ""
+    """What copying takes where that is not what is shown, such as a script without its line numbers."""
 
     def action_move(self, by: int) -> None:
         self.scroll_relative(y=by * self.times(), animate=False)
 
     def action_page(self, by: int) -> None:
         self.scroll_relative(y=by * self.times() * max(1, self.size.height - 1), animate=False)
+
+    def copied_text(self) -> str:
+        """What copying takes: `to_copy` where it was set, else all its text."""
+        if self.to_copy:
+            return self.to_copy
+        return "\n\n".join(flow.text.strip() for flow in self.query(Flow) if flow.display and flow.text.strip())
 
     def action_to_end(self, by: int) -> None:
         if by > 0 and self.counted:
