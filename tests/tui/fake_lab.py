@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.agents.evidence import Bucket, EvidencePack, TradeEvidence
 from lab.agents.firm import Curve, Firm, firm_of
+from lab.agents.drafting import FirstDraft
 from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
 from lab.agents.trade_view import TradeBar, TradeView
@@ -621,6 +622,9 @@ class FakeLab:
         if self.sample is None:
             raise LabError("There are no bars to count on.")
         return self.sample
+
+    def first_draft(self, instructions: str, personality: Personality, universe_id: int) -> FirstDraft:
+        return FirstDraft(personality.focus[0], SCAN, EXECUTION, self.signal_sample(0))
 
     def make_demo_market(self, progress: Callable[[float, str], None]) -> UniverseView:
         for n in range(5):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.widgets import Input, TextArea
 
+from lab.agents.alike import alike
 from lab.agents.claude.config import ClaudeSettings
 from lab.agents.errors import BadAgent
+from lab.agents.jobs import BarsSlice
+from lab.agents.personality import FOCUSES, MARKETS, RISKS, STYLES
+from lab.agents.sampling import Sample, SignalCount
 from lab.agents.service import Lab
 from lab.agents.views import Personality
 from lab.store.models import Universe
+from lab.tui.screens.creation import CreationScreen
 from lab.tui.widgets.choices import Choices
 from tests.agents.model_server import KEY, Model, says, serving
 from tests.tui.conftest import MakeApp
@@ -21,6 +30,7 @@ from tests.tui.fake_lab import REAL_UNIVERSE, FakeLab
 from tests.tui.session import Session, session
 
 WORDS = "an aggressive vwap scalper"
+BARS = BarsSlice("bars", ("AAPL", "AMD"), "1m", date(2025, 1, 2), date(2025, 3, 3), "SPY", None, "", False, date(2025, 3, 3))
 
 
 async def type_words(s: Session) -> None:
@@ -194,6 +204,92 @@ async def test_leaving_with_own_words_asks(make_app: MakeApp, fake: FakeLab) -> 
         await s.at("confirm")
         await s.press("y")
         await s.at("dashboard")
+
+
+async def test_an_agent_much_like_this_one_is_pointed_out(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        assert not s.app.screen.query_one("#alike").display
+        s.app.screen.query_one("#instructions", TextArea).text = "a conservative vwap scalper"
+        await s.sees("like VWAP Guardian: also conservative scalper, looks for vwap bounce")
+        s.app.screen.query_one("#instructions", TextArea).text = "an aggressive breakout momentum gap trader"
+        await s.until(lambda: "like VWAP Guardian" not in s.text(), "no longer alike")
+
+
+PERSONALITIES = st.builds(
+    Personality,
+    st.sampled_from(RISKS),
+    st.sampled_from(STYLES),
+    st.lists(st.sampled_from(FOCUSES), min_size=1, max_size=3, unique=True).map(tuple),
+    st.lists(st.sampled_from(MARKETS[1:]), max_size=2, unique=True).map(lambda found: tuple(found) or MARKETS[:1]),
+)
+
+
+@given(PERSONALITIES, st.lists(PERSONALITIES, max_size=6))
+def test_a_twin_is_always_found_and_first_and_a_stranger_never(wanted: Personality, others: list[Personality]) -> None:
+    row = FakeLab(Path()).rows[1]
+    agents = [replace(row, id=n, personality=one) for n, one in enumerate([*others, wanted])]
+    found = alike(wanted, agents)
+    assert found[0][0].personality == wanted
+    assert all(words for _, words in found)
+    stranger = replace(wanted, focus=tuple(set(FOCUSES) - set(wanted.focus)), style="none of these")
+    assert alike(stranger, [agents[-1]]) == ()
+
+
+class Counter:
+    """Answers when told to; ended by closing it."""
+
+    made: ClassVar[list[Counter]] = []
+
+    def __init__(self, sample: Sample) -> None:
+        self.go = asyncio.Event()
+        self.closed = False
+        Counter.made.append(self)
+
+    async def count(self, scan: str, execution: str) -> SignalCount:
+        await self.go.wait()
+        return SignalCount(9, 20, 2, 4)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_dry_run_counts_signals_beside_the_typing_and_can_be_stopped(
+    make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CreationScreen, "make_counter", Counter)
+    monkeypatch.setattr(Counter, "made", [])
+    fake.sample = Sample("Demo market", True, BARS)
+    async with session(make_app, fake, (100, 40)) as s:
+        await s.open("creation")
+        await type_words(s)
+        await s.press("f5")
+        await s.until(lambda: Counter.made, "counting")
+        await s.press("f5")
+        await s.until(lambda: Counter.made[0].closed, "stopped")
+        await s.until(lambda: "Dry run:" not in s.text(), "nothing said of it")
+        await s.press("f5")
+        await s.until(lambda: len(Counter.made) == 2, "counting again")
+        await s.press("space")
+        Counter.made[1].go.set()
+        await s.sees(
+            "vwap bounce: 19 signals a month on Demo market (synthetic); counted 9 signals in the last 20 sessions on 2 of 4 tickers."
+        )
+        await s.until(lambda: Counter.made[1].closed, "the process is ended")
+        await s.press("x")
+        await s.until(lambda: "signals a month" not in s.text(), "what is out of date is gone")
+
+
+async def test_a_dry_run_of_words_without_trading_says_so_at_the_words(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (100, 40)) as s:  # type: ignore[arg-type]  # the real laboratory instead of the one in memory
+        await s.open("creation")
+        s.app.screen.query_one("#instructions", TextArea).text = "be nice"
+        await s.press("f5")
+        await s.sees("These instructions say nothing about trading.")
+        draft = learned.first_draft(WORDS, learned.detect(WORDS).personality, 1)
+        assert learned.check_scripts(draft.scan_script, draft.execution_script, 1) == ()
+        assert draft.pattern == "VWAP bounce"
+        assert len(learned.agents()) == 1, "nothing is made by trying"
 
 
 async def test_the_universe_can_be_chosen(make_app: MakeApp, fake: FakeLab) -> None:

@@ -17,9 +17,10 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
+from lab.agents.alike import alike
 from lab.agents.errors import BadAgent
 from lab.agents.personality import FOCUSES, MARKETS, RISKS, STYLES
-from lab.agents.views import DetectedPersonality, Personality, UniverseView
+from lab.agents.views import AgentRow, DetectedPersonality, Personality, UniverseView
 from lab.errors import LabError
 from lab.tui.screen import Done, LabScreen
 from lab.tui.text import clean, plural
@@ -37,8 +38,13 @@ class FormData:
     """What the form has to know of the workspace."""
 
     universes: tuple[UniverseView, ...]
-    taken: frozenset[str]
-    """Names other agents have, in lower case."""
+    others: tuple[AgentRow, ...]
+    """The other agents."""
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Names other agents have, in lower case."""
+        return frozenset(agent.name.casefold() for agent in self.others)
 
 
 class AgentForm(LabScreen[FormData]):
@@ -65,6 +71,7 @@ class AgentForm(LabScreen[FormData]):
     AgentForm #universe-note, AgentForm #hint { color: $foreground-muted; height: auto; }
     AgentForm #not-understood { color: $text-warning; height: auto; display: none; }
     AgentForm #read-by { color: $foreground-muted; height: auto; display: none; }
+    AgentForm #alike { color: $text-warning; height: auto; display: none; }
     """
 
     own_reason = "your choice"
@@ -93,6 +100,7 @@ class AgentForm(LabScreen[FormData]):
                         yield Choices(words, several=part in ("focus", "markets"), alone="any market" if part == "markets" else "", id=part)
                 yield Static(id="not-understood", markup=False)
                 yield Static(id="read-by", markup=False)
+                yield Static(id="alike", markup=False)
             with _titled(VerticalScroll(classes="box", can_focus=False), "Universe") as box:
                 box.styles.height = "auto"
                 yield Choices((), several=False, id="universe")
@@ -146,6 +154,14 @@ class AgentForm(LabScreen[FormData]):
     def show(self, data: FormData) -> None:
         self._show_universes(data)
         self._check_name()
+        self._show_alike()
+
+    def _show_alike(self) -> None:
+        """Point out agents that are much the same already."""
+        found = alike(self.personality(), self.data.others) if self.data and self.instructions_typed.strip() else ()
+        note = self.query_one("#alike", Static)
+        note.display = bool(found)
+        note.update("\n".join(f"like {clean(agent.name)}: {clean(words)}" for agent, words in found))
 
     def _show_universes(self, data: FormData) -> None:
         names = [clean(universe.name) for universe in data.universes]
@@ -209,6 +225,7 @@ class AgentForm(LabScreen[FormData]):
                 choices.reason = "from " + ", ".join(f"“{clean(word)}”" for word in words)
             else:
                 choices.reason = "assumed"
+        self._show_alike()
 
     def action_ask_claude(self) -> None:
         """Let Claude read the personality; what it reads is shown in the same places and can be changed like the rest."""

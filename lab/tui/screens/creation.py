@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from textual.widgets import Input, TextArea
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
+from textual.app import ComposeResult
+from textual.timer import Timer
+from textual.widgets import Input, Static, TextArea
+
+from lab.errors import LabError
 from lab.tui.actions import BACK, Action
 from lab.tui.screens.agent_form import AgentForm, FormData
+from lab.tui.text import clean, plural
+from lab.tui.widgets.choices import Choices
+from lab.work.sampling import SignalCounter
+
+if TYPE_CHECKING:
+    from lab.agents.drafting import FirstDraft
+    from lab.agents.sampling import Sample, SignalCount
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     (
@@ -41,18 +56,27 @@ class CreationScreen(AgentForm):
         Action("create", "ctrl+g", "Create", "Creates the agent as it stands here."),
         Action("ask_claude", "f3", "Ask Claude", "Claude reads the personality from your words; it costs about a cent."),
         Action("example", "f2", "Example", "Fills in an example to start from; again for the next one."),
+        Action("dry_run", "f5", "Dry run", "Counts how often such an agent would signal, before it is made; again stops the count."),
         BACK,
     )
+    CSS = "CreationScreen #dry-run { height: auto; padding: 0 1; display: none; }"
+    make_counter: ClassVar[Callable[[Sample], SignalCounter]] = SignalCounter
 
     def __init__(self) -> None:
         super().__init__()
         self._example = -1
+        self._counter: SignalCounter | None = None
+        self._counting: Timer | None = None
+        """Ticks while signals are counted."""
+
+    def compose_more(self) -> ComposeResult:
+        yield Static(id="dry-run", markup=False)
 
     def placeholder(self) -> str:
         return "How should it trade? Which pattern, when, at what risk?  (f2 fills in an example)"
 
     def load(self) -> FormData:
-        return FormData(self.lab.state().universes, frozenset(row.name.casefold() for row in self.lab.agents()))
+        return FormData(self.lab.state().universes, tuple(self.lab.standing()))
 
     def why_not(self, name: str) -> str | None:
         if name == "create" and self.data is not None and not self.data.universes:
@@ -68,9 +92,73 @@ class CreationScreen(AgentForm):
             self.tell(f"{' '.join(self.name_typed.split())} is here. i starts its first iteration.")
             self.app.switch_screen(self.lab_app.make("agent", done.value))
 
-    async def action_example(self) -> None:
-        if self.holds_work and not await self.confirm("Replace what you typed by an example?", yes="Replace", no="Keep mine"):
+    # How often it would signal
+
+    def action_dry_run(self) -> None:
+        """Count in a process of its own, so that nothing waits for it; or stop counting."""
+        if self._counting is not None:
+            self.workers.cancel_group(self, "dry-run")
+        else:
+            self.run_worker(self._dry_run(), group="dry-run", exclusive=True)
+
+    async def _dry_run(self) -> None:
+        universe = self.universe_chosen
+        if universe is None:
             return
+        began = time.monotonic()
+        self._say_dry_run("Dry run: writing the first strategy…")
+        self._counting = self.set_interval(
+            1.0, lambda: self._say_dry_run(f"Dry run: counting signals, {time.monotonic() - began:.0f} s… f5 stops")
+        )
+        words = ""
+        try:
+            if done := await self.submit(self.lab.first_draft, self.instructions_typed, self.personality(), universe):
+                draft = done.value
+                self._counter = type(self).make_counter(draft.sample)
+                found = await self._counter.count(draft.scan_script, draft.execution_script)
+                words = dry_run_words(draft, found)
+        except LabError as error:
+            words = f"Dry run: {error}"
+        finally:
+            self._counting.stop()
+            self._counting = None
+            self._say_dry_run(words)
+            await self._end_counter()
+
+    def _say_dry_run(self, words: str) -> None:
+        for note in self.query("#dry-run").results(Static):
+            shown, note.display = note.display, bool(words)
+            note.update(clean(words))
+            if words and not shown:
+                self.call_after_refresh(note.scroll_visible, animate=False)
+
+    async def _end_counter(self) -> None:
+        counter, self._counter = self._counter, None
+        if counter is not None:
+            await counter.close()
+
+    async def on_unmount(self) -> None:
+        await self._end_counter()
+
+    @on(TextArea.Changed, "#instructions")
+    @on(Choices.Changed)
+    def _out_of_date(self) -> None:
+        """What was counted is not of what stands here now."""
+        if self._counting is None:
+            self._say_dry_run("")
+
+    # Examples
+
+    def action_example(self) -> None:
+        if self.holds_work:
+            self.pose("confirm", "Replace what you typed by an example?", "Replace", "Keep mine", then=self._fill_in)
+        else:
+            self._next_example()
+
+    async def _fill_in(self, yes: bool) -> None:
+        self._next_example()
+
+    def _next_example(self) -> None:
         taken = self.data.taken if self.data else frozenset()
         self._example = (self._example + 1) % len(EXAMPLES)
         name, words = EXAMPLES[self._example]
@@ -82,12 +170,26 @@ class CreationScreen(AgentForm):
         area.move_cursor(area.document.end)
         self.set_focus(area)
 
-    async def action_back(self) -> None:
-        if not self.holds_work or await self.confirm("Leave without creating the agent? What you typed is lost.", yes="Leave", no="Stay"):
-            self.dismiss(None)
+    def action_back(self) -> None:
+        self.leave("Leave without creating the agent? What you typed is lost.")
 
     @property
     def holds_work(self) -> bool:
         """True where the person typed something of their own."""
         typed = (self.name_typed.strip(), self.instructions_typed.strip())
         return any(typed) and typed[1] not in (words for _, words in EXAMPLES)
+
+
+def dry_run_words(draft: FirstDraft, found: SignalCount) -> str:
+    """ "VWAP bounce: 18 signals a month on Demo market (synthetic)", with what was counted and what that says."""
+    from lab.agents.drafting import signals_a_month
+
+    month = signals_a_month(found)
+    label = " (synthetic)" if draft.sample.synthetic else ""
+    some = f" on {found.tickers} of {found.all_tickers} tickers" if found.tickers < found.all_tickers else ""
+    counted = f"{plural(found.signals, 'signal')} in the last {plural(found.sessions, 'session')}{some}"
+    few = " That is too little to learn from: widen what it looks for, or give it more tickers." if month < 3 else ""
+    return (
+        f"{draft.pattern}: {plural(month, 'signal')} a month on {draft.sample.universe}{label}; counted {counted}. "
+        f"As the built-in strategist would begin.{few}"
+    )

@@ -56,8 +56,8 @@ class SettingsScreen(AgentForm):
         self.choose_universe(self._view.universe.id)
 
     def load(self) -> FormData:
-        others = (row.name.casefold() for row in self.lab.agents() if row.id != self._view.row.id)
-        return FormData(self.lab.state().universes, frozenset(others))
+        others = tuple(row for row in self.lab.standing() if row.id != self._view.row.id)
+        return FormData(self.lab.state().universes, others)
 
     def error_fields(self) -> tuple[str, ...]:
         return (*super().error_fields(), "limits")
