@@ -77,7 +77,8 @@ class Flow(Widget):
 
     def show(self, lines: list[Line]) -> None:
         """Show these lines."""
-        if lines == self._lines:
+        # Equal contents have the same text; a style alone may have changed.
+        if len(lines) == len(self._lines) and all(a.is_same(b) and m == n for (a, m), (b, n) in zip(lines, self._lines, strict=True)):
             return
         width = self.size.width
         # Nothing and one line have as many line ends, but not the same height.
