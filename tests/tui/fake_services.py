@@ -42,6 +42,9 @@ class FakeProof:
 
     robustness = null_arm = vault_report = walk_forward
 
+    def vault(self, universe_id: int) -> VaultView:
+        return VAULT
+
     def trials(self, agent_id: int) -> dict[str, int]:
         return {"iteration": 2}
 

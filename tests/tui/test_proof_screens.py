@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from textual.widgets import Input
+
 from lab.agents.proof.figures import every_figure, figure_interval, figure_value
 from lab.agents.proof.views import (
     FoldRow,
@@ -199,3 +201,26 @@ async def test_a_bound_is_changed_and_a_wrong_one_refused_with_the_reason(make_a
         await s.is_told("least_trades must be from 30")
         await s.press("r", *"nonsense", "enter")
         await s.is_told("is no bound")
+
+
+async def test_the_learning_span_and_its_folds_are_set_on_the_universe_until_something_is_tested(make_app: MakeApp, learned: Lab) -> None:
+    free = sorted({row.ticker for row in learned.coverage() if row.timeframe == "1m"} - set(learned.universes.all()[0].view.tickers))[:2]
+    learned.universes.make("Others", "1m", free, synthetic=True)
+    tested, other = learned.universes.all()
+    before = learned.proof.vault(other.view.id)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("universe", tested)
+        await s.sees("never opened; something was tested on it, so that is for good")
+        assert s.app.screen.query_one("#learning_until").disabled
+        await s.press("escape")
+        await s.open("universe", other)
+        await s.sees("it may be moved until something is tested")
+        s.app.screen.query_one("#learning_until", Input).value = before.last_session.isoformat()
+        s.app.screen.query_one("#folds", Input).value = "3"
+        await s.press("ctrl+g")
+        await s.sees("The learning span must end with a session from")
+        assert learned.proof.vault(other.view.id) == before
+        s.app.screen.query_one("#learning_until", Input).value = "2025-01-21"
+        await s.press("ctrl+g")
+        await s.until(lambda: learned.proof.vault(other.view.id).folds == 3, "kept")
+        assert learned.proof.vault(other.view.id).learning_until == date(2025, 1, 21)

@@ -15,7 +15,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from lab.agents.errors import BadUniverse
+from lab.agents.errors import BadAgent, BadUniverse
+from lab.agents.proof.views import VaultView
 from lab.agents.universes import RANKINGS, Candidate, UniverseDetail, UniverseRule, tickers_in
 from lab.agents.views import CoverageRow
 from lab.errors import LabError
@@ -79,6 +80,7 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
     def __init__(self, universe: UniverseDetail | None = None) -> None:
         super().__init__()
         self._universe = universe
+        self._vault: VaultView | None = None
 
     def compose_body(self) -> ComposeResult:
         universe = self._universe
@@ -104,8 +106,13 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
                 yield Static("The last fifth of the sessions is the vault: nobody learns from it.", classes="why")
             else:
                 rule = "A universe made by a rule whose tickers are changed by hand is one of named tickers from then on. "
-                words = "Its spans stay. The change takes effect with the next iteration of the agents that trade it."
+                words = "The change takes effect with the next iteration of the agents that trade it."
                 yield Static((rule if universe.rule else "") + words, classes="why")
+                yield row("Learns to", Input(universe.view.learning_until.isoformat(), id="learning_until", compact=True))
+                yield error_of("learning_until")
+                yield Static(id="vault", classes="why")
+                yield row("Folds", Input(id="folds", compact=True, placeholder="of the walk-forward"))
+                yield error_of("folds")
             yield Static(id="chosen")
             yield Static("tab: next field   space: choose", classes="hint")
             yield Button("Make it" if universe is None else "Keep it", id="go", variant="primary", compact=True)
@@ -129,10 +136,14 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         self._show_fields()
 
     def load(self) -> tuple[CoverageRow, ...]:
+        if self._universe is not None:
+            self._vault = self.lab.proof.vault(self._universe.view.id)
         return tuple(self.lab.coverage())
 
     def show(self, data: tuple[CoverageRow, ...]) -> None:
         """Begin with what is there: the demo market where there are no other bars, and the timeframe that most tickers have."""
+        if self._vault is not None:
+            self._show_vault(self._vault)
         if self._universe is not None or self.holds_work:
             return
         synthetic = bool(data) and all(one.synthetic for one in data)
@@ -141,13 +152,25 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         # The one with the most tickers; of several the shortest.
         self.query_one("#timeframe", Choices).choose((max(TIMEFRAMES, key=cached.count),))
 
+    def _show_vault(self, vault: VaultView) -> None:
+        """What is set of the spans, once; whether the boundary may still be moved, always."""
+        if not self.typed("folds"):
+            self.query_one("#folds", Input).value = str(vault.folds)
+        fixed = "something was tested on it, so that is for good" if vault.fixed else "it may be moved until something is tested"
+        opened = f"opened {plural(vault.openings, 'time')}" if vault.openings else "never opened"
+        words = f"The vault follows, to {vault.last_session}, {opened}; {fixed}."
+        self.query_one("#learning_until", Input).disabled = vault.fixed
+        self.query_one("#vault", Static).update(words)
+
     @property
     def holds_work(self) -> bool:
         if not self.is_mounted:
             return False
         if self._universe is not None:
-            view = self._universe.view
-            return (self.typed("name"), self.typed("tickers")) != (clean(view.name), clean(" ".join(view.tickers)))
+            view, vault = self._universe.view, self._vault
+            now = tuple(self.typed(field) for field in ("name", "tickers", "learning_until", "folds"))
+            folds = str(vault.folds) if vault is not None else now[3]
+            return now != (clean(view.name), clean(" ".join(view.tickers)), view.learning_until.isoformat(), folds)
         return any(self.typed(field) for field in ("name", "tickers", "as_of", *(bound.id for bound in BOUNDS)))
 
     @property
@@ -189,7 +212,7 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         self.all_right()
         try:
             await work()
-        except (BadUniverse, BadNumberError) as error:
+        except (BadUniverse, BadNumberError, BadAgent) as error:
             self.wrong(error.field, str(error))
         except LabError as error:
             self.wrong("", str(error))
@@ -201,6 +224,7 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
         universes, name = self.lab.universes, self.typed("name")
         if self._universe is not None:
             tickers = await self._tickers()
+            await self._keep_span(self._universe.view.id)
             await asyncio.to_thread(universes.edit, self._universe.view.id, name=name, tickers=tickers)
             return
         as_of = self._date("as_of") if self._by_rule else None
@@ -215,6 +239,17 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
             last=self._date("last"),
             synthetic=self._synthetic,
         )
+
+    async def _keep_span(self, universe_id: int) -> None:
+        """Set what was changed of the learning span and its folds."""
+        until, folds = self._date("learning_until"), self._number("folds")
+        vault = self._vault
+        if vault is None or (until in (None, vault.learning_until) and folds in (None, vault.folds)):
+            return
+        if folds is not None and not folds.is_integer():
+            raise BadNumberError("folds", "Write a whole number here, such as 5.")
+        wanted = None if folds is None else int(folds)
+        self._vault = await asyncio.to_thread(self.lab.proof.set_learning_span, universe_id, until, wanted)
 
     async def _look(self) -> None:
         as_of, rule = self._date("as_of"), self._rule()
