@@ -239,11 +239,11 @@ def test_the_documented_edges_are_the_ones_planted() -> None:
 NOTHING = edge_settings(EdgeStrength.NONE)
 TRENDLESS = EdgeSettings(trend_bps=0.0)
 KNOWN_CLOSES = {
-    "ALTO": 182.84,
-    "BRIX": 85.14,
-    "CIRQ": 224.7,
-    "DELV": 70.53,
-    "EMBR": 128.88,
-    "FJRD": 298.75,
+    "ALTO": 182.87,
+    "BRIX": 85.25,
+    "CIRQ": 225.04,
+    "DELV": 70.42,
+    "EMBR": 129.67,
+    "FJRD": 298.48,
     "SPY": 554.35,
 }

@@ -50,11 +50,11 @@ QUIET_END = 45
 class EdgeSettings:
     """When the planted edges act and how hard they push, in basis points of the price, spread over so many bars."""
 
-    bounce_bps: float = 10.0
+    bounce_bps: float = 9.0
     """In a market that is flat or rising."""
-    break_bps: float = -10.0
+    break_bps: float = -9.0
     """The same dip in a falling market."""
-    lukewarm_bps: float = -4.0
+    lukewarm_bps: float = -3.5
     """The same dip on volume that is only a little up, in any market."""
     bounce_bars: int = 30
     bounce_volume: float = 2.0
@@ -65,12 +65,12 @@ class EdgeSettings:
     gap_up: float = 0.01
     gap_volume: float = 2.0
     """Volume of the first five bars against what is usual at that hour."""
-    gap_strong_bps: float = 120.0
+    gap_strong_bps: float = 110.0
     gap_weak_bps: float = -45.0
     gap_bars: int = 55
-    level_bps: float = 12.0
+    level_bps: float = 11.0
     """Up from a support; as much down from a resistance."""
-    knife_bps: float = -4.0
+    knife_bps: float = -3.5
     """After a sell-off that only comes near a support; as much up after a run that only comes near a resistance."""
     level_bars: int = 30
     level_rsi: float = 25.0
