@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from textual.widgets import Input
 
+import lab.tui
 from lab.agents.proof.figures import every_figure, figure_interval, figure_value
 from lab.agents.proof.views import (
     FoldRow,
@@ -21,11 +24,13 @@ from lab.agents.proof.views import (
 )
 from lab.agents.results import to_json
 from lab.agents.service import Lab
-from lab.agents.views import Interval
+from lab.agents.views import Interval, TradeRow
 from lab.store.models import utc_now
 from lab.store.proof_models import ProofKind, ProofRun, ProofState
+from lab.tui.text import Tone
 from lab.tui.widgets.proof import diverging, plateau_lines
 from lab.tui.widgets.tabs import TabLine
+from lab.tui.widgets.trades import trade_cells
 from tests.tui.conftest import MakeApp
 from tests.tui.session import Session, session
 
@@ -224,3 +229,24 @@ async def test_the_learning_span_and_its_folds_are_set_on_the_universe_until_som
         await s.press("ctrl+g")
         await s.until(lambda: learned.proof.vault(other.view.id).folds == 3, "kept")
         assert learned.proof.vault(other.view.id).learning_until == date(2025, 1, 21)
+
+
+def test_only_the_paired_test_draws_an_arrow_or_a_green_figure() -> None:
+    """Read in the source: who else writes the signs, and which figure is ever in the tone of what is good."""
+    shown = Path(lab.tui.__file__).parent
+    texts = {str(path.relative_to(shown)): path.read_text() for path in shown.rglob("*.py")}
+    drawing = {name for name, text in texts.items() if "▲" in text or "▼" in text}
+    assert drawing == {"text.py", "glyphs.py", "widgets/problem_note.py"}, "one draws them, one says them in ASCII, one points at a mistake"
+    asking = {name for name, text in texts.items() if re.search(r"verdict_mark\((?!verdict: str)", text)}
+    assert asking == {"screens/approvals.py", "widgets/decision.py", "widgets/result.py"}
+    for name in asking:
+        of = set(re.findall(r"verdict_mark\((\S+)\)", texts[name])) - {"verdict: str"}
+        assert of <= {"proposal.effect.verdict", "effect.verdict", "against.verdict"}, "each is a paired test's"
+    figures = ("percent", "number", "dollars", "count", "pnl", "sharpe")
+    green = [line.strip() for text in texts.values() for line in text.splitlines() if "Tone.GOOD" in line or "$text-success" in line]
+    assert not [line for line in green if any(word in line for word in figures)]
+
+
+def test_a_trade_that_won_is_not_green() -> None:
+    won = TradeRow("ALTO", "long", utc_now(), utc_now(), 10.0, 11.0, 5.0, 5.0, 1.0, 3, "target")
+    assert Tone.GOOD not in {cell.tone for cell in trade_cells(won)}

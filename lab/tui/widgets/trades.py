@@ -136,8 +136,8 @@ def trade_cells(trade: TradeRow) -> tuple[Cell, ...]:
     """A cell for each of `COLUMNS`."""
     entry, leave = trade.entry_at.astimezone(NEW_YORK), trade.exit_at.astimezone(NEW_YORK)
     same_day = entry.date() == leave.date()
-    # What a single trade made is a fact; only of averages would a colour claim more than is known.
-    tone = Tone.GOOD if trade.pnl > 0 else Tone.BAD if trade.pnl < 0 else Tone.PLAIN
+    # Green says that something is better than something else, which only the paired test can say.
+    tone = Tone.BAD if trade.pnl < 0 else Tone.PLAIN
     return (
         Cell(clean(trade.ticker)),
         Cell(clean(trade.direction)),
