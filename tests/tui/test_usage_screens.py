@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from lab.agents.budget.money import budget_day
 from lab.agents.continuous import Refinements, Rule
 from lab.agents.service import Lab
-from lab.store.models import CallState, ModelCall, utc_now
+from lab.store.models import AgentIteration, CallState, ModelCall, utc_now
 from lab.tui.screens.minding import rule_from, rule_words
 from lab.tui.widgets.tabs import TabLine
 from tests.tui.conftest import MakeApp
@@ -58,6 +59,9 @@ async def test_usage_shows_where_the_money_went_and_what_is_left(make_app: MakeA
             "70% of prompt tokens",
             "VWAP Guardian",
             "Left today",
+            "Cost a day",
+            "Cost an iteration",
+            "█ from the cache",
         ):
             await s.sees(words)
         for tab, words in (("purpose", "strategy"), ("model", "claude-test"), ("day", "2026-03-01"), ("iteration", "VWAP Guardian #2")):
@@ -103,6 +107,22 @@ async def test_prompt_and_reply_of_a_real_iteration_are_shown_as_sent_and_harmle
         await s.sees("in doubt")
         await s.press("enter")
         await s.until(lambda: s.place == "call", "a call opens from the list too")
+
+
+async def test_an_iteration_out_of_budget_says_until_when_and_goes_on_by_one_key(make_app: MakeApp, learned: Lab) -> None:
+    reason = "VWAP Guardian's budget of $1.00 a day has $0.0029 left. It goes on by itself at 00:00 New York time."
+    with learned.store.write() as rows:
+        row = rows.get_one(AgentIteration, 1)
+        row.iteration_status, row.paused_until, row.pause_reason = "analyse", utc_now() + timedelta(hours=3), reason
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("iteration", 1)
+        await s.sees("It goes on by itself at 00:00 New York time")
+        await s.press("plus")
+        await s.sees("What waits for budget goes on at once")
+        await s.press(*"2.5", "enter")
+        await s.is_told("Budget of VWAP Guardian: $2.50 a day.")
+        await s.until(lambda: learned.iteration(1).paused_until is None, "it goes on")
+        assert learned.usage.budget(1).daily_micros == 2_500_000
 
 
 async def test_without_a_model_there_is_nothing_to_show(make_app: MakeApp, learned: Lab) -> None:

@@ -198,9 +198,9 @@ def _refusal(session: Session, scope: int, limit: int, spent: int, most: int, at
         agent = session.get(TradingAgent, scope)
         name = agent.name if agent is not None else "the agent"
         whose, how = f"{name}'s", f"raise it with `lab usage budget {name!r} DOLLARS`"
-    left = max(0, limit - spent)
+    left, a_day = max(0, limit - spent), dollars(limit, 2 if limit % 10_000 == 0 else 4)
     new_york = next_day_at(at).astimezone(_NEW_YORK)
     return (
-        f"{whose} budget of {dollars(limit, 2)} a day has {dollars(left)} left, and the next call may cost up to {dollars(most)}. "
+        f"{whose} budget of {a_day} a day has {dollars(left)} left, and the next call may cost up to {dollars(most)}. "
         f"It goes on by itself at {new_york:%H:%M} New York time on {new_york:%A, %d %B}; {how} to go on now."
     )

@@ -17,6 +17,7 @@ from lab.agents.views import IterationView, ProposalView, TradeRow
 from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.screens.looking_up import LOOKING_UP, LookingUpScreen
+from lab.tui.screens.usage import BUDGET, raise_budget
 from lab.tui.text import TONE_STYLES, clean
 from lab.tui.widgets import charts
 from lab.tui.widgets.breakdowns import BreakdownPane
@@ -74,6 +75,7 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
         DISCARD,
         ITERATE,
         STOP,
+        BUDGET,
         *LOOKING_UP,
         STUDY,
         Action("calls", "C", "Prompts", "Shows what a model was sent for this iteration and what it answered, exactly.", rare=True),
@@ -88,7 +90,7 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
     IterationScreen #panes { height: 1fr; }
     IterationScreen #measured { layout: vertical; height: auto; }
     IterationScreen #figures { height: auto; }
-    IterationScreen EquityChart { height: 11; margin: 1 0; }
+    IterationScreen EquityChart { height: 14; margin: 1 0; }
     IterationScreen.-tall EquityChart { height: 18; }
     IterationScreen.-wide #measured { layout: grid; grid-size: 2; grid-columns: 71 1fr; grid-rows: auto 1fr; height: 100%; }
     IterationScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
@@ -234,6 +236,8 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "do" and parameters == ("study",) and self.is_mounted:
             return self.query_one(TabLine).active == "proof"
+        if action == "do" and parameters == (BUDGET.name,):
+            return self.data is not None and self.data.view.paused_until is not None
         return super().check_action(action, parameters)
 
     @on(TabLine.Moved)
@@ -257,6 +261,10 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
             if status == "awaiting approval":
                 return "Decide on the suggestion first: apply, edit or discard it."
         return super().why_not(name)
+
+    async def action_budget(self) -> None:
+        if self.data is not None:
+            await raise_budget(self, self.data.view.row.agent_id)
 
     def action_next_tab(self) -> None:
         self.query_one(TabLine).move(1)

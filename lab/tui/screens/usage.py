@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -48,6 +49,7 @@ class UsageScreen(LabScreen[UsageData]):
     UsageScreen #summary { padding: 0 1; }
     UsageScreen #panes { height: 1fr; margin-top: 1; }
     UsageScreen LineTable { height: 1fr; }
+    UsageScreen #charts { padding: 0 1; height: auto; max-height: 8; }
     """
 
     def compose_body(self) -> ComposeResult:
@@ -59,6 +61,7 @@ class UsageScreen(LabScreen[UsageData]):
             for what, name in SUMS.items():
                 yield ReadTable(money.usage_columns(name), empty=NONE_YET, id=what.value)
             yield LineTable(money.CALL_COLUMNS, empty=NONE_YET, id="calls")
+        yield Flow(id="charts")
 
     def on_mount(self) -> None:
         self.query_one(TabLine).focus_pane()
@@ -74,8 +77,8 @@ class UsageScreen(LabScreen[UsageData]):
         )
 
     def show(self, data: UsageData) -> None:
-        lines = money.summary_lines(data.budgets[0], data.total, data.sums[By.DAY], data.sums[By.ITERATION])
-        self.query_one("#summary", Flow).show(lines)
+        self.query_one("#summary", Flow).show(money.summary_lines(data.budgets[0], data.total, data.sums[By.ITERATION]))
+        self.query_one("#charts", Flow).show(money.chart_lines(data.total, data.sums[By.DAY], data.calls))
         self.query_one("#budgets", LineTable).set_rows(money.budget_rows(data.budgets, data.agents, data.total))
         for what, rows in data.sums.items():
             self.query_one(f"#{what.value}", LineTable).set_rows(money.usage_rows(rows))
@@ -116,6 +119,16 @@ class UsageScreen(LabScreen[UsageData]):
 
     async def _budget(self, agent_id: int, typed: str) -> None:
         await set_budget(self, agent_id, typed)
+
+
+async def raise_budget(screen: LabScreen[Any], agent_id: int) -> None:
+    """Ask for more of the budget that an agent waits for: its own, or the whole lab's where less of that is left."""
+    usage = screen.lab.usage
+    budgets = await asyncio.to_thread(lambda: (usage.budget(agent_id), usage.whole_lab()))
+    budget = min(budgets, key=lambda each: each.left_micros)
+    question = f"{budget.name} has {money.money(budget.left_micros)} left today of {money.money(budget.daily_micros)}."
+    question += " How many dollars may it spend in a New York day? What waits for budget goes on at once."
+    screen.pose("ask_line", question, "such as 2.50", "set it", then=partial(set_budget, screen, budget.agent_id))
 
 
 async def set_budget(screen: LabScreen[Any], agent_id: int, typed: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from textual.content import Content
 
@@ -108,7 +109,7 @@ def call_rows(calls: Sequence[CallRow]) -> list[Row]:
                 clean(call.purpose) + (f" ({call.attempt})" if call.attempt > 1 else ""),
                 Cell(clean(call.state), tones.get(call.state, Tone.PLAIN)),
                 money(call.charged_micros),
-                count(call.input_tokens),
+                count(call.input_tokens + call.cache_write_tokens),
                 count(call.cache_read_tokens),
                 count(call.output_tokens),
                 f"{call.latency_ms / 1000:.1f}" if call.latency_ms else "",
@@ -120,8 +121,8 @@ def call_rows(calls: Sequence[CallRow]) -> list[Row]:
     ]
 
 
-def summary_lines(lab_budget: BudgetView, total: UsageRow, days: Sequence[UsageRow], iterations: Sequence[UsageRow]) -> list[Line]:
-    """Today, the last 30 days, and the cost a day as a line of blocks."""
+def summary_lines(lab_budget: BudgetView, total: UsageRow, iterations: Sequence[UsageRow]) -> list[Line]:
+    """Today, and the last 30 days."""
     today = f"Today {money(lab_budget.spent_micros)} of {money(lab_budget.daily_micros)}, {money(lab_budget.left_micros)} left"
     today += f"; a new day begins at {lab_budget.next_day_at:%H:%M} UTC"
     hits = "no prompt yet" if total.cache_hit_rate is None else f"{percent(total.cache_hit_rate, 0)} of prompt tokens from the cache"
@@ -134,11 +135,39 @@ def summary_lines(lab_budget: BudgetView, total: UsageRow, days: Sequence[UsageR
     ]
     if not lab_budget.own:
         lines.append((Content.styled("* as set for all agents; + sets an amount of its own", MUTED), 2))
-    if len(days) > 1:
-        words = f"  {days[0].key} to {days[-1].key}, dearest {money(max(row.cost_micros for row in days))}"
-        line = sparkline([row.cost_micros for row in days], 30)
-        lines.append((Content.assemble(("Cost a day  ", MUTED), line, (words, MUTED)), 2))
     return lines
+
+
+def chart_lines(total: UsageRow, days: Sequence[UsageRow], calls: Sequence[CallRow]) -> list[Line]:
+    """The cost by day and by iteration, and the tokens by kind, each drawn on a line; nothing before the first call."""
+    if not total.calls:
+        return []
+    by_day = {row.key: row.cost_micros for row in days}
+    last = date.fromisoformat(days[-1].key)
+    spent = [by_day.get((last - timedelta(days=back)).isoformat(), 0) for back in range(29, -1, -1)]
+    lines = [_drawn("Cost a day", sparkline(spent, 30), f"30 days to {last}, dearest {money(max(spent))}")]
+    costs: dict[int, int] = {}
+    for call in reversed(calls):
+        if call.iteration_number is not None:
+            costs[call.iteration_id] = costs.get(call.iteration_id, 0) + call.charged_micros
+    if each := list(costs.values())[-30:]:
+        low, high = money(min(each)), money(max(each))
+        lines.append(_drawn("Cost an iteration", sparkline(each, 30), f"the last {plural(len(each), 'iteration')}, {low} to {high}"))
+    kinds = (
+        ("█", "from the cache", total.cache_read_tokens),
+        ("▓", "to the cache", total.cache_write_tokens),
+        ("▒", "input", total.input_tokens),
+        ("░", "output", total.output_tokens),
+    )
+    everything = sum(amount for *_, amount in kinds)
+    if everything:
+        drawn = "".join(sign * round(30 * amount / everything) for sign, _, amount in kinds)[:30]
+        lines.append(_drawn("Tokens", drawn, ", ".join(f"{sign} {name} {count(amount)}" for sign, name, amount in kinds)))
+    return lines
+
+
+def _drawn(name: str, drawn: str, words: str) -> Line:
+    return Content.assemble((f"{name:<19}", MUTED), (f"{drawn:<30}", "$primary"), (f"  {words}", MUTED)), 21
 
 
 def call_lines(call: CallView, raw: bool) -> list[Line]:
