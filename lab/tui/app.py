@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
@@ -61,6 +62,7 @@ SCREENS: dict[str, str] = {
     "agent": "lab.tui.screens.agent:AgentScreen",
     "iteration": "lab.tui.screens.iteration:IterationScreen",
     "letters": "lab.tui.screens.letters:Letters",
+    "tour": "lab.tui.screens.tour:Tour",
     "waiting": "lab.tui.screens.leaving:Waiting",
     "ask_line": "lab.tui.screens.ask_line:AskLine",
     "doctor": "lab.tui.screens.doctor:DoctorScreen",
@@ -76,6 +78,7 @@ SCREENS: dict[str, str] = {
 """Name -> module and class, imported when first opened."""
 
 POLL_SECONDS = 0.5
+OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
 SMALLEST = (60, 20)
 
@@ -201,6 +204,7 @@ class LabApp(App[None]):
             self.theme = DEFAULT
         elif self.is_running:
             self._watch_theme(self.theme)  # the colours under the same name may be others
+        self.own_keys = keymap.keys
         self.set_keymap(keymap.keys)
         return [*problems, *keymap.problems]
 
@@ -233,11 +237,14 @@ class LabApp(App[None]):
                 await asyncio.wait({showing}, timeout=FLASH_SECONDS)
             begun = await showing
             self.state = await asyncio.to_thread(self.lab.state)
+            toured = begun or await asyncio.to_thread(self.lab.preference, "tour") is not None
         except LabError as error:
             self.open("cannot_open", str(error))
             return
         if not begun:
             self.open("dashboard" if self.state.has_data else "welcome")
+            if not toured:
+                self.open("tour")
         self.run_worker(self._watch(), group="watch")
         for problem in (*self._problems, *self.state.notices):
             self.notify(clean(problem, lines=True), markup=False, timeout=10)
@@ -288,9 +295,12 @@ class LabApp(App[None]):
     async def _watch(self) -> None:
         """Look at the change token twice a second; read and show only what has changed."""
         token: int | None = None
+        files_at = 0.0
         while True:
             self._wake.clear()
-            await self._look_at_own_files()
+            if time.monotonic() - files_at > OWN_FILES_SECONDS:
+                await self._look_at_own_files()
+                files_at = time.monotonic()
             try:
                 now = await asyncio.to_thread(self.lab.change_token)
                 if now != token:
@@ -452,6 +462,7 @@ class LabApp(App[None]):
         if self.check_action("go", ()):
             for letter, (words, name) in DESTINATIONS.items():
                 yield SystemCommand(f"Go to: {words}  (g {letter})", "Goes to the screen from wherever you are.", partial(self.go_to, name))
+            yield SystemCommand("Tour", "Shows in five steps what this program does and how one gets around.", partial(self.open, "tour"))
         for name in self.own_themes:
             yield SystemCommand(f"Theme: {clean(name)}", "Changes the colours and remembers it.", lambda name=name: self.choose_theme(name))
 

@@ -11,6 +11,8 @@ from tests.end_to_end.terminal import Terminal
 def test_from_the_first_start_to_an_applied_refinement_and_a_restart(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with Terminal(home) as terminal:
+        terminal.see("1 of 5")
+        terminal.press("esc")
         terminal.see("Make the demo market")
         terminal.press("enter")
         terminal.see("No agents yet")
@@ -34,7 +36,7 @@ def test_from_the_first_start_to_an_applied_refinement_and_a_restart(tmp_path: P
         terminal.see("1.1")
         assert terminal.quit() == 0
 
-    with Terminal(home) as again:
+    with Terminal(home) as again:  # without the tour
         seen = again.see("VWAP Guardian")
         assert re.search(r"VWAP Guardian .* 1\.1 ", seen), seen
         assert again.quit() == 0

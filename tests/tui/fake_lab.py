@@ -154,7 +154,7 @@ class FakeLab:
         self.headline = "Shares rise"
         self.usage = FakeUsage()
         self.minds = FakeMinds()
-        self.preferences: dict[str, str] = {}
+        self.preferences: dict[str, str] = {"tour": "seen"}
         self.universes = UniverseList([] if empty else [UNIVERSE])
         self.cache, self.news = FakeCache(), FakeNews()
         self.fetches = FakeFetchList(self.changed)

@@ -213,3 +213,49 @@ def test_a_path_is_completed_by_folders_and_data_files(tmp_path: Path) -> None:
     assert complete_path(f"{tmp_path}/no") is None
     assert complete_path(f"{tmp_path}/none/x") is None
     assert complete_path("\0") is None
+
+
+async def test_the_tour_is_shown_once_and_can_be_left_at_any_step(make_app: MakeApp, tmp_path: Path) -> None:
+    lab = FakeLab(tmp_path, empty=True)
+    lab.preferences.clear()
+    async with make_app(lab).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "1 of 5")
+        await pilot.press("enter", "l", "space", "right")
+        await until(pilot, "5 of 5")
+        await until(pilot, "p lists what waits")
+        await pilot.press("h")
+        await until(pilot, "4 of 5")
+        await pilot.press("escape")
+        await until(pilot, "enter Choose")
+        await until(pilot, lambda: lab.preferences == {"tour": "seen"})
+        await pilot.press("question_mark", "t")
+        await until(pilot, "1 of 5")
+        await pilot.press("enter", "enter", "enter", "enter", "enter")
+        await until(pilot, lambda: "of 5" not in on_screen(pilot))
+    async with make_app(lab).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "enter Choose")
+        assert "of 5" not in on_screen(pilot)
+
+
+async def test_the_tour_names_the_persons_own_keys(make_app: MakeApp, tmp_path: Path) -> None:
+    lab = FakeLab(tmp_path, empty=True)
+    lab.preferences.clear()
+    app = make_app(lab)
+    (tmp_path / "config" / "keymap.toml").write_text('[keys]\nnew_agent = "N"\n')
+    app = make_app(lab)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "1 of 5")
+        await pilot.press("enter", "enter")
+        await until(pilot, "N describes one")
+
+
+async def test_making_the_demo_market_can_be_stopped_and_begun_again(make_app: MakeApp, tmp_path: Path) -> None:
+    lab = SlowDemo(tmp_path)
+    async with make_app(lab).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "enter Choose")
+        await pilot.press("enter", "x")
+        await until(pilot, "stopping…")
+        lab.go_on.set()
+        await until(pilot, lambda: lab.stopped and "stopping" not in on_screen(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))

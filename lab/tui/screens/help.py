@@ -38,7 +38,11 @@ class Help(LabModal[None]):
     """Lists keys; closed by escape, `?` or `q`."""
 
     PLACE = "help"
-    ACTIONS = (BACK, Action("close", f"{HELP.keys},q", "Close", "Closes the help.", footer=False))
+    ACTIONS = (
+        BACK,
+        Action("tour", "t", "Tour", "Shows the tour of five steps."),
+        Action("close", f"{HELP.keys},q", "Close", "Closes the help.", footer=False),
+    )
     CSS = """
     Help > #box { height: auto; max-height: 96%; width: 76; padding: 0 2; scrollbar-size-vertical: 1; }
     """
@@ -51,7 +55,7 @@ class Help(LabModal[None]):
     def compose(self) -> ComposeResult:
         box = Reader(id="box")
         box.border_title = f"Keys: {self._where}"
-        box.border_subtitle = "esc closes"
+        box.border_subtitle = "t: tour   esc closes"
         with box:
             yield Static(self._text(min(76, round(self.app.size.width * 0.96)) - 7))
 
@@ -67,6 +71,9 @@ class Help(LabModal[None]):
                 first, *rest = textwrap.wrap(words or label, max(20, width - widest - 2))
                 parts += [Content.styled(shown, "bold $text-accent"), f"  {first}\n", *(f"{' ' * (widest + 2)}{line}\n" for line in rest)]
         return Content.assemble(*parts).rstrip()
+
+    def action_tour(self) -> None:
+        self.app.switch_screen(self.lab_app.make("tour"))
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from lab.errors import LabError
-from lab.tui.actions import OPEN
+from lab.tui.actions import OPEN, STOP
 from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen
-from lab.tui.text import bar, clean
+from lab.tui.widgets.working import Working
 
 INTRODUCTION = """\
 Here you run a small firm of trading agents. You describe an agent in plain English; it writes a strategy, tests it on
@@ -59,12 +60,13 @@ class Welcome(LabScreen[None]):
 
     PLACE = "welcome"
     TITLE = "Welcome"
+    ACTIONS = (replace(STOP, help="Stops the making of the demo market.", rare=True),)
     CSS = """
     Welcome #body { align: center middle; }
     Welcome #column { width: 76; max-width: 96%; height: auto; max-height: 100%; }
     Welcome OptionList { height: auto; margin-top: 1; border: none; background: $background; padding: 0; }
     Welcome OptionList > .option-list--option { padding: 0 1 1 1; }
-    Welcome #making { margin-top: 1; height: 2; display: none; }
+    Welcome #making { margin-top: 1; }
     """
 
     def __init__(self) -> None:
@@ -78,9 +80,7 @@ class Welcome(LabScreen[None]):
                 *[Option(Content.assemble((title, "bold"), "\n", words), id=name) for name, title, words in CHOICES],
                 id="choices",
             )
-            with Vertical(id="making"):
-                yield Static(id="bar")
-                yield Static(id="note")
+            yield Working(id="making")
 
     def on_mount(self) -> None:
         self.watch(self.app, "state", self._leave_when_there_is_data, init=False)
@@ -106,27 +106,36 @@ class Welcome(LabScreen[None]):
     async def _make_demo(self) -> None:
         self._progress = progress = Progress()
         self.query_one("#choices").disabled = True
-        self.query_one("#making").display = True
-        timer = self.set_interval(0.1, self._look)
+        self.query_one(Working).begin(
+            "Making the demo market", f"{self.lab_app.key_of('stop')} stops it; nothing is kept then.", progress.doing
+        )
+        self.refresh_actions()
         try:
             await asyncio.to_thread(self.lab.make_demo_market, progress.report)
         except Stopped:
-            return
+            self._offer_again()
         except LabError as error:
             self.tell(str(error), error=True)
-            self.query_one("#making").display = False
-            self.query_one("#choices").disabled = False
-            self.query_one("#choices").focus()
-            return
+            self._offer_again()
+        else:
+            self._progress = None
+            self.lab_app.wake()
+            self._leave_when_there_is_data()
         finally:
             progress.stop()  # ends the thread too where the program was left meanwhile
-            timer.stop()
             self._progress = None
-        self.lab_app.wake()
-        self._leave_when_there_is_data()
 
-    def _look(self) -> None:
+    def _offer_again(self) -> None:
+        if self.is_attached:
+            self._progress = None
+            self.query_one(Working).end()
+            self.query_one("#choices").disabled = False
+            self.query_one("#choices").focus()
+            self.refresh_actions()
+
+    def why_not(self, name: str) -> str | None:
+        return "Nothing is being made." if name == "stop" and self._progress is None else None
+
+    def action_stop(self) -> None:
         if self._progress is not None:
-            width = max(10, self.query_one("#bar").content_size.width - 6)
-            self.query_one("#bar", Static).update(Content(f"{bar(self._progress.fraction, width)} {self._progress.fraction:4.0%}"))
-            self.query_one("#note", Static).update(Content.styled(clean(self._progress.note), "$foreground-muted"))
+            self._progress.stop()
