@@ -13,7 +13,11 @@ from lab.agents.errors import NotThere
 from lab.agents.jobs import VaultClosed
 from lab.agents.service import Lab
 from lab.agents.trade_view import _bars
+from lab.agents.version_trades import Became, between
+from lab.agents.views import TradeRow
+from lab.tui.widgets.breakdowns import BreakdownTable
 from lab.tui.widgets.candles import Candle, CandleChart, Moment, Rung, candle_chart, framed
+from lab.tui.widgets.evidence import AnalysisPane
 from lab.tui.widgets.trades import TradesTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
@@ -151,3 +155,63 @@ def test_a_slice_that_asks_for_later_bars_is_refused(learned: Lab) -> None:
 def test_a_trade_that_is_gone_is_said(learned: Lab) -> None:
     with pytest.raises(NotThere, match="not there any more"):
         learned.trade(1, 10_000)
+
+
+def test_the_trades_behind_a_piece_of_evidence_are_those_it_counted(learned: Lab) -> None:
+    pack, trades = learned.evidence(1), learned.trades(1)
+    assert pack is not None
+    assert len(pack.buckets) > 20
+    for bucket in pack.buckets:
+        places = learned.trades_behind(1, bucket.id)
+        assert len(places) == bucket.trades, bucket
+        assert sum(trades[place].pnl > 0 for place in places) == bucket.wins
+    for one in (*pack.best, *pack.worst):
+        (place,) = learned.trades_behind(1, one.id)
+        assert trades[place].pnl == one.pnl
+    assert learned.trades_behind(1, pack.figures[0].id) == ()
+
+
+async def test_a_citation_of_a_real_analysis_leads_to_the_drawn_bucket_and_its_trades(make_app: MakeApp, learned: Lab) -> None:
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.open("iteration", 1)
+        await s.press("right")
+        pack = learned.evidence(1)
+        analysis = s.app.screen.query_one(AnalysisPane)
+        assert pack is not None
+        wanted = next(row.id for row in learned.iteration(1).evidence if row.id in analysis.cited_ids and pack.bucket(row.id))
+        await s.press("full_stop")
+        while analysis.chosen is None or analysis.chosen.id != wanted:
+            await s.press("full_stop")
+        await s.press("v")
+        table = s.app.screen.query_one(BreakdownTable)
+        assert table.cursor_id == wanted
+        await s.press("enter")
+        bucket = pack.bucket(wanted)
+        assert bucket is not None
+        await s.until(lambda: len(s.app.screen.query_one(TradesTable).rows) == bucket.trades, "its trades alone")
+
+
+def test_a_version_compared_with_itself_made_the_same_trades(learned: Lab) -> None:
+    version = learned.agent(1).versions[0].id
+    compared = learned.compare_trades(version, version)
+    assert (compared.changed, compared.same, compared.missing) == ((), len(learned.trades(1)), "")
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_every_trade_of_two_versions_is_the_same_or_accounted_for(data: st.DataObject) -> None:
+    def trades() -> list[TradeRow]:
+        minutes = sorted(data.draw(st.sets(st.integers(0, 30), max_size=12)))
+        exits = [data.draw(st.sampled_from((3, 5))) for _ in minutes]
+        return [
+            TradeRow("A", "long", START + timedelta(minutes=n), START + timedelta(minutes=n + held), 1.0, 1.0, 1.0, 1.0, 1.0, held, "stop")
+            for n, held in zip(minutes, exits, strict=True)
+        ]
+
+    a, b = trades(), trades()
+    found = between(1, a, 2, b)
+    appeared, vanished, otherwise = (len(found.of(became)) for became in Became)
+    assert appeared + otherwise + found.same == len(b)
+    assert vanished + otherwise + found.same == len(a)
+    for one in found.changed:
+        assert (a if one.iteration_id == 1 else b)[one.place] == one.trade

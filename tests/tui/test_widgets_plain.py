@@ -14,6 +14,7 @@ from lab.tui.widgets.breakdowns import Scale, whiskered
 from lab.tui.widgets.charts import drawdowns, equity_chart
 from lab.tui.widgets.diff import diff_lines, script_diff, script_diffs
 from lab.tui.widgets.flow import Line, hang
+from lab.tui.widgets.history import Point, history_chart
 from lab.tui.widgets.result import unknown
 from lab.tui.widgets.script_editor import problem_list
 from lab.tui.widgets.steps import steps_in_full, steps_in_short
@@ -199,3 +200,20 @@ def test_a_bar_is_solid_only_where_its_interval_leaves_no_doubt(value: float, lo
     if "█" in drawn:
         assert low > 0 or high < 0
     assert drawn.count("│") == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=st.lists(st.tuples(st.floats(-50, 50), st.floats(0, 30), st.floats(0, 30)), min_size=2, max_size=60),
+    width=st.integers(20, 120),
+    height=st.integers(5, 30),
+)
+def test_the_line_over_versions_keeps_to_its_room_and_shows_the_newest(
+    values: list[tuple[float, float, float]], width: int, height: int
+) -> None:
+    points = [Point(f"1.{n}", value, Interval(value - below, value + above)) for n, (value, below, above) in enumerate(values)]
+    drawn = history_chart("Sharpe", points, lambda value: f"{value:.1f}", 0.0, width, height)
+    lines = drawn.split("\n", allow_blank=True)
+    assert len(lines) == height
+    assert max(line.cell_length for line in lines) <= width
+    assert drawn.plain.rstrip().endswith(f"1.{len(points) - 1}")

@@ -96,7 +96,7 @@ class AgentScreen(MindingScreen[AgentData]):
     AgentScreen #state { padding: 0 1; }
     AgentScreen #panes { height: 1fr; }
     AgentScreen #standing { height: auto; layout: vertical; }
-    AgentScreen EquityChart { height: 10; }
+    AgentScreen EquityChart { height: 14; }
     AgentScreen.-wide #standing { layout: grid; grid-size: 2; grid-columns: 71 1fr; grid-rows: auto 1fr; height: 100%; }
     AgentScreen.-wide EquityChart { row-span: 2; height: 1fr; margin: 0 0 0 1; }
     AgentScreen LineTable { height: 1fr; }
