@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import threading
+import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -27,7 +28,8 @@ LOST_STATUS = 128 + signal.SIGHUP
 _PATIENCE_SECONDS = 0.25
 """How long an orderly end may take once nobody can see it any more."""
 _TICK_MS = 100
-"""How often an unfinished escape sequence is looked at, and whether the driver is to stop."""
+"""How often an unfinished escape sequence is looked at."""
+_UNFINISHED_SECONDS = 1.0
 _READ_BYTES = 4096
 
 
@@ -65,6 +67,8 @@ class Terminal(LinuxDriver):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._stop_reads, self._stop_writes = os.pipe()
+        """Wakes the thread that reads what is typed."""
         if self._file is not None:
             glyphs = chosen_glyphs(Settings().glyphs, first_environment())
             self._file = cast(TextIOWrapper, _Line(self._file, glyphs))
@@ -91,10 +95,16 @@ class Terminal(LinuxDriver):
         """Pass on what is typed until the driver stops or the terminal is gone."""
         poll = select.poll()
         poll.register(self.fileno, select.POLLIN)
+        poll.register(self._stop_reads, select.POLLIN)
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
+        typed_at = 0.0
         while not self.exit_event.is_set():
-            for _, found in poll.poll(_TICK_MS):
+            # A sequence that was begun is looked at until it can't be meant as one any more; then there is nothing to wake up for.
+            lately = time.monotonic() - typed_at < _UNFINISHED_SECONDS
+            for descriptor, found in poll.poll(_TICK_MS if lately else None):
+                if descriptor != self.fileno:
+                    continue
                 data = b""
                 if found & select.POLLIN:
                     try:
@@ -104,11 +114,17 @@ class Terminal(LinuxDriver):
                 if not data:
                     self._lost()
                     return
+                typed_at = time.monotonic()
                 if text := decode(data):  # nothing yet of a character cut in two; the parser takes it for the end
                     for message in parser.feed(text):
                         self.process_message(message)
             for message in parser.tick():
                 self.process_message(message)
+
+    def disable_input(self) -> None:
+        os.write(self._stop_writes, b"x")
+        super().disable_input()
+        os.read(self._stop_reads, 1)
 
     def _lost(self) -> None:
         """End the program, in order if it can, but soon: whoever could be asked is gone."""

@@ -197,7 +197,8 @@ class Dashboard(LabScreen[DashboardData]):
     def _draw_curve(self, agent: AgentRow, result: ResultSummary) -> None:
         """Draw the agent's curve, or have it read: rows come without, as a curve is read of one agent at a time."""
         if self._curve is None or self._curve[0] != (agent.id, result):
-            self.run_worker(self._read_curve, group="curve", exclusive=True)
+            # Given as a function: one that is replaced before it began leaves no coroutine behind that nobody awaits.
+            self.run_worker(self._read_curve, group="curve", exclusive=True)  # type: ignore[arg-type]  # mypy finds no type for its result
         elif self._chart.display:
             title = f"Equity of {escape(clean(agent.name))}"
             if self._chart.border_title != title:
