@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func
@@ -12,6 +13,7 @@ from lab.agents.errors import NotThere
 from lab.agents.evidence import EvidencePack
 from lab.agents.gaps import gaps_of
 from lab.agents.knowledge import knowledge_rows
+from lab.agents.outputs import folder_of
 from lab.agents.results import from_json
 from lab.agents.standing import Run, Standings
 from lab.agents.strategist import Comparison
@@ -213,19 +215,33 @@ def version_row(strategy: AgentStrategy) -> VersionRow:
     )
 
 
-def version_comparison(session: Session, a_id: int, b_id: int) -> VersionComparison:
+def version_comparison(session: Session, results: Path, a_id: int, b_id: int) -> VersionComparison:
+    """From version `a_id` to version `b_id`, by the newest result of each, with the paired test of the two. Reads files."""
     from lab.script import describe_changes
 
     a, b = session.get(AgentStrategy, a_id), session.get(AgentStrategy, b_id)
     if a is None or b is None:
         raise NotThere("One of these versions no longer exists.")
+    old, new = newest_measured(session, a_id), newest_measured(session, b_id)
     return VersionComparison(
         a=version_row(a),
         b=version_row(b),
         changes=describe_changes(a.scan_script, a.execution_script, b.scan_script, b.execution_script),
-        result_a=_newest_result(session, a_id),
-        result_b=_newest_result(session, b_id),
+        result_a=None if old is None else result_of(old),
+        result_b=None if new is None else result_of(new),
+        paired=None if old is None or new is None else _paired(results, a.version, old, new),
     )
+
+
+def _paired(results: Path, version: str, old: AgentIteration, new: AgentIteration) -> AgainstParent | None:
+    """The paired test of two stored results; None where they are not of the same bars."""
+    from lab.agents.comparing import compare, stored
+
+    if old.id is None or new.id is None or old.data_fingerprint != new.data_fingerprint:
+        return None
+    before, after = (stored(folder_of(results, each)) for each in (old.id, new.id))
+    paired = compare(before, after, new.seed)
+    return _in_view(version, paired, (old.win_rate, new.win_rate), (old.sharpe_ratio, new.sharpe_ratio))
 
 
 def _versions(session: Session, agent_id: int) -> Iterable[AgentStrategy]:
@@ -240,11 +256,6 @@ def newest_measured(session: Session, strategy_id: int) -> AgentIteration | None
         .order_by(col(AgentIteration.id).desc())
         .limit(1)
     ).one_or_none()
-
-
-def _newest_result(session: Session, strategy_id: int) -> ResultSummary | None:
-    iteration = newest_measured(session, strategy_id)
-    return None if iteration is None else result_of(iteration)
 
 
 def _iteration_row(iteration: AgentIteration, agent: str, version: str | None) -> IterationRow:
@@ -296,15 +307,14 @@ def _against_parent(stored: dict[str, Any] | None) -> AgainstParent | None:
         return None
     paired = from_json(Comparison, stored["comparison"])
     win_rate, sharpe = stored["win_rate"], stored["sharpe"]
-    return AgainstParent(
-        parent_version=stored["parent_version"],
-        verdict=paired.verdict.value,
-        daily_difference=paired.mean_difference,
-        daily_difference_interval=None if paired.low is None or paired.high is None else Interval(paired.low, paired.high),
-        sessions=paired.sessions,
-        win_rate=(win_rate["before"], win_rate["after"]),
-        sharpe=(sharpe["before"], sharpe["after"]),
-    )
+    return _in_view(stored["parent_version"], paired, (win_rate["before"], win_rate["after"]), (sharpe["before"], sharpe["after"]))
+
+
+def _in_view(
+    version: str, paired: Comparison, win_rate: tuple[float | None, float | None], sharpe: tuple[float | None, float | None]
+) -> AgainstParent:
+    interval = None if paired.low is None or paired.high is None else Interval(paired.low, paired.high)
+    return AgainstParent(version, paired.verdict.value, paired.mean_difference, interval, paired.sessions, win_rate, sharpe)
 
 
 def _explanation(iteration: AgentIteration, steps: dict[str, IterationStep]) -> str:

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from lab.agents.budget.usage import Usage
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
-    from lab.agents.evidence import EvidencePack
     from lab.agents.drafting import FirstDraft
+    from lab.agents.evidence import EvidencePack
     from lab.agents.fetching import Fetches
     from lab.agents.firm import Curve, Firm
     from lab.agents.happened import Event
@@ -224,7 +224,7 @@ class Lab:
 
     def compare_versions(self, a_id: int, b_id: int) -> VersionComparison:
         with self.store.read() as session:
-            return queries.version_comparison(session, a_id, b_id)
+            return queries.version_comparison(session, self.workspace.results, a_id, b_id)
 
     def compare_trades(self, a_id: int, b_id: int) -> TradesCompared:
         """By which trades two versions differ; reads files."""

@@ -397,6 +397,8 @@ class VersionComparison:
     """The semantic diff from a to b, a sentence a change."""
     result_a: ResultSummary | None
     result_b: ResultSummary | None
+    paired: AgainstParent | None = None
+    """b against a on the same sessions; None where they were not both measured on the same bars."""
 
 
 @dataclass(frozen=True, slots=True)

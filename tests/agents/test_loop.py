@@ -80,6 +80,11 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
     assert second.against_parent.parent_version == "1.0"
     assert second.against_parent.sharpe == (first.result.sharpe, second.result.sharpe)
     assert second.against_parent.sessions == len(second.result.equity)
+    old, new = (version.id for version in lab.agent(agent_id).versions)
+    assert lab.compare_versions(old, new).paired == second.against_parent
+    back = lab.compare_versions(new, old).paired
+    assert back is not None
+    assert back.daily_difference == pytest.approx(-second.against_parent.daily_difference)
     assert second.result.trades == first.proposal.effect.whole_trades[1], "the measured effect must be what the version then shows"
     assert [(v.version, v.parent_version, v.is_current) for v in lab.agent(agent_id).versions] == [
         ("1.0", None, False),

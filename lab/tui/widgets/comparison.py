@@ -7,6 +7,7 @@ from textual.content import Content
 from lab.agents.views import ResultSummary, VersionComparison
 from lab.tui.text import UNKNOWN, clean, dollars, number, number_interval, percent, percent_interval, signed_percent
 from lab.tui.widgets.flow import Line
+from lab.tui.widgets.result import against_parent_line
 
 _LABEL, _SIDE = 12, 16
 
@@ -51,7 +52,9 @@ def side_by_side(comparison: VersionComparison) -> list[Line]:
         words = " and ".join(unmeasured)
         note = f"No result yet of {words}: an iteration measures a version once it is current."
         lines.append((Content.styled(note, "$foreground-muted"), 0))
-    elif comparison.result_a and comparison.result_b:
-        words = "Intervals that overlap widely are no evidence of a difference."
+    elif comparison.paired is not None:
+        lines.append(against_parent_line(comparison.paired, b))
+    else:
+        words = "They were not measured on the same bars, so nothing can be said of which is better."
         lines.append((Content.styled(words, "$foreground-muted"), 0))
     return lines

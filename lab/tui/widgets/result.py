@@ -34,7 +34,7 @@ def standing_mark(verdict: str) -> tuple[str, Tone]:
     return signs.get(verdict, ("·", Tone.MUTED))
 
 
-def against_parent_line(against: AgainstParent) -> Line:
+def against_parent_line(against: AgainstParent, label: str = "Parent") -> Line:
     """The paired test against the parent version, with its interval: the only place of a result where an arrow is drawn."""
     mark, tone = verdict_mark(against.verdict)
     words = (
@@ -46,7 +46,7 @@ def against_parent_line(against: AgainstParent) -> Line:
     words += f" on the same {plural(against.sessions, 'session')}"
     return (
         Content.assemble(
-            (f"{'Parent':<{_LABEL}}", "$foreground-muted"),
+            (f"{label:<{_LABEL}}", "$foreground-muted"),
             (f"{mark} {clean(against.verdict)}", f"bold {TONE_STYLES[tone]}"),
             (words, "$foreground-muted"),
         ),
