@@ -26,7 +26,7 @@ from lab.store.models import AgentIteration, NewsEvent, NewsMention
 
 WINDOW = timedelta(hours=24)
 """Before a signal: older news is not laid to it."""
-MOST_READ = 24
+MOST_READ = 16
 """Headlines given to a strategist in one iteration."""
 NO_NEWS = "none"
 _TONES = {sentiment.sign: sentiment.value for sentiment in Sentiment}

@@ -10,6 +10,7 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,19 @@ import pytest
 from lab.agents.budget.money import Daily, budget_day
 from lab.agents.budget.prices import Tokens, load_prices
 from lab.agents.budget.views import CallRow
-from lab.agents.claude.config import MODEL, ClaudeSettings
+from lab.agents.claude.config import MODEL, READER, ClaudeSettings
 from lab.agents.data import keep_universe
 from lab.agents.loop import run_iteration
 from lab.agents.service import Lab
 from lab.agents.span import bars_folder
 from lab.market import BarsCache, make_demo_market
+from lab.market.news import NewsCoverage
 from lab.store.models import utc_now
 from tests.agents.conftest import INSTRUCTIONS, HeldLease
 from tests.agents.model_server import BYTES_A_TOKEN, KEY, Body, Brain, Model, Reply, competent, says, serving
 
 MOST_UNCACHED, MOST_OUTPUT, MOST_MICROS = 25_000, 6_000, 100_000
-THOUGHT_TOKENS = 480
+THOUGHT_TOKENS = 420
 """Before each reply: what a model set to low effort thinks, and then some."""
 _WORDS = "What happened here is that the entries came late in the move and the exits gave back what they had. "
 
@@ -36,6 +38,8 @@ _WORDS = "What happened here is that the entries came late in the move and the e
 def wordy(body: Body) -> Reply:
     """As competent, but it thinks first, and its texts are as long as they may be."""
     reply = competent(body)
+    if "tools" not in body:
+        return reply
     content = list(reply.content)
     if reply.stop_reason != "tool_use":
         told = json.loads(content[0]["text"])["reply"]
@@ -71,13 +75,15 @@ def test_tokens_and_cost_of_three_iterations(
     made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=60)
     span = (made.first_session, made.last_session)
     universe = keep_universe(lab.workspace, lab.store, "Demo", made.tickers[:8], "1m", "demo", True, *span)
+    since, until = (datetime.combine(day, time(), UTC) for day in span)
+    lab.news.keep(made.news, NewsCoverage("demo", made.tickers, since, until + timedelta(days=2)))
     agent_id = lab.create_agent("Ann", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, universe.id)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     prices, today = load_prices(lab.workspace.home), budget_day(utc_now())
     lines = [f"{brain.__name__}, {MODEL}; limits {MOST_UNCACHED:,} uncached in, {MOST_OUTPUT:,} out, ${MOST_MICROS / 1e6:.2f}"]
     most = Tokens()
-    with serving(Model(brain=brain)) as model, ThreadPoolExecutor(2) as threads:
-        claude = ClaudeSettings(config_folder=tmp_path, base_url=model.url, daily=Daily(10**9, 10**9))
+    with serving(Model(brain=brain, models=frozenset({MODEL, READER}))) as model, ThreadPoolExecutor(2) as threads:
+        claude = ClaudeSettings(config_folder=tmp_path, base_url=model.url, daily=Daily(10**9, 10**9), news_model=READER)
         for number in (1, 2, 3):
             model.prefixes.clear()  # as on another day: the first call of each iteration finds an empty cache
             iteration_id = lab.start_iteration(agent_id)
@@ -86,6 +92,7 @@ def test_tokens_and_cost_of_three_iterations(
             used, cost = _used(rows), sum(row.charged_micros for row in rows)
             uncached = used.input + used.cache_write
             tokens = f"{uncached:,} in uncached, {used.cache_read:,} from the cache, {used.output:,} out"
+            assert number > 1 or any(row.purpose == "news" for row in rows)
             lines.append(f"iteration {number}: {len(rows)} calls, {tokens}, ${cost / 1e6:.4f}")
             assert sum(row.purpose == "refinement" for row in rows) >= 4, "three variants and a choice"
             assert uncached <= MOST_UNCACHED
