@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -68,14 +69,18 @@ class PtyProgram:
             env={**inherited, **extra, **(environment or {})},
         )
         self.ended_at: float | None = None
-        threading.Thread(target=self._read, daemon=True).start()
+        self._hung_up = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         threading.Thread(target=self._wait, daemon=True).start()
 
     # What arrives
 
     def _read(self) -> None:
-        while True:
+        while not self._hung_up:
             self._reading.wait()
+            if not select.select([self.master], [], [], 0.05)[0]:
+                continue
             try:
                 data = os.read(self.master, 65536 if self._bytes_per_second is None else 256)
             except OSError:
@@ -169,6 +174,8 @@ class PtyProgram:
 
     def hang_up(self) -> None:
         """Take the terminal away."""
+        self._hung_up = True
+        self._reader.join()  # a read under way would keep the terminal alive
         os.close(self._slave)
         os.close(self.master)
 
@@ -186,11 +193,9 @@ class PtyProgram:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-        for descriptor in (self._slave, self.master):
-            try:
-                os.close(descriptor)
-            except OSError:
-                continue
+        if not self._hung_up:
+            self._reading.set()
+            self.hang_up()
 
 
 def _stat(pid: int) -> list[str]:
