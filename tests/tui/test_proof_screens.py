@@ -152,7 +152,7 @@ async def test_the_agents_page_says_by_how_much_it_beats_luck(make_app: MakeApp,
         await s.sees("Luck       not measured yet: the null arm does")
         _keep(learned, ProofKind.NULL_ARM, NULL)
         await s.until(
-            lambda: "-1.37 than the best of 52 random variants, -0.40 than the best of 3 runs" in " ".join(s.flow("#figures").split()),
+            lambda: "1.37 below the best of 52 random variants, 0.40 below the best of 3 runs" in " ".join(s.flow("#figures").split()),
             "the line comes by itself once the study is made",
         )
         await _tab(s, "graduation")

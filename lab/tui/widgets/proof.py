@@ -201,10 +201,14 @@ def against_luck_line(report: NullArmReport | None) -> Line:
     label = (f"{'Luck':<11}", MUTED)
     if report is None:
         return Content.assemble(label, ("not measured yet: the null arm does, a study on Graduation", MUTED)), 11
-    random, shuffled = (signed_number(value) for value in (report.beats_random_by, report.beats_shuffled_by))
-    words = f" than the best of {plural(report.random_measured, 'random variant')}, "
-    after = f" than the best of {plural(report.shuffled_runs, 'run')} of the loop on shuffled bars"
+    words = f" the best of {plural(report.random_measured, 'random variant')}, "
+    after = f" the best of {plural(report.shuffled_runs, 'run')} of the loop on shuffled bars"
+    random, shuffled = (_above(value) for value in (report.beats_random_by, report.beats_shuffled_by))
     return Content.assemble(label, ("Sharpe ratio ", MUTED), (random, "bold"), (words, MUTED), (shuffled, "bold"), (after, MUTED)), 11
+
+
+def _above(value: float | None) -> str:
+    return f"{UNKNOWN} beside" if value is None else f"{number(abs(value))} {'above' if value > 0 else 'below'}"
 
 
 def vault_lines(report: VaultReport | None) -> list[Line]:
