@@ -7,8 +7,8 @@ from sqlmodel import col, select
 from lab.agents import continuous
 from lab.agents.claude.config import ClaudeSettings
 from lab.agents.continuous import Rule
-from lab.agents.errors import BadAgent, CannotIterate, NotThere
-from lab.agents.minds import CHOICES, mind_of
+from lab.agents.errors import BadAgent, CannotIterate, NotThere, StrategistFailed
+from lab.agents.minds import CHOICES, CLAUDE, mind_of
 from lab.agents.views import DetectedPersonality
 from lab.store.database import Store
 from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, TradingAgent, utc_now
@@ -23,6 +23,30 @@ class Minds:
     def sentence(self, agent_id: int) -> str:
         """Which strategist would run the agent's next iteration, and why. Raises NotThere."""
         return mind_of(self._agent(agent_id).strategist, self._claude).sentence
+
+    def ahead(self, agent_id: int) -> str:
+        """What the agent's next iteration may cost and what is left of today's budgets, a sentence; empty where no model thinks for it.
+
+        Raises NotThere.
+        """
+        if self._claude is None or mind_of(self._agent(agent_id).strategist, self._claude).kind != CLAUDE or self._store.workspace is None:
+            return ""
+        from lab.agents.budget.prices import dollars
+        from lab.agents.budget.usage import Usage
+
+        usage = Usage(self._store, self._store.workspace.home, self._claude.daily, self._claude.model)
+        try:
+            cost = usage.estimate(agent_id)
+        except StrategistFailed as error:
+            return str(error)
+        left = min(usage.budget(agent_id).left_micros, usage.whole_lab().left_micros)
+        basis = (
+            f"from {cost.past_iterations} past ones, a range that holds {cost.coverage:.0%} of the time"
+            if cost.past_iterations
+            else "by its token budget"
+        )
+        said = f"The next iteration may cost {dollars(cost.low_micros, 3)} to {dollars(cost.high_micros, 3)}, {basis}"
+        return f"{said}; {dollars(left, 3)} left today" + ("." if left >= cost.high_micros else ", so it may have to wait for tomorrow.")
 
     def choose(self, agent_id: int, choice: str) -> str:
         """Set the agent's strategist: "auto", "built-in" or "claude". Returns the sentence on who runs then. Raises BadAgent, NotThere."""

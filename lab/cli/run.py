@@ -135,8 +135,12 @@ def _follow(lab: Lab, agent: AgentRow, iteration_id: int, quiet: bool) -> Iterat
     for views in follow(lab, [iteration_id]):
         view = views[0]
         if not said:
-            say(f"{agent.name}, iteration {view.row.number}", quiet)
+            ahead = lab.minds.ahead(agent.id)
+            say(f"{agent.name}, iteration {view.row.number}" + (f". {ahead}" if ahead else ""), quiet)
             said.add("")
+        if view.paused_until is not None and view.explanation not in said:
+            said.add(view.explanation)
+            say(f"  paused: {view.explanation}", quiet)
         for step in view.steps:
             if step.state == "done" and step.step not in said:
                 said.add(step.step)

@@ -148,6 +148,9 @@ class FakeMinds:
     def sentence(self, agent_id: int) -> str:
         return f"{self.chosen.get(agent_id, 'auto')}: the built-in strategist runs, since there is no key."
 
+    def ahead(self, agent_id: int) -> str:
+        return ""
+
     def choose(self, agent_id: int, choice: str) -> str:
         self.chosen[agent_id] = choice
         return self.sentence(agent_id)

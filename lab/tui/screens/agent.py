@@ -67,6 +67,8 @@ class AgentData:
     """The iteration whose trades are shown, and those."""
     usage: AgentUsage | None = None
     null_arm: NullArmReport | None = None
+    ahead: str = ""
+    """What the next iteration may cost; empty where no model thinks."""
 
 
 class AgentScreen(MindingScreen[AgentData]):
@@ -158,6 +160,7 @@ class AgentScreen(MindingScreen[AgentData]):
             self._load_trades(view) if "trades" in self._wanted else None,
             self._load_usage() if "usage" in self._wanted else None,
             null_arm=self.lab.proof.null_arm(self._agent_id),
+            ahead=self.lab.minds.ahead(self._agent_id) if view.row.running_iteration_id is None else "",
         )
 
     def _load_trades(self, view: AgentView) -> tuple[IterationRow, tuple[TradeRow, ...]] | None:
@@ -187,7 +190,8 @@ class AgentScreen(MindingScreen[AgentData]):
         data = snapshot.view
         row = data.row
         self.subtitle = row.name + (f" · v{row.current_version}" if row.current_version else "")
-        self.query_one("#state", Flow).show(panes.state_lines(data))
+        ahead: list[Line] = [(Content.styled(clean(snapshot.ahead), "$foreground-muted"), 2)] if snapshot.ahead else []
+        self.query_one("#state", Flow).show([*panes.state_lines(data), *ahead])
         luck = [against_luck_line(snapshot.null_arm)] if row.result is not None else []
         self.query_one("#figures", Flow).show([*panes.overview_lines(data), *luck])
         chart = self.query_one(EquityChart)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from lab.agents.claude.config import ClaudeSettings
 from lab.agents.personality import detect
 from lab.agents.service import Lab
 from lab.agents.views import Personality
+from lab.store.models import Universe
 from tests.agents.model_server import Model, Reply, asked, fails, says
 
 WORDS = "A careful trader for NVDA and Tesla: buy what fell too far below the average price of the day, as in March 2024"
@@ -52,6 +55,20 @@ def test_claude_reads_who_an_agent_shall_be_from_plain_english(lab: Lab, model: 
     assert lab.usage.whole_lab().spent_micros == row.charged_micros > 0
     assert lab.minds.read_personality(WORDS) == found
     assert len(model.bill) == 1, "the same words are not paid for twice"
+
+
+def test_what_the_next_iteration_may_cost_is_said_before_it_starts(lab: Lab, claude: ClaudeSettings) -> None:
+    with lab.store.write() as rows:
+        span = {"first_session": date(2024, 1, 2), "learning_until": date(2024, 1, 2), "last_session": date(2024, 1, 2)}
+        rows.add(Universe(name="U", tickers=["A"], timeframe="1m", source="demo", **span))
+    agent_id = lab.create_agent("Ann", WORDS, detect(WORDS).personality, 1)
+    assert re.fullmatch(
+        r"The next iteration may cost \$0.0\d\d to \$0.0\d\d, by its token budget; \$1.000 left today.", lab.minds.ahead(agent_id)
+    )
+    lab.usage.set_budget(agent_id, 20_000)
+    assert lab.minds.ahead(agent_id).endswith("$0.020 left today, so it may have to wait for tomorrow.")
+    lab.minds.choose(agent_id, "built-in")
+    assert lab.minds.ahead(agent_id) == ""
 
 
 @pytest.mark.parametrize(
