@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from lab.cli.plain import print_plainly
 from lab.compiled import outdated
 from lab.errors import LabError
 
@@ -20,6 +21,7 @@ def main() -> None:
             sys.exit(open_program())
         from lab.cli.commands import app
 
+        print_plainly()
         app(prog_name="lab")
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

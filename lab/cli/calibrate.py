@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.plain import own, plain
 from lab.cli.proof import write_file
 from lab.cli.tables import print_json, print_table
 from lab.errors import LabError
@@ -95,7 +96,7 @@ def _shown() -> Callable[[float, str], None]:
     def show(share: float, note: str) -> None:
         nonlocal last
         if sys.stderr.isatty():
-            print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{share:4.0%}  {plain(note)}", end="" if share < 1 else "\n", file=own(sys.stderr), flush=True)
         elif note != last:
             print(f"{datetime.now(UTC):%H:%M:%S}  {share:4.0%}  {note}", file=sys.stderr, flush=True)
         last = note

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.cli.plain import own, plain
 from lab.cli.run import follow
 from lab.errors import LabError
 from lab.work.launch import ensure_worker
@@ -72,4 +73,4 @@ def _learn(lab: Lab, agent_ids: list[int], round_number: int) -> None:
 
 def _say(line: str, end: str = "") -> None:
     if sys.stderr.isatty():
-        print(f"\r\x1b[Klab demo: {line}", end=end, file=sys.stderr, flush=True)
+        print(f"\r\x1b[Klab demo: {plain(line)}", end=end, file=own(sys.stderr), flush=True)

@@ -15,6 +15,7 @@ import typer
 from pydantic import SecretStr
 
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
+from lab.cli.plain import own, plain
 from lab.cli.tables import UNKNOWN, percent, print_json, print_table
 from lab.errors import LabError
 from lab.settings import Settings
@@ -288,7 +289,7 @@ def _show(view: FetchView | None) -> None:
     if not sys.stderr.isatty():
         return
     line = "" if view is None else progress_line(view)
-    print(f"\r\x1b[K{line[:110]}", end="", file=sys.stderr, flush=True)
+    print(f"\r\x1b[K{plain(line)[:110]}", end="", file=own(sys.stderr), flush=True)
 
 
 def progress_line(view: FetchView) -> str:

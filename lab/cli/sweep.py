@@ -12,6 +12,7 @@ import typer
 from lab.agents import scripting
 from lab.agents.errors import NotThere
 from lab.agents.heatmap import Figure, heat_map
+from lab.cli.plain import own, plain
 from lab.cli.tables import UNKNOWN, number, percent, print_json, print_table
 from lab.settings import Settings
 
@@ -186,7 +187,7 @@ def _lab() -> Lab:
 def _progress(share: float, note: str) -> None:
     """One line, drawn over itself; nothing where stderr is not a terminal."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{share:4.0%}  {plain(note)}", end="" if share < 1 else "\n", file=own(sys.stderr), flush=True)
 
 
 def _subject(lab: Lab, file: str | None, agent: str | None, execution: str | None, universe: str | None, risk: str, quiet: bool) -> Subject:

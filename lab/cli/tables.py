@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from lab.agents.views import Interval
+from lab.cli.plain import own, plain
 
 UNKNOWN = "-"
 
@@ -37,7 +38,7 @@ def say(line: str, quiet: bool = False) -> None:
 def progress_bar(share: float, note: str) -> None:
     """One line of progress, drawn over itself; nothing where stderr is not a terminal."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{share:4.0%}  {note}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{share:4.0%}  {plain(note)}", end="" if share < 1 else "\n", file=own(sys.stderr), flush=True)
 
 
 def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:

@@ -14,13 +14,16 @@ import pyte
 
 PRIVATE_SEQUENCES = re.compile(rb"\x1b\[[>=<][0-9;:]*[a-zA-Z]")
 """Sequences pyte takes for others, such as the keyboard protocol's."""
-KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "down": "\x1b[B", "up": "\x1b[A", "ctrl+g": "\x07"}
+ARROWS = {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D"}
+KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "ctrl+g": "\x07", **ARROWS}
 
 
 class Terminal:
     def __init__(self, home: Path, *arguments: str, columns: int = 120, rows: int = 36) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
+        self.sent = bytearray()
+        """All that the program wrote to the terminal, to the byte."""
         # COLUMNS and LINES, which the test runner may set, would outdo the terminal's own size.
         inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         environment = {**inherited, "LAB_HOME": str(home), "LAB_CONFIG": str(home.parent / "config"), "TERM": "xterm-256color"}
@@ -63,6 +66,7 @@ class Terminal:
                 continue
             except pexpect.EOF:
                 return
+            self.sent += data
             self._stream.feed(PRIVATE_SEQUENCES.sub(b"", data))
 
     def __enter__(self) -> Self:
