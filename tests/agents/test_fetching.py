@@ -379,3 +379,24 @@ def test_rate_and_time_left_are_there_while_it_runs(lab: Lab, polygon: Polygon, 
     assert all(0 < view.progress < 1 for view in with_rate)
     assert [view.progress for view in seen] == sorted(view.progress for view in seen)
     assert "AAPL: page" in with_rate[-1].note
+
+
+def test_the_names_of_a_universes_companies_are_asked_for_once_and_hidden_from_models(lab: Lab, polygon: Polygon) -> None:
+    from lab.agents.claude.config import ClaudeSettings
+    from lab.agents.minds import veil_over
+    from lab.agents.polygon_lookup import name_tickers
+    from lab.store.models import Universe
+
+    span = {"first_session": FIRST, "learning_until": LAST, "last_session": LAST}
+    universe = Universe(name="Mine", tickers=["AAPL", "ZZTP"], timeframe="5m", source="polygon", **span)
+    with lab.store.write() as session:
+        session.add(universe)
+        session.flush()
+        session.expunge(universe)
+    polygon.tickers = [{"ticker": "ZZTP", "name": "Zymotic Therapeutics, Inc. Common Stock", "market": "stocks", "active": True}]
+    assert name_tickers(lab.workspace, lab.store, SecretStr(KEY), polygon.url, 0) == (1, ("AAPL",))
+    veil = veil_over(lab.store, ClaudeSettings(lab.workspace.home), universe)
+    assert veil.hide("Zymotic Therapeutics' shares") == f"{veil.ticker('ZZTP')}' shares"
+    asked = len(polygon.asked)
+    assert name_tickers(lab.workspace, lab.store, SecretStr(KEY), polygon.url, 0)[0] == 0
+    assert len(polygon.asked) == asked + 1, "only what is not known yet is asked for"
