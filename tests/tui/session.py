@@ -74,5 +74,7 @@ async def session(make_app: MakeApp, lab: FakeLab, size: tuple[int, int] = (80, 
     app = make_app(lab)
     async with app.run_test(size=size) as pilot:
         opened = Session(app, pilot, lab)
-        await opened.until(lambda: opened.place in ("dashboard", "welcome"), "opened")
+        await opened.until(lambda: opened.place in ("dashboard", "welcome", "tour"), "opened")
+        if opened.place == "tour":
+            await opened.press("escape")
         yield opened

@@ -263,12 +263,12 @@ async def test_a_dry_run_counts_signals_beside_the_typing_and_can_be_stopped(
     async with session(make_app, fake, (100, 40)) as s:
         await s.open("creation")
         await type_words(s)
-        await s.press("f6")
+        await s.press("ctrl+t")
         await s.until(lambda: Counter.made, "counting")
-        await s.press("f6")
+        await s.press("ctrl+t")
         await s.until(lambda: Counter.made[0].closed, "stopped")
         await s.until(lambda: "Dry run:" not in s.text(), "nothing said of it")
-        await s.press("f6")
+        await s.press("ctrl+t")
         await s.until(lambda: len(Counter.made) == 2, "counting again")
         await s.press("space")
         Counter.made[1].go.set()
@@ -284,7 +284,7 @@ async def test_a_dry_run_of_words_without_trading_says_so_at_the_words(make_app:
     async with session(make_app, learned, (100, 40)) as s:  # type: ignore[arg-type]  # the real laboratory instead of the one in memory
         await s.open("creation")
         s.app.screen.query_one("#instructions", TextArea).text = "be nice"
-        await s.press("f6")
+        await s.press("ctrl+t")
         await s.sees("These instructions say nothing about trading.")
         draft = learned.first_draft(WORDS, learned.detect(WORDS).personality, 1)
         assert learned.check_scripts(draft.scan_script, draft.execution_script, 1) == ()
@@ -362,10 +362,10 @@ async def test_claude_reads_the_personality_by_a_key_and_what_it_reads_can_be_ch
             )
         async with session(make_app, lab, (120, 40)) as s:  # type: ignore[arg-type]
             await s.open("creation")
-            await s.press("f7")
+            await s.press("ctrl+l")
             await s.sees("Say in a sentence how the agent should trade")
             await type_words(s)
-            await s.press("f7")
+            await s.press("ctrl+l")
             await s.until(lambda: chosen(s, "style") == ("swing trader",), "Claude's reading is shown")
             await s.sees("conservative from “vwap scalper”")
             await s.sees("Read by claude-sonnet-5-5 for $0.0")
@@ -375,6 +375,6 @@ async def test_claude_reads_the_personality_by_a_key_and_what_it_reads_can_be_ch
             await s.until(lambda: chosen(s, "style") == ("scalper",), "other words are read by the built-in words at once")
             assert chosen(s, "risk") == ("balanced",)
             monkeypatch.delenv("ANTHROPIC_API_KEY")
-            await s.press("f7")
+            await s.press("ctrl+l")
             await s.sees("Read by the built-in words: no key for Claude is set")
         assert model.calls == 1

@@ -54,9 +54,9 @@ class CreationScreen(AgentForm):
     TITLE = "New agent"
     ACTIONS = (
         Action("create", "ctrl+g", "Create", "Creates the agent as it stands here."),
-        Action("ask_claude", "f7", "Ask Claude", "Claude reads the personality from your words; it costs about a cent."),
+        Action("ask_claude", "ctrl+l", "Ask Claude", "Claude reads the personality from your words; it costs about a cent."),
         Action("example", "f2", "Example", "Fills in an example to start from; again for the next one."),
-        Action("dry_run", "f6", "Dry run", "Counts how often such an agent would signal, before it is made; again stops the count."),
+        Action("dry_run", "ctrl+t", "Dry run", "Counts how often such an agent would signal, before it is made; again stops the count."),
         BACK,
     )
     CSS = "CreationScreen #dry-run { height: auto; padding: 0 1; display: none; }"
@@ -108,7 +108,7 @@ class CreationScreen(AgentForm):
         began = time.monotonic()
         self._say_dry_run("Dry run: writing the first strategy…")
         self._counting = self.set_interval(
-            1.0, lambda: self._say_dry_run(f"Dry run: counting signals, {time.monotonic() - began:.0f} s… f6 stops")
+            1.0, lambda: self._say_dry_run(f"Dry run: counting signals, {time.monotonic() - began:.0f} s… ctrl+t stops")
         )
         words = ""
         try:

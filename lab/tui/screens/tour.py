@@ -103,7 +103,7 @@ class Tour(LabModal[None]):
         places = " ".join("●" if place == self._step else "○" for place in range(len(STEPS)))
         self.query_one("#step", Static).update(Content.assemble((title, "bold $text-primary"), "\n\n", self._with_keys(words)))
         last = self._step == len(STEPS) - 1
-        keys = f"enter: {'begin' if last else 'next'}    {'←: before    ' if self._step else ''}esc: leave the tour"
+        keys = f"enter: {'begin' if last else 'next'}    {'←: before    ' if self._step else ''}esc: leave"
         self.query_one("#foot", Static).update(f"{places}  {self._step + 1} of {len(STEPS)}    {keys}")
 
     def _with_keys(self, words: str) -> Content:
