@@ -102,6 +102,7 @@ async def test_two_marked_versions_are_compared(make_app: MakeApp, fake: FakeLab
         await s.sees("version 1.0 → 1.1")
         await s.sees("win rate 51.2% 41–61% 54.3% 44–64%")
         await s.sees("loud: volume filter 2.0 → 3.0")
+        assert "Equity of 1.1, dotted that of 1.0" in s.flow("#curves")
         await s.press("s")
         await s.sees("version 1.1 → 1.0")
         await s.press("escape")

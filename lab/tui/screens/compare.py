@@ -16,7 +16,9 @@ from lab.agents.views import VersionComparison
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.text import clean
+from lab.tui.widgets import charts
 from lab.tui.widgets.changed_trades import COLUMNS, changed_rows, summary_lines
+from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.comparison import side_by_side
 from lab.tui.widgets.diff import change_sentences, script_diffs
 from lab.tui.widgets.flow import BLANK, Flow
@@ -39,11 +41,15 @@ class CompareScreen(LabScreen[CompareData]):
     TITLE = "Compare"
     ACTIONS = (Action("swap", "s", "Swap", "Looks at the change the other way round."), NEXT_TAB, PREVIOUS_TAB, BACK)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (50, "-tall")]  # noqa: RUF012  # as above
     CSS = """
     CompareScreen #panes { height: 1fr; }
     CompareScreen #sides, CompareScreen .side { height: auto; }
     CompareScreen .side { width: 1fr; }
     CompareScreen .side Flow { margin-bottom: 1; }
+    CompareScreen .side #curves { margin-bottom: 0; }
+    CompareScreen EquityChart { height: 14; }
+    CompareScreen.-tall EquityChart { height: 28; }
     CompareScreen.-wide #sides { layout: horizontal; }
     CompareScreen.-wide .side { padding-right: 2; }
     CompareScreen #trade-summary { padding: 0 1; margin-bottom: 1; }
@@ -62,6 +68,8 @@ class CompareScreen(LabScreen[CompareData]):
                 with Vertical(classes="side"):
                     yield Flow(id="words")
                     yield Flow(id="figures")
+                    yield Flow(id="curves")
+                    yield EquityChart(shown=False)
                 with Vertical(classes="side"):
                     yield Flow(id="scripts")
             with Vertical(id="changed-trades"):
@@ -72,6 +80,7 @@ class CompareScreen(LabScreen[CompareData]):
         self.query_one(TabLine).focus_pane()
 
     def load(self) -> CompareData:
+        charts.prepare()
         return CompareData(self.lab.compare_versions(*self._ids), self.lab.compare_trades(*self._ids))
 
     def show(self, data: CompareData) -> None:
@@ -84,12 +93,22 @@ class CompareScreen(LabScreen[CompareData]):
         summary = summary_lines(trades)
         self.query_one("#words", Flow).show([(title, 2), *change_sentences(versions.changes)])
         self.query_one("#figures", Flow).show([*side_by_side(versions), BLANK, *summary])
+        self._show_curves(versions)
         scripts = script_diffs(a.scan_script, a.execution_script, b.scan_script, b.execution_script)
         legend = Content.assemble(("- ", "$text-error"), f"{clean(a.version)}   ", ("+ ", "$text-success"), clean(b.version))
         self.query_one("#scripts", Flow).show([(legend, 0), BLANK, *scripts])
         self.query_one("#trade-summary", Flow).show(summary)
         self.query_one(LineTable).set_rows(changed_rows(trades))
         self.query_one(TabLine).note("changed-trades", f"{len(trades.changed):,}" if trades.changed else "")
+
+    def _show_curves(self, versions: VersionComparison) -> None:
+        """Both equity curves where both versions were measured on the same sessions."""
+        chart, legend, a, b = self.query_one(EquityChart), self.query_one("#curves", Flow), versions.result_a, versions.result_b
+        chart.display = legend.display = a is not None and b is not None and [day for day, _ in a.equity] == [day for day, _ in b.equity]
+        if a is not None and b is not None and chart.display:
+            names = (clean(versions.b.version), f", dotted that of {clean(versions.a.version)}")
+            legend.show([(Content.assemble("Equity of ", names[0], (names[1], "$foreground-muted")), 2)])
+            chart.show(b.equity, b.starting_equity, [value for _, value in a.equity])
 
     @on(TabLine.Moved)
     def _moved_tab(self) -> None:

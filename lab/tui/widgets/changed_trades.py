@@ -16,7 +16,7 @@ SIGNS = {Became.APPEARED: "+ ", Became.VANISHED: "- ", Became.ENDED_OTHERWISE: "
 COLUMNS = (
     Column("", least=10, most=17, keep=9),
     *TRADE_COLUMNS,
-    Column("Before", least=7, most=24, keep=4),
+    Column("Before", least=7, most=24, keep=4, optional=True),
 )
 
 

@@ -125,10 +125,13 @@ def _themed(drawn: str, styles: dict[str, str]) -> Content:
     return Content.assemble(*parts).rstrip()
 
 
-def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, width: int, height: int) -> Content:
+def equity_chart(
+    equity: Sequence[tuple[date, float]], starting_equity: float, width: int, height: int, beside: Sequence[float] = ()
+) -> Content:
     """The equity line over a dotted line at the starting equity, with the drawdown below where there are rows for it.
 
-    Fewer than 2 sessions, or less room than 24x5 cells, give a sentence instead.
+    `beside` is another equity on the same sessions, dotted instead of the starting equity. Fewer than 2 sessions, or less room than
+    24x5 cells, give a sentence instead.
     """
     if len(equity) < 2:
         return Content.styled("No equity curve yet: it needs at least two sessions.", "$foreground-muted")
@@ -136,13 +139,13 @@ def equity_chart(equity: Sequence[tuple[date, float]], starting_equity: float, w
         return Content.styled(f"Equity {_money(equity[0][1])} → {_money(equity[-1][1])}", "$foreground-muted")
     days = [day for day, _ in equity]
     values = [value for _, value in equity]
-    low, high = min(*values, starting_equity), max(*values, starting_equity)
+    base = list(beside) or [starting_equity] * len(values)
+    low, high = min(*values, *base), max(*values, *base)
     if high == low:
         low, high = low - 1, high + 1
     fall_rows = max(3, height // 4) if height >= 14 else 0
     main_rows = height - fall_rows - (1 if fall_rows else 0)
     levels = _ticks(low, high, max(2, min(5, (main_rows - 2) // 2)))
-    base = [starting_equity] * len(values)
     drawn = _plot(
         [(base, "·", _BASE), (values, _MARKER, _LINE)],
         width,
@@ -177,13 +180,14 @@ class EquityChart(Widget):
         self.display = shown
         self._equity: tuple[tuple[date, float], ...] = ()
         self._starting_equity = 0.0
+        self._beside: tuple[float, ...] = ()
 
-    def show(self, equity: Sequence[tuple[date, float]], starting_equity: float) -> None:
-        """Draw this curve: equity in dollars at each session's close."""
-        if (tuple(equity), starting_equity) == (self._equity, self._starting_equity):
+    def show(self, equity: Sequence[tuple[date, float]], starting_equity: float, beside: Sequence[float] = ()) -> None:
+        """Draw this curve: equity in dollars at each session's close. `beside` is another one on the same sessions, dotted."""
+        if (tuple(equity), starting_equity, tuple(beside)) == (self._equity, self._starting_equity, self._beside):
             return
         before = self.render() if self._equity and self.size else None
-        self._equity, self._starting_equity = tuple(equity), starting_equity
+        self._equity, self._starting_equity, self._beside = tuple(equity), starting_equity, tuple(beside)
         if before is not None:
             after = self.render()
             if before.plain.count("\n") == after.plain.count("\n"):
@@ -193,4 +197,4 @@ class EquityChart(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height)
+        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height, self._beside)
