@@ -84,9 +84,9 @@ def test_the_planted_rules_are_worth_what_the_guide_says_of_each_strength() -> N
     """Mean annual Sharpe ratio after costs over eight markets, of the mean over the three rules."""
     said = {
         EdgeStrength.NONE: (-6.0, -0.3),
-        EdgeStrength.WEAK: (-1.0, 1.6),
-        EdgeStrength.MEDIUM: (1.5, 4.0),
-        EdgeStrength.STRONG: (5.0, 12.0),
+        EdgeStrength.WEAK: (0.3, 2.5),
+        EdgeStrength.MEDIUM: (3.0, 5.5),
+        EdgeStrength.STRONG: (5.0, 9.0),
     }
     for strength, (low, high) in said.items():
         found = []

@@ -80,7 +80,8 @@ class Plan:
 
 FULL = Plan(Size(markets=30, agents=10, sessions=200, tickers=6), Size(markets=10, agents=10, sessions=1_500, tickers=8), iterations=10)
 """300 agents on each kind of noise, 100 on each strength of edges."""
-SHORT = Plan(Size(markets=4, agents=2, sessions=90, tickers=3), Size(markets=4, agents=2, sessions=90, tickers=3), iterations=3)
+SHORT = Plan(Size(markets=4, agents=2, sessions=90, tickers=3), Size(markets=2, agents=2, sessions=240, tickers=5), iterations=4)
+"""Shows that all of it runs, and that strong edges are seen where noise is not; too little for a rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,10 @@ from enum import StrEnum
 class EdgeStrength(StrEnum):
     """How strongly edges are planted.
 
-    What trading exactly by a rule of `planted` earns at each, after costs, is measured by `lab calibrate` and stands in
-    docs/calibration.md; a market of 200 sessions scatters by one or two annual Sharpe ratios around it. Without edges the rules lose.
+    Trading exactly by a rule of `planted` over 200 sessions of 12 stocks gave these annual Sharpe ratios after costs (VWAP bounce, gap
+    continuation, reversal at a level, which is traded both ways; means of seeds 1 to 3, a single market scatters by one or two around
+    them): weak 0.5, 2.2, 1.2; medium 3.6, 3.9, 5.6; strong 6.0, 5.0, 7.6. Without edges the rules lose. What they earned on the markets
+    of the studies, and how often agents found them, is in docs/calibration.md.
     """
 
     NONE = "none"
