@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import delete, insert
@@ -11,35 +10,9 @@ from sqlmodel import Session, col, select
 
 from lab.agents.news_files import in_parts
 from lab.agents.outputs import LEVELS, REGIMES, read_output
+from lab.agents.trade_views import LevelRow, RegimeRow
 from lab.store.database import Store
 from lab.store.models import MarketRegime, PriceLevel, Universe
-
-
-@dataclass(frozen=True, slots=True)
-class LevelRow:
-    """A price level of a ticker as it stood before a session opened."""
-
-    price: float
-    side: str
-    """ "support" at or below the close of the session before, else "resistance"."""
-    touches: int
-    age_sessions: int
-    strength: float
-    known_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RegimeRow:
-    """The market after a session's close; None for what is not known."""
-
-    session: date
-    known_at: datetime
-    trend: int | None
-    volatility: int | None
-    change_percent: float | None
-    vix: float | None
-    vix_change_percent: float | None
-    breadth_percent: float | None
 
 
 def keep_context(session: Session, universe: Universe, folder: Path) -> None:

@@ -8,8 +8,7 @@ due, so a program that was killed anywhere goes on at the next look.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -18,6 +17,7 @@ from lab.agents import decisions
 from lab.agents.budget.prices import dollars
 from lab.agents.errors import AlreadyDecided, BadAgent, NotThere
 from lab.agents.results import from_json, to_json
+from lab.agents.rules import Refinements, Rule
 from lab.agents.strategist import Verdict
 from lab.agents.views import MeasuredEffect
 from lab.errors import LabError
@@ -35,31 +35,6 @@ from lab.store.models import (
 
 BY_RULE = "rule"
 RULE_REASON = "By the agent's rule: not measured as better, or a deflated Sharpe ratio that falls."
-
-
-class Refinements(StrEnum):
-    """Who decides on refinements while an agent learns by itself."""
-
-    WAIT = "wait"
-    """The person."""
-    APPLY_BETTER = "apply better"
-    """Those measured as better on unseen sessions, whose deflated Sharpe ratio does not fall, are applied; others discarded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How an agent learns by itself. At least one of the three ends is set."""
-
-    refinements: Refinements = Refinements.WAIT
-    max_iterations: int | None = None
-    max_micros: int | None = None
-    """What its model calls may cost from the setting of the rule on."""
-    patience: int | None = 3
-    """It ends after so many iterations in a row without evidence of progress."""
-    after_number: int = 0
-    """Iterations up to this number were before the rule."""
-    stopped: str = ""
-    """Why it has ended, in a sentence; empty while it holds."""
 
 
 def rule_of(agent: TradingAgent) -> Rule | None:

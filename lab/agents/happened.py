@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from lab.agents.continuous import BY_RULE
+from lab.agents.events import Event
 from lab.store.models import UNFINISHED, AgentIteration, AgentStrategy, IterationStatus, ModelCall, Proposal, ProposalState, TradingAgent
 from lab.store.proof_models import Graduation, ProofRun, ProofState, VaultOpening
 
 MOST = 500
 _DECIDED = (IterationStatus.APPLIED, IterationStatus.EDITED, IterationStatus.DISCARDED)
 """Ends that the decision itself tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    at: datetime
-    agent: str
-    """Its name; "agent 7 (deleted)" for one that is gone."""
-    what: str
-    """"agent", "iteration", "decision", "study", "vault", "graduation" or "model"."""
-    words: str
-    """A sentence or less; parts of it may come from a model or a person."""
-    trouble: bool = False
-    iteration_id: int | None = None
-    undo_id: int | None = None
-    """The proposal that a rule applied and that a person may take back."""
 
 
 def happened(session: Session, most: int = MOST) -> tuple[Event, ...]:

@@ -6,9 +6,9 @@ from sqlmodel import col, select
 
 from lab.agents import continuous
 from lab.agents.claude.config import ClaudeSettings
-from lab.agents.continuous import Rule
 from lab.agents.errors import BadAgent, CannotIterate, NotThere, StrategistFailed
 from lab.agents.minds import CHOICES, CLAUDE, mind_of
+from lab.agents.rules import Rule
 from lab.agents.views import DetectedPersonality
 from lab.store.database import Store
 from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, TradingAgent, utc_now

@@ -15,6 +15,7 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from lab.agents.news_files import SYNTHETIC, in_parts, write_news_files
+from lab.agents.trade_views import Headline
 from lab.errors import LabError
 from lab.market.news import NewsCoverage, NewsItem, Sentiment
 from lab.store.database import Store
@@ -36,20 +37,6 @@ class KeptNews:
     """There already, under the same id or as the same story; a ticker that was not named before is added."""
     refused: tuple[str, ...]
     """A sentence each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """An article about a ticker as a person reads it. Its texts are foreign: clean them on the way to a screen."""
-
-    published_at: datetime
-    """From when on it was known for this ticker."""
-    title: str
-    publisher: str
-    url: str
-    source: str
-    sentiment: Sentiment | None
-    """The vendor's, for this ticker."""
 
 
 class News:

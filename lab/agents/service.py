@@ -57,16 +57,16 @@ if TYPE_CHECKING:
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
     from lab.agents.drafting import FirstDraft
+    from lab.agents.events import Event
     from lab.agents.evidence import EvidencePack
     from lab.agents.fetching import Fetches
     from lab.agents.firm import Curve, Firm
-    from lab.agents.happened import Event
     from lab.agents.mind_service import Minds
     from lab.agents.news_store import News
     from lab.agents.proof.service import Proof
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
-    from lab.agents.trade_view import TradeView
+    from lab.agents.trade_views import TradeView
     from lab.agents.trying import Tried
     from lab.agents.universes import Universes
     from lab.agents.version_trades import TradesCompared

@@ -6,16 +6,17 @@ Only bars of the learning span are ever read: the slice that names them refuses 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.agents.context_rows import LevelRow, levels_before
+from lab.agents.context_rows import levels_before
 from lab.agents.errors import NotThere
 from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
 from lab.agents.span import learning_span
+from lab.agents.trade_views import TradeBar, TradeView
 from lab.agents.views import TradeRow
 from lab.store.models import AgentIteration, Universe
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lab.agents.jobs import BarsSlice
-    from lab.agents.news_store import Headline
+    from lab.agents.trade_views import Headline
     from lab.store.database import Store
     from lab.store.workspace import Workspace
 
@@ -54,54 +55,6 @@ CONTEXT_WORDS: dict[str, tuple[str, str]] = {
     "news.sentiment": ("sentiment of the news", "{:+.2f}"),
 }
 """Context column -> what a person reads, in this order."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeBar:
-    started_at: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    vwap: float | None
-    """The session's VWAP up to this bar; None where a bar lasts a session."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeView:
-    """A trade with everything around it. Prices are per share, adjusted as the bars are."""
-
-    iteration_id: int
-    place: int
-    """In order of entry, from 0."""
-    trades: int
-    """How many the iteration has."""
-    trade: TradeRow
-    timeframe: str
-    synthetic: bool
-    signal_at: datetime
-    stop: float | None
-    target: float | None
-    costs: float | None
-    """Dollars."""
-    mae_r: float | None
-    """The furthest it stood against the position, in R; negative."""
-    mfe_r: float | None
-    exits: int
-    """In how many parts it was closed."""
-    bars: tuple[TradeBar, ...]
-    """In order; what the trade saw, some before, and some after within the learning span. Empty where they are cached no more."""
-    core: tuple[int, int]
-    """The first of `bars` that has to be shown, and the one after the last: the trade, and what is needed around it to read it."""
-    bars_each: int
-    """How many cached bars one of `bars` is made of."""
-    levels: tuple[LevelRow, ...]
-    """As they stood before the session of the signal."""
-    news: tuple[Headline, ...]
-    """Published up to the exit, newest first. Foreign text."""
-    context: tuple[tuple[str, str], ...]
-    """What was known at the signal: name and value in words."""
 
 
 def trade_view(workspace: Workspace, store: Store, iteration_id: int, place: int) -> TradeView:

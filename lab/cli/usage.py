@@ -18,7 +18,7 @@ from lab.work.claude import claude_settings
 from lab.work.launch import ensure_worker
 
 if TYPE_CHECKING:
-    from lab.agents.continuous import Rule
+    from lab.agents.rules import Rule
     from lab.agents.service import Lab
 
 app = typer.Typer(help="What models were asked and what it cost; budgets, prices and the key.", rich_markup_mode=None)
@@ -119,7 +119,7 @@ def learn_command(
     undo: Annotated[int | None, typer.Option(help="Take back this proposal, which the rule applied.")] = None,
 ) -> None:
     """Show how an agent learns by itself, or set it; without --apply-better refinements wait for you."""
-    from lab.agents.continuous import Refinements, Rule
+    from lab.agents.rules import Refinements, Rule
 
     def act(lab: Lab) -> None:
         row = lab.agent_named(agent)

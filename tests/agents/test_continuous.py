@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from lab.agents.continuous import Refinements, Rule, may_be_applied
+from lab.agents.continuous import may_be_applied
 from lab.agents.decisions import add_version
 from lab.agents.errors import BadAgent
 from lab.agents.results import to_json
+from lab.agents.rules import Refinements, Rule
 from lab.agents.service import Lab
 from lab.agents.views import MeasuredEffect
 from lab.errors import LabError

@@ -8,12 +8,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from lab.agents.drafting import FirstDraft
 from lab.agents.evidence import Bucket, EvidencePack, TradeEvidence
 from lab.agents.firm import Curve, Firm, firm_of
-from lab.agents.drafting import FirstDraft
-from lab.agents.news_store import Headline
 from lab.agents.sampling import Sample
-from lab.agents.trade_view import TradeBar, TradeView
+from lab.agents.trade_views import Headline, TradeBar, TradeView
 from lab.agents.version_trades import TradesCompared, between
 from lab.agents.views import (
     AgainstParent,

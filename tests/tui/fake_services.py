@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from lab.agents.budget.views import BudgetView, By, CallRow, CallView, Estimate, Streaming, UsageRow
-from lab.agents.continuous import Rule
 from lab.agents.proof.graduation import check_rows
 from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.views import Checklist, GraduationRow, ProofView, VaultView
+from lab.agents.rules import Rule
 from lab.agents.views import IterationView
 from lab.backtest import Breakdown
 from lab.backtest.breakdowns import Part

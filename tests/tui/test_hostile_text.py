@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.agents.happened import Event
+from lab.agents.events import Event
 from lab.store.fetch_models import FetchState
 from lab.tui.text import Tone, clean, safe
 from lab.tui.widgets.flow import Flow, lines_of

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from lab.agents.budget.money import budget_day
-from lab.agents.continuous import Refinements, Rule
+from lab.agents.rules import Refinements, Rule
 from lab.agents.service import Lab
 from lab.store.models import AgentIteration, CallState, ModelCall, utc_now
 from lab.tui.screens.minding import rule_from, rule_words

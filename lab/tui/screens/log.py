@@ -7,7 +7,7 @@ from dataclasses import replace
 from textual import on
 from textual.app import ComposeResult
 
-from lab.agents.happened import Event
+from lab.agents.events import Event
 from lab.tui.actions import BACK, UNDO
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone, ago, clean

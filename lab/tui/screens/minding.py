@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lab.agents.budget.views import BudgetView, Estimate
-from lab.agents.continuous import Refinements, Rule
+from lab.agents.rules import Refinements, Rule
 from lab.errors import LabError
 from lab.tui.actions import Action
 from lab.tui.screens.graduating import GraduatingScreen

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 
-from lab.agents.trade_view import TradeView
+from lab.agents.trade_views import TradeView
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone, clean, dollars, plural, signed_dollars, signed_number, toned
