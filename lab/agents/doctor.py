@@ -44,8 +44,18 @@ class Finding:
 
 def examine(home: Path, config: Path, environment: Mapping[str, str] | None = None) -> list[Finding]:
     """Everything that can be looked at from outside the program. Reads files and the database; takes a moment on a large one."""
+    return [*installation(home, config, environment), *terminal(environment)]
+
+
+def installation(home: Path, config: Path, environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """What has nothing to do with the terminal: versions, keys, workspace, database, bars."""
     given = os.environ if environment is None else environment
-    return [*_versions(), *_keys(config, given), *_workspace(home), *_database(home), *_bars(home), *_terminal(given)]
+    return [*_versions(), *_keys(config, given), *_workspace(home), *_database(home), *_bars(home)]
+
+
+def terminal(environment: Mapping[str, str] | None = None) -> list[Finding]:
+    """What the terminal of this process can do. Reads nothing but the environment."""
+    return [*_terminal(os.environ if environment is None else environment)]
 
 
 def _versions() -> Iterator[Finding]:

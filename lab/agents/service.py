@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from lab.agents.budget.usage import Usage
     from lab.agents.cache_care import CacheCare
     from lab.agents.claude.config import ClaudeSettings
+    from lab.agents.doctor import Finding
     from lab.agents.drafting import FirstDraft
     from lab.agents.events import Event
     from lab.agents.evidence import EvidencePack
@@ -213,6 +214,12 @@ class Lab:
 
         with self.store.read() as session:
             return happened(session)
+
+    def installation(self, config: Path) -> list[Finding]:
+        """What may be wrong with this installation and workspace, each with what to do; `config` is the person's folder of settings."""
+        from lab.agents.doctor import installation
+
+        return installation(self.workspace.home, config)
 
     def approvals(self) -> list[ProposalView]:
         with self.store.read() as session:

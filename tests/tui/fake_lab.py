@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from lab.agents.doctor import Finding, Health
 from lab.agents.drafting import FirstDraft
 from lab.agents.evidence import Bucket, EvidencePack, TradeEvidence
 from lab.agents.firm import Curve, Firm, firm_of
@@ -473,6 +474,11 @@ class FakeLab:
             news=(Headline(trade.entry_at - timedelta(hours=1), self.headline, "Wire", "", "file", None),),
             context=(("RSI 14", "61"),),
         )
+
+    def installation(self, config: Path) -> list[Finding]:
+        return [
+            Finding("keys", "Polygon", Health.NOTE, "no key: bars come from files or the demo market", "The screen that fetches keeps one.")
+        ]
 
     def approvals(self) -> list[ProposalView]:
         return sorted((p for p in self.proposals.values() if p.state == "pending"), key=lambda p: p.created_at)

@@ -6,7 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 
-from lab.agents.doctor import Finding, Health, examine
+from lab.agents.doctor import Finding, Health, terminal
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
 from lab.tui.text import Tone, clean
@@ -46,8 +46,7 @@ class DoctorScreen(LabScreen[tuple[Finding, ...]]):
             return self.data
         from lab.work.health import worker_finding
 
-        home = self.lab_app.home
-        return (*examine(home, self.lab_app.config), worker_finding(home))
+        return (*self.lab.installation(self.lab_app.config), worker_finding(self.lab_app.home), *terminal())
 
     def show(self, data: tuple[Finding, ...]) -> None:
         wrong = sum(one.health is Health.PROBLEM for one in data)
