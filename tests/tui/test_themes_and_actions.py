@@ -13,6 +13,7 @@ from textual.color import Color
 
 from lab.tui import actions
 from lab.tui.app import SCREENS, LabApp
+from lab.tui.keys_page import keys_page
 from lab.tui.themes import DEFAULT, ThemeError, in_16_colours, load_theme, load_themes, own_folder
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
@@ -171,3 +172,8 @@ async def test_keys_and_colours_follow_their_files_within_a_second(make_app: Mak
         await until(pilot, lambda: app.theme == DEFAULT)
         await pilot.press("n")
         await until(pilot, lambda: getattr(app.screen, "PLACE", "") == "creation")
+
+
+def test_the_page_of_keys_is_not_stale() -> None:
+    page = Path(__file__).parents[2] / "docs" / "keys.md"
+    assert page.read_text(encoding="utf-8") == keys_page(), "python -m lab.tui.keys_page > docs/keys.md"
