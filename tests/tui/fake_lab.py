@@ -477,7 +477,7 @@ class FakeLab:
 
     def installation(self, config: Path) -> list[Finding]:
         return [
-            Finding("keys", "Polygon", Health.NOTE, "no key: bars come from files or the demo market", "The screen that fetches keeps one.")
+            Finding("keys", "Polygon", Health.NOTE, "no key: bars come from files", "The screen that fetches keeps one.")
         ]
 
     def approvals(self) -> list[ProposalView]:
