@@ -31,6 +31,15 @@ async def test_tabs_are_gone_through_by_arrows_and_vi_keys_around_the_end(make_a
         assert tab(s) == "usage"
 
 
+async def test_the_shown_tab_is_named_in_a_terminal_too_narrow_for_all(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake, (60, 20)) as s:
+        await s.open("agent", 1)
+        for name in ("Overview", "Iterations", "Versions", "Knowledge", "Trades", "Graduation", "Usage", "Settings"):
+            await s.sees(f"[{name}]")
+            assert "‹" in s.text() or "›" in s.text()
+            await s.press("right")
+
+
 async def test_the_overview_shows_the_result_its_uncertainty_and_that_bars_are_synthetic(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake, (120, 36)) as s:
         await s.open("agent", 1)

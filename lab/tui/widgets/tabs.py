@@ -77,8 +77,22 @@ class TabLine(Widget):
                 text = name + (f" {self._notes[tab]}" if notes and self._notes.get(tab) else "")
                 labels.append((tab, f"[{text}]" if tab == self.active else f"{side}{text}{side}"))
             if sum(len(text) + len(pad) for _, text in labels) <= room + len(pad):
+                return [(tab, text + pad) for tab, text in labels]
+        return self._around_the_active([(tab, f"{text} ") for tab, text in labels], room)
+
+    def _around_the_active(self, labels: list[tuple[str, str]], room: int) -> list[tuple[str, str]]:
+        """As many of the labels as fit with the shown one among them; an arrow head stands for those to either side."""
+        first = last = next(n for n, (tab, _) in enumerate(labels) if tab == self.active)
+        width = len(labels[first][1]) + 4
+        while True:
+            wider = [n for n in (last + 1, first - 1) if 0 <= n < len(labels) and width + len(labels[n][1]) <= room]
+            if not wider:
                 break
-        return [(tab, text + pad) for tab, text in labels]
+            first, last = min(first, wider[0]), max(last, wider[0])
+            width += len(labels[wider[0]][1])
+        before = [(labels[first - 1][0], "‹ ")] if first else []
+        after = [(labels[last + 1][0], "›")] if last + 1 < len(labels) else []
+        return [*before, *labels[first : last + 1], *after]
 
     def render(self) -> Content:
         return Content.assemble(
