@@ -50,10 +50,10 @@ def _where(sheet: TearSheet) -> str:
 
 
 def _verdict(sheet: TearSheet) -> str:
-    result = sheet.view.result
-    if result is None:
+    verdict = sheet.verdict
+    if verdict is None:
         return "<p>Not measured yet.</p>"
-    return f'<p class="verdict"><b>{escape(result.verdict)}</b><br>{escape(result.verdict_reason)}</p>'
+    return f'<p class="verdict"><b>{escape(verdict.word)}</b><br>{escape(verdict.reason)}</p>'
 
 
 def _figures(result: ResultSummary) -> str:
@@ -112,6 +112,8 @@ def _walk_forward(sheet: TearSheet) -> str:
         f"different ideas; purged and embargoed by {report.holding_sessions} nights. Probability of backtest overfitting "
         f"{percent(report.overfitting, 0)}; SPA test p = {number(report.superior_p, 3)}. {escape(report.shortfall)}</p>"
     ]
+    curves = [Line(scheme.scheme, scheme.curve) for scheme in report.schemes]
+    parts.append(line_chart(curves, "A dollar, out of sample", zero=1.0))
     for scheme in report.schemes:
         pairs = [(str(fold.number), fold.chosen_sharpe, fold.judged_sharpe) for fold in scheme.folds]
         parts.append(pair_chart(pairs, ("in-sample", "out-of-sample"), f"Sharpe ratio by fold, {scheme.scheme}"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.outputs import BENCHMARKS, TRADES, folder_of, read_output
+from lab.agents.proof.rules import Verdict
 from lab.agents.proof.views import NullArmReport, RobustnessReport, VaultReport, VaultView, WalkForwardReport
 from lab.agents.views import IterationView
 
@@ -44,6 +45,8 @@ class TearSheet:
     robustness: RobustnessReport | None
     null_arm: NullArmReport | None
     vault: VaultReport | None
+    verdict: Verdict | None = None
+    """The one word with all that was tried up to now; None before the backtest."""
 
     @property
     def drawdown(self) -> Curve:
@@ -70,6 +73,7 @@ def tear_sheet(proof: Proof, view: IterationView, results: Path, tries: Tries | 
         held = read_output(folder, BENCHMARKS).with_columns(pl.col("equity") * result.starting_equity)
         for (name,), curve in held.group_by("benchmark", maintain_order=True):
             benchmarks[str(name)] = tuple(curve.select("session", "equity").iter_rows())
+    vault = proof.vault_report(iteration_id)
     r_multiples = tuple(read_output(folder, TRADES)["r_multiple"].to_list()) if (folder / TRADES).exists() else ()
     return TearSheet(
         view=view,
@@ -85,7 +89,8 @@ def tear_sheet(proof: Proof, view: IterationView, results: Path, tries: Tries | 
         walk_forward=proof.walk_forward(iteration_id),
         robustness=proof.robustness(iteration_id),
         null_arm=proof.null_arm(view.row.agent_id),
-        vault=proof.vault_report(iteration_id),
+        vault=vault,
+        verdict=None if result is None or tries is None else proof.verdict(iteration_id) if vault is not None else tries.verdict(result),
     )
 
 

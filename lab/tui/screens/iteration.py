@@ -283,10 +283,12 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
     def studied_iteration(self) -> int | None:
         return self._iteration_id
 
-    async def action_stop(self) -> None:
-        if await self.confirm("Stop this iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
-            await self.attempt(self.lab.cancel_iteration, self._iteration_id)
-            self.reload()
+    def action_stop(self) -> None:
+        self.pose("confirm", "Stop this iteration? Its finished steps stay stored.", "Stop", "Let it run", then=self._stop)
+
+    async def _stop(self, yes: bool) -> None:
+        await self.attempt(self.lab.cancel_iteration, self._iteration_id)
+        self.reload()
 
     async def action_iterate(self) -> None:
         if self.data is None:
@@ -329,7 +331,7 @@ def _no_analysis(view: IterationView, coming_in: str) -> list[Line]:
 
 def _proof(view: IterationView, proof: ProofData | None, key: str) -> list[Line]:
     """The tear sheet: the verdict with its reasons, what was tried, the studies with what each found, and every figure."""
-    lines = verdict_lines(view.result)
+    lines = verdict_lines(view.result, proof.sheet.verdict if proof is not None else None)
     if view.result is None or proof is None:
         return lines
     sheet = proof.sheet

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from lab.agents.proof.rules import Verdict
 from lab.agents.proof.views import NullArmReport, Plateau, ProofView, RobustnessReport, SchemeRow, VaultReport, WalkForwardReport
 from lab.agents.views import ResultSummary
 from lab.tui.text import (
@@ -35,13 +36,14 @@ _BAR = 24
 _SHADES = "░▒▓█"
 
 
-def verdict_lines(result: ResultSummary | None) -> list[Line]:
-    """The one word with its reasons."""
+def verdict_lines(result: ResultSummary | None, now: Verdict | None = None) -> list[Line]:
+    """The one word with its reasons: as it was when the result was measured, or `now`, where more may have been tried."""
     if result is None:
         return [_quiet("There is no verdict before the backtest has finished.")]
+    word, reason = (result.verdict, result.verdict_reason) if now is None else (now.word.value, now.reason)
     return [
-        (Content.assemble(("Verdict  ", MUTED), (clean(result.verdict), "bold")), 9),
-        (Content.styled(f"         {clean(result.verdict_reason)}", ""), 9),
+        (Content.assemble(("Verdict  ", MUTED), (clean(word), "bold")), 9),
+        (Content.styled(f"         {clean(reason)}", ""), 9),
     ]
 
 

@@ -17,6 +17,7 @@ from lab.agents import jobs
 from lab.agents.jobs import TrialsSoFar
 from lab.agents.ledger import NOBODY, NULL_ARM, VERSION, Place, record_own_trial, trials_so_far, trials_within
 from lab.agents.loop import run_iteration
+from lab.agents.proof.rules import Word
 from lab.agents.results import from_json, to_json
 from lab.agents.service import Lab
 from lab.agents.span import learning_slice, learning_span
@@ -152,9 +153,11 @@ def test_what_is_tried_after_a_result_makes_it_worth_less_where_one_decides_on_i
     with lab.store.write() as session:
         row = session.get_one(AgentIteration, 1)
         summary = from_json(ResultSummary, row.backtest_results or {})
-        # an account that gained on most days: what the built-in finds in 32 sessions of the demo is too little to lose anything of
-        rising = [100_000 * 1.001**n * (1.002 if n % 3 else 0.998) for n in range(1, len(summary.equity) + 1)]
-        equity = tuple((day, value) for (day, _), value in zip(summary.equity, rising, strict=True))
+        # what the built-in finds in 32 sessions of the demo is too little to lose anything of: a Sharpe ratio of 0.55 a day is not
+        rising = [100_000.0]
+        for n, _ in enumerate(summary.equity):
+            rising.append(rising[-1] * (1.002 + (0.0036 if n % 2 else -0.0036)))
+        equity = tuple((day, value) for (day, _), value in zip(summary.equity, rising[1:], strict=True))
         row.backtest_results = to_json(replace(summary, trades=200, equity=equity, sharpe_interval=Interval(1.0, 9.0), verdict="promising"))
         session.add(row)
         fingerprint = row.data_fingerprint
@@ -166,5 +169,6 @@ def test_what_is_tried_after_a_result_makes_it_worth_less_where_one_decides_on_i
     assert after.tried_in_all == before.tried_in_all + 500
     assert after.effective_trials > before.effective_trials + 400  # type: ignore[operator]
     assert after.deflated < before.deflated  # type: ignore[operator]
+    assert (before.verdict.word, after.verdict.word) == (Word.PROMISING, Word.NO_EDGE)  # type: ignore[union-attr]
     (now,) = (check for check in lab.proof.checklist(1).rows if check.rule == "least_deflated")
     assert now.found == after.deflated

@@ -91,11 +91,12 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing(learned: Lab) -> None:
     assert "default-src 'none'" in text
     assert "http://" not in text
     assert HOSTILE in page.words
-    assert page.tags.count("figure") == 4
+    assert page.tags.count("figure") == 5
     result = sheet.view.result
     assert result is not None
     for said in (
-        result.verdict_reason,
+        sheet.verdict.reason if sheet.verdict else "",
+        "A dollar, out of sample",
         "SYNTHETIC DATA",
         f"{sheet.tried_in_all:,} variants were tried on bars that overlap",
         f"a deflated Sharpe ratio of {percent(sheet.deflated)}",
