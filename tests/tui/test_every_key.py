@@ -13,7 +13,7 @@ import pytest
 
 from lab.agents.sampling import SampleRun, SignalCount
 from lab.errors import LabError
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui import actions
 from lab.tui.actions import Action
 from lab.tui.app import SCREENS, LabApp
@@ -114,7 +114,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "create": Key("An agent needs a name."),
         "ask_claude": Key("Say in a sentence how the agent should trade"),
         "example": Key("VWAP Guardian 2"),
-        "dry_run": Key("Dry run:", first=("f2",)),
+        "dry_run": Key("There are no bars to count on.", first=("f2",)),
         "back": BACK,
     },
     "usage": {"budget": Key("at ask_line"), "next_tab": Key("[Purposes]"), "previous_tab": Key("[Calls]"), "back": BACK},
@@ -237,13 +237,13 @@ def nothing_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
     LOOKS.clear()
     monkeypatch.setattr(EditorScreen, "make_counter", NoCounter)
     monkeypatch.setattr(CreationScreen, "make_counter", NoCounter)
-    monkeypatch.setattr("lab.tui.screens.doctor.examine", lambda *folders: LOOKS.append(folders) or ())
 
 
 def prepared(tmp_path: Path) -> FakeLab:
     lab = FakeLab(tmp_path)
     lab.fetches.views = [fetch(1, FetchState.RUNNING)]
     lab.happened = lambda: ()  # type: ignore[attr-defined]
+    lab.installation = lambda config: LOOKS.append(config) or ()  # type: ignore[attr-defined]
     lab.iterations[31] = replace(lab.iterations[31], paused_until=NOW + timedelta(days=300))
     return lab
 
