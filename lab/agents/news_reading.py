@@ -44,7 +44,8 @@ async def news_before(journal: Journal, iteration: Iteration, strategist: Strate
     def around() -> tuple[tuple[NewsLine, ...], tuple[NewsBefore, ...]]:
         with journal.store.read() as session:
             found = NewsAround(session, iteration.universe.synthetic, trades)
-            return found.unread(), found.before_each()
+            done = session.exec(select(NewsMention.id).where(NewsMention.read_in == iteration.id).limit(1)).first() is not None
+            return () if done else found.unread(), found.before_each()
 
     lines, before = await asyncio.to_thread(around)
     if not lines:
@@ -57,7 +58,7 @@ async def news_before(journal: Journal, iteration: Iteration, strategist: Strate
         return before, ""
 
     def keep(session: Session, row: AgentIteration) -> None:
-        keep_readings(session, readings)
+        keep_readings(session, readings, iteration.id)
 
     await journal.write(iteration, keep)
     _, before = await asyncio.to_thread(around)
@@ -146,7 +147,7 @@ class NewsAround:
         return any(since <= trade.signal_at - WINDOW and trade.signal_at <= until for since, until in spans)
 
 
-def keep_readings(session: Session, readings: Iterable[NewsReading]) -> None:
+def keep_readings(session: Session, readings: Iterable[NewsReading], iteration_id: int) -> None:
     """Keep what was read with its articles, inside the caller's transaction. What was read before stays."""
     for reading in readings:
         session.execute(
@@ -157,6 +158,7 @@ def keep_readings(session: Session, readings: Iterable[NewsReading]) -> None:
                 read_sentiment=reading.sentiment.sign,
                 read_relevance=reading.relevance,
                 read_by=reading.read_by,
+                read_in=iteration_id,
             )
         )
 

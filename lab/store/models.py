@@ -449,6 +449,8 @@ class NewsMention(SQLModel, table=True):
     """Of `lab.agents.strategist.Relevance`."""
     read_by: str | None = None
     """The model."""
+    read_in: int | None = None
+    """The iteration that gave it to the model."""
 
 
 class NewsSpan(SQLModel, table=True):

@@ -14,6 +14,8 @@ from lab.agents.strategist import InsightDraft, KnowledgeType
 from lab.agents.views import Interval
 from lab.store.models import AgentKnowledge, KnowledgeStatus, Proposal
 
+TABLES = [SQLModel.metadata.tables[name] for name in ("agent_knowledge", "proposals")]
+
 
 def draft(effect: float, confidence: float = 0.6, topic: str = "market.trend=-1") -> InsightDraft:
     return InsightDraft(
@@ -29,7 +31,7 @@ def draft(effect: float, confidence: float = 0.6, topic: str = "market.trend=-1"
 @pytest.fixture
 def session() -> Session:
     engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine)
+    SQLModel.metadata.create_all(engine, tables=TABLES)
     return Session(engine)
 
 
@@ -91,7 +93,7 @@ def test_what_is_contradicted_often_enough_is_retired_with_its_reason_and_not_to
 @given(st.lists(st.booleans(), max_size=20), st.floats(0.3, 1.0))
 def test_confidence_stays_a_probability_and_agreement_never_lowers_it(agreements: list[bool], first: float) -> None:
     engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine)
+    SQLModel.metadata.create_all(engine, tables=TABLES)
     with Session(engine) as session:
         remember(session, 1, 0, "a:0", [draft(-0.3, first)])
         before = confidence(session)

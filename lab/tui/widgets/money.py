@@ -145,14 +145,14 @@ def chart_lines(total: UsageRow, days: Sequence[UsageRow], calls: Sequence[CallR
     by_day = {row.key: row.cost_micros for row in days}
     last = date.fromisoformat(days[-1].key)
     spent = [by_day.get((last - timedelta(days=back)).isoformat(), 0) for back in range(29, -1, -1)]
-    lines = [_drawn("Cost a day", sparkline(spent, 30), f"30 days to {last}, dearest {money(max(spent))}")]
+    lines = [_drawn("Cost a day", sparkline(spent, 30), f"to {last}, dearest {money(max(spent))}")]
     costs: dict[int, int] = {}
     for call in reversed(calls):
         if call.iteration_number is not None:
             costs[call.iteration_id] = costs.get(call.iteration_id, 0) + call.charged_micros
     if each := list(costs.values())[-30:]:
         low, high = money(min(each)), money(max(each))
-        lines.append(_drawn("Cost an iteration", sparkline(each, 30), f"the last {plural(len(each), 'iteration')}, {low} to {high}"))
+        lines.append(_drawn("Cost an iteration", sparkline(each, 30), f"{plural(len(each), 'iteration')}, {low} to {high}"))
     kinds = (
         ("█", "from the cache", total.cache_read_tokens),
         ("▓", "to the cache", total.cache_write_tokens),

@@ -132,6 +132,7 @@ def test_headlines_are_read_without_tools_and_come_back_as_choices_only(ran: Ran
     with ran.lab.store.read() as session:
         read = session.exec(select(NewsMention).where(NewsMention.read_by == MODEL)).all()
     assert len(read) == len(titles)
+    assert {row.read_in for row in read} <= {view.row.id for view in ran.views}
     assert {(row.read_kind, row.read_sentiment, row.read_relevance) for row in read} == {("earnings", 1, "high"), ("legal", -1, "high")}
     kinds = {row.label for row in ran.views[0].evidence if row.label.startswith("kind of news")}
     assert kinds == {"kind of news of the last day earnings", "kind of news of the last day legal"}
