@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from lab.agents.data_views import DamageRow, DayCoverage, QualityLine, QualityReport, SessionCoverage, SessionState, VerifyReport
 from lab.agents.errors import NotThere
 from lab.agents.session_counts import Series, SessionCount, SessionCounts
 from lab.agents.span import bars_folder
@@ -25,98 +23,6 @@ COMPLETE_SHARE = 0.95
 """A session with this share of its bars counts as complete: in the last minutes before a holiday nobody may trade."""
 POLYGON = "polygon"
 DEMO = "demo"
-
-
-class SessionState(StrEnum):
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionCoverage:
-    """What is cached of one trading session, in regular hours."""
-
-    session: date
-    state: SessionState
-    bars: int
-    expected: int
-    half_day: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DayCoverage:
-    """A ticker's sessions from its first bar to its last, for a calendar."""
-
-    ticker: str
-    timeframe: str
-    native: bool
-    """Cached on this timeframe; else made of shorter bars on reading."""
-    sessions: tuple[SessionCoverage, ...]
-    damaged_years: tuple[int, ...]
-    """Their sessions count as missing until `repair`."""
-
-    def count(self, state: SessionState) -> int:
-        return sum(1 for one in self.sessions if one.state is state)
-
-    @property
-    def half_days(self) -> int:
-        return sum(1 for one in self.sessions if one.half_day)
-
-
-@dataclass(frozen=True, slots=True)
-class QualityLine:
-    """One thing that was found in the bars."""
-
-    kind: str
-    sentence: str
-    done: str
-    """What was done about it: left out, put right, adjusted, kept, not filled, told."""
-    count: int
-    """Bars or sessions it concerns; 0 where that says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class QualityReport:
-    """What is known of one ticker's bars on one timeframe."""
-
-    ticker: str
-    timeframe: str
-    cached_timeframe: str
-    """What the bars are made of: the timeframe itself, or a shorter one."""
-    synthetic: bool
-    source: str
-    rows: int
-    first_at: datetime
-    last_at: datetime
-    lines: tuple[QualityLine, ...]
-    splits: tuple[tuple[date, str], ...]
-    """Sessions and ratios, such as "4:1", that the bars are adjusted for."""
-    damaged_years: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DamageRow:
-    """A damaged file, and how its bars come back."""
-
-    ticker: str
-    timeframe: str
-    year: int
-    synthetic: bool
-    sentence: str
-    advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What reading every file again has shown."""
-
-    files: int
-    damaged: tuple[DamageRow, ...]
-    notes: tuple[str, ...]
-    """What was made anew, and lists that can't be read."""
-    refetch: bool
-    """Some of the lost bars came from Polygon: an update fetches them."""
 
 
 class CacheCare:

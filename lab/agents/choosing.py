@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab.agents.data_views import RANKINGS, Candidate, UniverseRule
 from lab.agents.errors import BadUniverse
 from lab.agents.gaps import VIX_NAMES
-from lab.agents.universes import RANKINGS, Candidate, UniverseRule
 
 if TYPE_CHECKING:
     import polars as pl

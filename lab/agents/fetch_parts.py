@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from lab.store.database import Store
-from lab.store.fetch_models import FetchKind
+from lab.store.fetch_states import FetchKind
 from lab.store.workspace import Workspace
 
 if TYPE_CHECKING:

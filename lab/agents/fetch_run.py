@@ -16,15 +16,17 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from lab.agents.data_views import UNDER_WAY
 from lab.agents.fetch_work import FetchedPart, PartWork, save_universe
-from lab.agents.fetching import UNDER_WAY, fetcher_lock, spool_folder
+from lab.agents.fetching import fetcher_lock, spool_folder
 from lab.errors import LabError
 from lab.market.errors import CacheUnwritable
 from lab.market.polygon.line import Clock, Limits, NotInPlan, PolygonError, PolygonLine, Unreachable
 from lab.market.polygon.pace import WINDOW_SECONDS, Pace
 from lab.store.database import Store
 from lab.store.errors import StoreError
-from lab.store.fetch_models import DataFetch, DataFetchPart, FetchKind, FetchState
+from lab.store.fetch_models import DataFetch, DataFetchPart
+from lab.store.fetch_states import FetchKind, FetchState
 from lab.store.filelock import FileLock
 from lab.store.models import utc_now
 from lab.store.workspace import Workspace

@@ -22,7 +22,8 @@ from lab.market.polygon.spool import Spool
 from lab.market.polygon.storing import OtherShares, apply_listed_splits, missing_spans, session_span, store_bars
 from lab.market.splits import Split
 from lab.store.database import Store
-from lab.store.fetch_models import ActionKind, CorporateAction, DataFetch, DataFetchPart, FetchKind
+from lab.store.fetch_models import ActionKind, CorporateAction, DataFetch, DataFetchPart
+from lab.store.fetch_states import FetchKind
 from lab.store.models import Universe
 from lab.store.workspace import Workspace
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import update as change
 from sqlmodel import col, select
 
+from lab.agents.data_views import UNDER_WAY, FetchPartView, FetchView
 from lab.agents.errors import BadFetch, NotThere
 from lab.agents.fetch_parts import Part, parts_of_fetch, parts_of_update
 from lab.store.database import Store
-from lab.store.fetch_models import ActionKind, CorporateAction, DataFetch, DataFetchPart, FetchKind, FetchState
+from lab.store.fetch_models import ActionKind, CorporateAction, DataFetch, DataFetchPart
+from lab.store.fetch_states import FetchKind, FetchState
 from lab.store.filelock import FileLock
 from lab.store.models import Universe, utc_now
 from lab.store.workspace import Workspace
@@ -27,63 +28,8 @@ from lab.store.workspace import Workspace
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-UNDER_WAY = (FetchState.QUEUED, FetchState.RUNNING)
 PLANS = {"free": 5, "starter": 0, "developer": 0, "advanced": 0}
 """Calls a minute by the vendor's name of the plan; 0 for no limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPartView:
-    """One series of a fetch."""
-
-    kind: FetchKind
-    ticker: str
-    timeframe: str
-    first_session: date
-    last_session: date
-    state: FetchState
-    progress: float
-    rows: int
-    sentences: tuple[str, ...]
-    """Why it failed, or what was found in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchView:
-    """A fetch at one moment."""
-
-    id: int
-    title: str
-    tickers: tuple[str, ...]
-    timeframe: str
-    """Empty where it brings several up to date."""
-    first_session: date
-    last_session: date
-    universe: str
-    """Made of the tickers when all are there; empty for none."""
-    state: FetchState
-    interrupted: bool
-    """Queued or running by its state, but no process is at it: `resume` and a new process make it go on."""
-    sentence: str
-    """Why it failed, or what came of it."""
-    progress: float
-    """The share that is done, 0 to 1."""
-    note: str
-    """What is being done now."""
-    bars: int
-    calls: int
-    bars_per_second: float | None
-    seconds_left: float | None
-    parts_done: int
-    parts: tuple[FetchPartView, ...]
-    created_at: datetime
-    finished_at: datetime | None
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What was found in the parts, with the ticker each is about."""
-        found = [f"{part.ticker}: {sentence}" if part.ticker else sentence for part in self.parts for sentence in part.sentences]
-        return tuple(dict.fromkeys(found))
 
 
 class Fetches:

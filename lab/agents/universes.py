@@ -7,13 +7,14 @@ their success into every result. No universe learns from bars that are another o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlmodel import Session, col, select
 
+from lab.agents.data_views import Candidate, UniverseDetail, UniverseRule
 from lab.agents.errors import BadUniverse, NotThere
 from lab.agents.gaps import VIX_NAMES, covered, find_gaps, gaps_of, new_york_day
 from lab.agents.news_files import restore_news_files
@@ -31,69 +32,6 @@ LEARNING_SHARE = 0.8
 LEAST_SESSIONS = 10
 NAME_LENGTH = 60
 MOST_TICKERS = 2_000
-RANKINGS = ("dollar volume", "volatility", "price")
-
-
-@dataclass(frozen=True, slots=True)
-class UniverseRule:
-    """What a ticker has to be like over the `sessions` sessions before a date. None is no bound."""
-
-    min_price: float | None = None
-    """Dollars, of the last close."""
-    max_price: float | None = None
-    min_dollar_volume: float | None = None
-    """Mean of a session, in dollars."""
-    min_volatility_percent: float | None = None
-    """Standard deviation of the daily returns."""
-    max_volatility_percent: float | None = None
-    top: int | None = None
-    """Only so many, the highest by `by`."""
-    by: str = "dollar volume"
-    """One of `RANKINGS`."""
-    sessions: int = 20
-
-    @property
-    def words(self) -> str:
-        """The rule as a person reads it."""
-        said = []
-        if self.min_price is not None:
-            said.append(f"price from ${self.min_price:,.2f}")
-        if self.max_price is not None:
-            said.append(f"price to ${self.max_price:,.2f}")
-        if self.min_dollar_volume is not None:
-            said.append(f"at least ${self.min_dollar_volume:,.0f} a session")
-        if self.min_volatility_percent is not None:
-            said.append(f"volatility from {self.min_volatility_percent:g}% a day")
-        if self.max_volatility_percent is not None:
-            said.append(f"volatility to {self.max_volatility_percent:g}% a day")
-        if self.top is not None:
-            said.append(f"top {self.top} by {self.by}")
-        return f"{', '.join(said) or 'every ticker'}, over {self.sessions} sessions"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A cached ticker as it was before a date."""
-
-    ticker: str
-    price: float
-    dollar_volume: float
-    volatility_percent: float
-    sessions: int
-
-
-@dataclass(frozen=True, slots=True)
-class UniverseDetail:
-    """A universe with what it was made by and who trades it."""
-
-    view: UniverseView
-    rule: UniverseRule | None
-    as_of: date | None
-    agents: tuple[str, ...]
-
-    @property
-    def made_by(self) -> str:
-        return "named tickers" if self.rule is None else f"{self.rule.words}, before {self.as_of}"
 
 
 class Universes:
@@ -265,20 +203,6 @@ def refresh_context(session: Session, bars: Path, synthetic: bool | None = None)
     for universe in session.exec(select(Universe)).all():
         if synthetic is None or universe.synthetic == synthetic:
             find_gaps(session, universe, BarsCache(_folder(bars, universe.synthetic)))
-
-
-def tickers_in(text: str) -> tuple[str, ...]:
-    """The tickers of a typed or read list: separated by spaces, commas, semicolons or lines; a heading and comments left out."""
-    found: list[str] = []
-    one_column = False
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines()):
-        words = line.partition("#")[0].replace(",", " ").replace(";", " ").replace('"', " ").split()
-        if number == 0 and words and words[0].casefold() in ("ticker", "tickers", "symbol", "symbols"):
-            # Beside tickers such a table holds names and the like, which are none.
-            one_column = len(words) > 1
-            continue
-        found += words[:1] if one_column else words
-    return tuple(dict.fromkeys(word.upper() for word in found))
 
 
 def _folder(bars: Path, synthetic: bool) -> Path:

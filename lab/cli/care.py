@@ -14,7 +14,8 @@ from lab.cli.tables import print_json, print_table, progress_bar
 from lab.settings import Settings
 
 if TYPE_CHECKING:
-    from lab.agents.cache_care import CacheCare, VerifyReport
+    from lab.agents.cache_care import CacheCare
+    from lab.agents.data_views import VerifyReport
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

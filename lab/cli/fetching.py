@@ -21,7 +21,7 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 if TYPE_CHECKING:
-    from lab.agents.fetching import FetchView
+    from lab.agents.data_views import FetchView
     from lab.agents.service import Lab
     from lab.work.fetcher import Keeper
 

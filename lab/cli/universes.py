@@ -14,8 +14,8 @@ from lab.errors import LabError
 from lab.settings import Settings
 
 if TYPE_CHECKING:
+    from lab.agents.data_views import UniverseDetail, UniverseRule
     from lab.agents.service import Lab
-    from lab.agents.universes import UniverseDetail, UniverseRule
 
 app = typer.Typer(help="Named lists of tickers that agents trade.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -154,7 +154,7 @@ def edit_command(
     """Rename a universe or change its tickers; its spans stay."""
 
     def edit(lab: Lab) -> None:
-        from lab.agents.universes import tickers_in
+        from lab.agents.data_views import tickers_in
 
         found = lab.universes.named(name).view
         tickers = _tickers(None, file) if file is not None else None
@@ -263,7 +263,7 @@ def _rule(
     sessions: int,
     as_of: datetime | None,
 ) -> UniverseRule | None:
-    from lab.agents.universes import UniverseRule
+    from lab.agents.data_views import UniverseRule
 
     bounds = (min_price, max_price, min_dollar_volume, min_volatility, max_volatility, top)
     if as_of is None and all(bound is None for bound in bounds):
@@ -272,7 +272,7 @@ def _rule(
 
 
 def _tickers(named: list[str] | None, file: Path | None) -> tuple[str, ...]:
-    from lab.agents.universes import tickers_in
+    from lab.agents.data_views import tickers_in
 
     if file is None:
         return tickers_in(" ".join(named or ()))

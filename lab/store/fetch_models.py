@@ -8,28 +8,8 @@ from enum import StrEnum
 from sqlalchemy import JSON, Column, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from lab.store.fetch_states import FetchState
 from lab.store.models import UtcDateTime, utc_now
-
-
-class FetchState(StrEnum):
-    """Where a fetch or one of its parts stands; a part is never PAUSED or CANCELLED, its fetch is."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSED = "paused"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class FetchKind(StrEnum):
-    """What a part of a fetch asks for."""
-
-    SPLITS = "splits"
-    DIVIDENDS = "dividends"
-    BARS = "bars"
-    INDEX = "index"
-    NEWS = "news"
 
 
 class ActionKind(StrEnum):

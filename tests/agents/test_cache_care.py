@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from lab.agents.cache_care import SessionState
+from lab.agents.data_views import SessionState
 from lab.agents.errors import NotThere
 from lab.agents.service import Lab
 from lab.agents.span import bars_folder

@@ -12,13 +12,14 @@ import pytest
 from pydantic import SecretStr
 from sqlmodel import select
 
+from lab.agents.data_views import FetchView
 from lab.agents.errors import BadFetch, NotThere
 from lab.agents.fetch_run import Wire, run_fetches
-from lab.agents.fetching import FetchView
 from lab.agents.service import Lab
 from lab.market import BarsCache
 from lab.market.polygon.line import Clock, Limits
-from lab.store.fetch_models import CorporateAction, FetchState
+from lab.store.fetch_models import CorporateAction
+from lab.store.fetch_states import FetchState
 from tests.market.polygon_server import KEY, Polygon, Reply, serving, some_bars, split_bars
 
 FIRST, MIDDLE, LAST = date(2024, 7, 1), date(2024, 7, 5), date(2024, 7, 12)

@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lab.agents.data_views import UniverseRule
 from lab.agents.errors import BadUniverse, NotThere
 from lab.agents.service import Lab
-from lab.agents.universes import UniverseRule, tickers_in
+from lab.agents.data_views import tickers_in
 from lab.market import BarsCache
 from lab.market.news import NewsCoverage
 from tests.market.conftest import walk

@@ -7,22 +7,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from lab.agents.cache_care import (
+from lab.agents.data_views import (
+    Candidate,
     DamageRow,
     DayCoverage,
+    FetchPartView,
+    FetchView,
     QualityLine,
     QualityReport,
     SessionCoverage,
     SessionState,
+    UniverseDetail,
+    UniverseRule,
     VerifyReport,
 )
 from lab.agents.errors import BadUniverse
-from lab.agents.fetching import FetchPartView, FetchView
 from lab.agents.session_counts import Series, SessionCount
-from lab.agents.universes import Candidate, UniverseDetail, UniverseRule
 from lab.agents.views import UniverseView
 from lab.market.news import NewsCoverage
-from lab.store.fetch_models import FetchKind, FetchState
+from lab.store.fetch_states import FetchKind, FetchState
 
 START = datetime(2024, 7, 1, tzinfo=UTC)
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from lab.agents.cache_care import DamageRow
+from lab.agents.data_views import DamageRow, UniverseRule
 from lab.agents.keys import VARIABLE
 from lab.agents.service import Lab
-from lab.agents.universes import UniverseRule
 from lab.agents.views import CoverageRow
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.app import LabApp
 from lab.tui.screens.data import DataScreen
 from lab.tui.text import clean

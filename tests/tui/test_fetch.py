@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from lab.agents.data_views import FetchPartView, FetchView
 from lab.agents.errors import BadFetch
-from lab.agents.fetching import FetchPartView, FetchView
 from lab.agents.keys import FILE, VARIABLE
 from lab.agents.service import Lab
 from lab.errors import LabError
-from lab.store.fetch_models import FetchKind, FetchState
+from lab.store.fetch_states import FetchKind, FetchState
 from lab.tui.app import LabApp
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.screens.fetch import FetchBars

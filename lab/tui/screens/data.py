@@ -14,15 +14,13 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher
 
-from lab.agents.cache_care import VerifyReport
-from lab.agents.fetching import UNDER_WAY, FetchView
+from lab.agents.data_views import UNDER_WAY, FetchView, UniverseDetail, VerifyReport
 from lab.agents.keys import FILE, polygon_key
 from lab.agents.session_counts import Series, SessionCount
-from lab.agents.universes import UniverseDetail
 from lab.agents.views import CoverageRow
 from lab.errors import LabError
 from lab.settings import Settings
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.actions import BACK, DELETE, EDIT, FETCH, IMPORT, STOP, Action
 from lab.tui.progress import Progress, Stopped
 from lab.tui.screen import LabScreen

@@ -16,12 +16,12 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from lab.agents.data_views import FetchView
 from lab.agents.errors import BadFetch
-from lab.agents.fetching import FetchView
 from lab.agents.keys import FILE, VARIABLE, polygon_key, save_polygon_key
 from lab.errors import LabError
 from lab.settings import Settings
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.actions import BACK, Action
 from lab.tui.progress import Doing
 from lab.tui.screens.form import WorkScreen, error_of, row

@@ -15,9 +15,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
+from lab.agents.data_views import RANKINGS, Candidate, UniverseDetail, UniverseRule, tickers_in
 from lab.agents.errors import BadAgent, BadUniverse
 from lab.agents.proof.views import VaultView
-from lab.agents.universes import RANKINGS, Candidate, UniverseDetail, UniverseRule, tickers_in
 from lab.agents.views import CoverageRow
 from lab.errors import LabError
 from lab.tui.actions import BACK, Action

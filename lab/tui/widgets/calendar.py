@@ -8,7 +8,7 @@ from itertools import groupby
 
 from textual.content import Content
 
-from lab.agents.cache_care import DayCoverage, SessionCoverage, SessionState
+from lab.agents.data_views import DayCoverage, SessionCoverage, SessionState
 from lab.tui.text import TONE_STYLES, Tone, plural
 from lab.tui.widgets.flow import BLANK, Line
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from lab.agents.cache_care import VerifyReport
-from lab.agents.fetching import UNDER_WAY, FetchView
+from lab.agents.data_views import UNDER_WAY, FetchView, UniverseDetail, VerifyReport
 from lab.agents.session_counts import Series, SessionCount
-from lab.agents.universes import UniverseDetail
 from lab.agents.views import CoverageRow
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.text import TONE_STYLES, Tone, bar, clean, count, duration, plural
 from lab.tui.widgets.flow import BLANK, Line
 from lab.tui.widgets.line_table import Cell, Column, Row

@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 
-from lab.agents.cache_care import DayCoverage, QualityReport
+from lab.agents.data_views import DayCoverage, QualityReport
 from lab.agents.views import CoverageRow
 from lab.tui.text import TONE_STYLES, Tone, clean, plural
 from lab.tui.widgets.calendar import WEEKS_WIDTH, calendar_lines, incomplete_lines, legend, summary_lines
