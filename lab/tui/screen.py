@@ -17,8 +17,8 @@ How to write a screen, in a file of its own:
 
 `self.data` is the newest snapshot (None before the first), `self.reload()` asks for another at once, `self.subtitle = "..."` sets
 the text beside the title, `self.refresh_actions()` redraws the footer when `why_not` changed. Screens and modals are registered by
-name in `lab.tui.app.SCREENS` and opened by `self.app.open("name", *args)`; a modal's answer is
-`await self.ask("name", *args)` or `await self.confirm(question, yes="Delete", no="Keep")`.
+name in `lab.tui.app.SCREENS` and opened by `self.app.open("name", *args)`; a question is
+`self.pose("confirm", question, "Delete", "Keep", then=self._delete)`, asked at once so that no key typed ahead is misunderstood.
 """
 
 from __future__ import annotations
@@ -122,20 +122,15 @@ class Place(Screen[AnswerT]):
         severity = "error" if error else "warning" if warning else "information"
         self.notify(clean(message, lines=True), severity=severity, markup=False, timeout=8 if error else 4)  # type: ignore[arg-type]
 
-    async def ask(self, name: str, *args: Any) -> Any:
-        """Open a modal by its registered name and wait for its answer; None where it was left by escape."""
-        return await self.app.push_screen_wait(self.lab_app.make(name, *args))
+    def pose(self, name: str, *args: Any, then: Callable[[Any], Awaitable[None] | None]) -> None:
+        """Open a modal at once, so that keys typed ahead reach it and not this place; `then` gets its answer unless it was left.
 
-    async def confirm(self, question: str, *, yes: str = "Yes", no: str = "No") -> bool:
-        """Ask a question that is answered by `y` or `n`. True for yes."""
-        return bool(await self.ask("confirm", question, yes, no))
-
-    def pose(self, name: str, *args: Any, then: Callable[[Any], Awaitable[None]]) -> None:
-        """Open a modal at once, so that keys typed ahead reach it and not this place; `then` gets its answer unless it was left."""
+        What `then` awaits goes on in a worker; where it awaits nothing it is done at once, and may pose the next question.
+        """
 
         def answered(answer: Any) -> None:
-            if answer is not None and answer is not False:
-                self.run_worker(then(answer), group="actions")
+            if answer is not None and answer is not False and inspect.isawaitable(doing := then(answer)):
+                self.run_worker(doing, group="actions")
 
         self.app.push_screen(self.lab_app.make(name, *args), answered)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
 from tests.tui.session import session
@@ -54,3 +56,26 @@ async def test_keys_typed_ahead_go_to_the_editor(make_app: MakeApp, fake: FakeLa
         await s.press("e", "d", "a")
         await s.at("editor")
         assert not any(call.startswith(("apply", "discard")) for call in fake.calls)
+
+
+@pytest.mark.parametrize(
+    ("opened", "asks"),
+    [
+        (("dashboard",), ("end", "x")),
+        (("agent", 3), ("x",)),
+        (("iteration", 31), ("x",)),
+        (("approvals",), ("d",)),
+        (("creation",), ("a", "escape")),
+    ],
+)
+async def test_keys_typed_ahead_of_a_question_never_reach_the_place_below(
+    make_app: MakeApp, fake: FakeLab, opened: tuple[str, ...], asks: tuple[str, ...]
+) -> None:
+    async with session(make_app, fake) as s:
+        if opened[0] != "dashboard":
+            await s.open(*opened)
+        fake.calls.clear()
+        await s.pilot.press(*asks, "D", "g", "p", "escape")  # in one go: below, these delete, go to a screen and open the approvals
+        await s.at(opened[0])
+        assert not [call for call in fake.calls if call.startswith(("delete", "cancel", "apply", "discard", "start", "create"))]
+        assert not s.told()

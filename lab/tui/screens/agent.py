@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,7 +15,6 @@ from lab.agents.budget.views import By
 from lab.agents.proof.views import NullArmReport
 from lab.agents.views import AgentView, IterationRow, TradeRow, VersionRow
 from lab.tui.actions import BACK, DELETE, EDIT, ITERATE, ORDER, STOP, Action
-from lab.tui.screens.ask_line import AskLine
 from lab.tui.screens.deleting import ask_deletion
 from lab.tui.screens.graduating import GRADUATING, GraduationData
 from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
@@ -351,23 +351,22 @@ class AgentScreen(MindingScreen[AgentData]):
         if pair := self._pair():
             self.lab_app.open("compare", *pair)
 
-    async def action_make_current(self) -> None:
-        version = self._version()
-        if version is None:
-            return
-        question = f"Make version {version.version} current? The next iteration runs it; no version is lost."
-        if await self.confirm(question, yes="Make current", no="Leave as it is") and await self.attempt(self.lab.make_current, version.id):
-            self.tell(f"Version {version.version} is current.")
+    def action_make_current(self) -> None:
+        if version := self._version():
+            question = f"Make version {version.version} current? The next iteration runs it; no version is lost."
+            self.pose("confirm", question, "Make current", "Leave as it is", then=partial(self._make_current, version.id))
+
+    async def _make_current(self, version_id: int, yes: bool) -> None:
+        if done := await self.attempt(self.lab.make_current, version_id):
+            self.tell(f"Version {done.value} is current.")
             self.reload()
 
     async def action_iterate(self) -> None:
         await self._start("")
 
-    async def action_guide(self) -> None:
+    def action_guide(self) -> None:
         question = "What should this iteration try or look at? Your words outrank the agent's own ideas."
-        words = await self.app.push_screen_wait(AskLine(question, "such as: try it only in the first hour", "start"))
-        if words is not None:
-            await self._start(words)
+        self.pose("ask_line", question, "such as: try it only in the first hour", "start", then=self._start)
 
     async def _start(self, guidance: str) -> None:
         if started := await self.attempt(self.lab.start_iteration, self._agent_id, guidance):
@@ -375,18 +374,20 @@ class AgentScreen(MindingScreen[AgentData]):
             self.reload()
             self.lab_app.open("iteration", started.value)
 
-    async def action_stop(self) -> None:
+    def action_stop(self) -> None:
         running = self.view.row.running_iteration_id if self.view else None
-        if running is None:
-            return
-        if await self.confirm("Stop the running iteration? Its finished steps stay stored.", yes="Stop", no="Let it run"):
-            await self.attempt(self.lab.cancel_iteration, running)
-            self.reload()
+        if running is not None:
+            question = "Stop the running iteration? Its finished steps stay stored."
+            self.pose("confirm", question, "Stop", "Let it run", then=partial(self._stop, running))
 
-    async def action_edit(self) -> None:
+    async def _stop(self, iteration_id: int, yes: bool) -> None:
+        await self.attempt(self.lab.cancel_iteration, iteration_id)
+        self.reload()
+
+    def action_edit(self) -> None:
         if self.view is not None:
-            await self.app.push_screen_wait(SettingsScreen(self.view))
-            self.reload()
+            # Opened at once: keys typed ahead belong to the form.
+            self.app.push_screen(SettingsScreen(self.view), lambda _: self.reload())
 
     def action_delete(self) -> None:
         if self.view is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 
 from lab.agents.budget.views import BudgetView, Estimate
 from lab.agents.rules import Refinements, Rule
@@ -124,15 +126,16 @@ class MindingScreen(GraduatingScreen[DataT]):
         _, name = self.minded_agent()
         self.pose("letters", f"Shall {name} learn by itself?", LEARNING, then=self._learning)
 
-    async def _learning(self, letter: str) -> None:
+    def _learning(self, letter: str) -> Awaitable[None] | None:
         if letter == "o":
-            await self._set_rule(None)
-            return
+            return self._set_rule(None)
         question = "When shall it end? Name a number of iterations, an amount, or iterations without progress, or several of them."
-        words = await self.ask("ask_line", question, "such as 10 iterations, $2, 3 without progress", "let it learn")
-        if words is None:
-            return
-        rule = rule_from(words, Refinements.WAIT if letter == "w" else Refinements.APPLY_BETTER)
+        then = partial(self._learn_until, Refinements.WAIT if letter == "w" else Refinements.APPLY_BETTER)
+        self.pose("ask_line", question, "such as 10 iterations, $2, 3 without progress", "let it learn", then=then)
+        return None
+
+    async def _learn_until(self, refinements: Refinements, words: str) -> None:
+        rule = rule_from(words, refinements)
         if rule is None:
             self.tell(f"“{words}” names no end: write such as 10 iterations, $2, 3 without progress.", error=True)
         else:
