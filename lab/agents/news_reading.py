@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,16 +68,15 @@ async def news_before(journal: Journal, iteration: Iteration, strategist: Strate
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """A trade's signal, with what became of it."""
+    """A trade's signal."""
 
     ticker: str
     signal_at: datetime
-    r_multiple: float
 
 
 def read_signalled(folder: Path) -> tuple[Signalled, ...]:
     """The trades of an iteration, from the folder of its tables."""
-    rows = read_output(folder, TRADES).select("ticker", "signal_at", "r_multiple").iter_rows()
+    rows = read_output(folder, TRADES).select("ticker", "signal_at").iter_rows()
     return tuple(Signalled(*row) for row in rows)
 
 
@@ -110,16 +110,17 @@ class NewsAround:
         self._spans = covered(session, synthetic)
 
     def unread(self, most: int = MOST_READ) -> tuple[NewsLine, ...]:
-        """The newest headline before each trade's signal that nobody has read, those of the largest wins and losses first."""
+        """Of the newest headlines before each trade's signal some that nobody has read, drawn by lot.
+
+        Were they chosen by what became of the trades, the breakdowns by what they report would show the choice.
+        """
         found: dict[int, NewsLine] = {}
-        for trade in sorted(self._trades, key=lambda each: (-abs(each.r_multiple), each.signal_at, each.ticker)):
-            if len(found) == most:
-                break
+        for trade in self._trades:
             before = self._before(trade)
             if before and before[-1].mention.read_kind is None:
                 place = before[-1].mention.id or 0
                 found.setdefault(place, NewsLine(place, trade.ticker, before[-1].title))
-        return tuple(found.values())
+        return tuple(sorted(found.values(), key=lambda line: sha256(f"{line.id}".encode()).digest())[:most])
 
     def before_each(self) -> tuple[NewsBefore, ...]:
         """What the newest article before each signal was read to report; signals whose news is unknown or unread are left out."""
