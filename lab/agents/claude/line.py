@@ -113,12 +113,18 @@ class ModelLine:
         self._client = AsyncAnthropic(api_key=secret, base_url=base_url, max_retries=0, timeout=timeout)
         self._silence_seconds = silence_seconds
         self._counts = True
+        self._key = key
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.close()
+
+    def _without_key(self, said: Any) -> Any:
+        """What a server says of an error is stored and shown, and some say again what was sent to them."""
+        told, secret = json.dumps(said), json.dumps(self._key.get_secret_value())[1:-1]
+        return json.loads(told.replace(secret, "(the key)")) if secret in told else said
 
     async def most_prompt_tokens(self, body: Mapping[str, Any]) -> int:
         """An upper bound of the prompt's tokens: the server's own count with a margin, or the prompt's bytes where it has none."""
@@ -160,7 +166,7 @@ class ModelLine:
                             if watch is not None and "text_delta" in line:
                                 await watch(assembly.text)
         except anthropic.APIStatusError as error:
-            raise refused(error.status_code, error.body, model, error.response.headers) from error
+            raise refused(error.status_code, self._without_key(error.body), model, error.response.headers) from error
         except (anthropic.APITimeoutError, httpx2.TimeoutException) as error:
             raise CallFailed(
                 f"The model did not answer within {self._silence_seconds:.0f} s.", Bill.UNKNOWN, again=True, reply=assembly.raw()

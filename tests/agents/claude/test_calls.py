@@ -15,7 +15,7 @@ from lab.agents.strategist import Brief, NoRefinement, StrategyDraft
 from lab.store.database import Store
 from lab.store.models import ModelCall
 from tests.agents.made import CONTEXT, EXECUTION, INSTRUCTIONS, SCAN, MadeBench, made_request
-from tests.agents.model_server import Body, Model, Reply, fails, says, uses
+from tests.agents.model_server import KEY, Body, Model, Reply, fails, says, uses
 
 Asked = tuple[Model, Callable[[int], ClaudeStrategist], Store]
 WHO = detect(INSTRUCTIONS).personality
@@ -173,3 +173,11 @@ async def test_what_does_not_hold_up_on_unseen_sessions_is_not_proposed_and_neve
     assert isinstance(ended, NoRefinement)
     assert "did not hold up" in ended.reason
     assert "7.8" not in json.dumps(model.bodies[-1]["messages"][1:])
+
+
+async def test_a_server_that_repeats_the_key_in_its_error_does_not_bring_it_into_the_database(asked: Asked) -> None:
+    model, strategist, store = asked
+    model.brain = lambda body: fails(400, "invalid_request_error", f"bad header: x-api-key: {KEY}")
+    with pytest.raises(StrategistFailed, match=r"bad header: x-api-key: \(the key\)"):
+        await strategist(1).generate(BRIEF)
+    assert KEY not in repr(rows(store))
