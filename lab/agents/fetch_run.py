@@ -17,8 +17,9 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from lab.agents.data_views import UNDER_WAY
+from lab.agents.fetch_lock import fetcher_lock
 from lab.agents.fetch_work import FetchedPart, PartWork, save_universe
-from lab.agents.fetching import fetcher_lock, spool_folder
+from lab.agents.fetching import spool_folder
 from lab.errors import LabError
 from lab.market.errors import CacheUnwritable
 from lab.market.polygon.line import Clock, Limits, NotInPlan, PolygonError, PolygonLine, Unreachable

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 
 from lab.agents.data_views import UNDER_WAY, FetchPartView, FetchView
 from lab.agents.errors import BadFetch, NotThere
+from lab.agents.fetch_lock import fetcher_lock
 from lab.agents.fetch_parts import Part, parts_of_fetch, parts_of_update
 from lab.store.database import Store
 from lab.store.fetch_models import ActionKind, CorporateAction, DataFetch, DataFetchPart
@@ -207,11 +208,6 @@ class Fetches:
             created_at=row.created_at,
             finished_at=row.finished_at,
         )
-
-
-def fetcher_lock(workspace: Workspace) -> Path:
-    """The file that the one process at the fetches of a workspace holds locked as long as it lives."""
-    return workspace.locks / "fetcher.lock"
 
 
 def spool_folder(workspace: Workspace, fetch_id: int) -> Path:

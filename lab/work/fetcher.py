@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from lab.agents.fetching import fetcher_lock
+from lab.agents.fetch_lock import fetcher_lock
 from lab.store.errors import StoreError, folder_error
 from lab.store.filelock import FileLock, holding, note
 from lab.store.workspace import FILE_MODE, Workspace
