@@ -31,8 +31,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, ca
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
+from textual.worker import Worker
 
 from lab.errors import LabError
 from lab.tui.actions import BACK, Action, register
@@ -82,6 +84,23 @@ class Place(Screen[AnswerT]):
     @property
     def lab(self) -> Lab:
         return self.lab_app.lab
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was not left meanwhile; what it is made of is gone then."""
+        return self in self.app.screen_stack
+
+    def run_worker(self, work: Any, *args: Any, **options: Any) -> Worker[Any]:
+        """Run it in the background; when the place was left before it ends, what it would have shown is shown nobody."""
+        return super().run_worker(self._while_open(work) if inspect.isawaitable(work) else work, *args, **options)
+
+    async def _while_open(self, work: Awaitable[ValueT]) -> ValueT | None:
+        try:
+            return await work
+        except NoMatches:
+            if self.is_open:
+                raise
+            return None
 
     def why_not(self, name: str) -> str | None:
         """Why the action can't be done now, a sentence; None where it can."""
@@ -206,7 +225,7 @@ class LabScreen(Place[None], Generic[DataT]):
         self._told = ""
         first = self.seen_token is None and self.data is None
         self.seen_token = token
-        if not self.is_attached or data is None or (not first and data == self.data):
+        if not self.is_attached or not self.is_open or data is None or (not first and data == self.data):
             return
         self.data = data
         with self.app.batch_update():

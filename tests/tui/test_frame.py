@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from lab.agents.keys import FILE, save_polygon_key
 from lab.errors import LabError
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.app import LabApp
 from lab.tui.screens.dashboard import Dashboard
 from lab.tui.widgets.line_table import LineTable
@@ -281,3 +282,21 @@ def test_the_first_paint_does_not_wait_for_heavy_imports() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+async def test_what_ends_after_its_screen_was_left_does_not_end_the_program(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("data")
+        screen = s.app.screen
+        left = asyncio.Event()
+
+        async def shows() -> None:
+            await left.wait()
+            screen.query_one("#gone")
+
+        s.app.pop_screen()
+        worker = screen.run_worker(shows(), group="late")
+        left.set()
+        await s.until(lambda: worker.is_finished, "it ended")
+        assert not s.app._exit
+        assert s.app._exception is None

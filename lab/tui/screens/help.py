@@ -57,7 +57,7 @@ class Help(LabModal[None]):
         box.border_title = f"Keys: {self._where}"
         box.border_subtitle = "t: tour   esc closes"
         with box:
-            yield Static(self._text(min(76, round(self.app.size.width * 0.96)) - 7))
+            yield Static(self._text(min(76, int(self.app.size.width * 0.96)) - 8))
 
     def _text(self, width: int) -> Content:
         parts: list[Content | str] = []
