@@ -156,7 +156,8 @@ class AnalysisPane(Reader):
         if chosen is None:
             return super().copied_text()
         if self._below:
-            return next((f"{row.id}\t{row.label}\t{row.figure}" for row in self._evidence if row.id == chosen.id), "")
+            found = next((row for row in self._evidence if row.id == chosen.id), None)
+            return "" if found is None else "\t".join(map(clean, (found.id, found.label, found.figure)))
         return clean(self._analysis, lines=True).split("\n")[chosen.line]
 
     def look_up(self) -> None:
