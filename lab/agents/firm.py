@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from math import sqrt
 
-from lab.agents.views import AgentRow
+from lab.agents.agent_views import AgentRow
 
 Curve = tuple[tuple[date, float], ...]
 """Dollars at the close of each session."""

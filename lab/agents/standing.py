@@ -15,8 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from lab.agents.agent_views import AgentRow, Interval, NamedFigure, Personality, ResultSummary
 from lab.agents.firm import Curve, Firm, firm_of
-from lab.agents.views import AgentRow, Interval, NamedFigure, Personality, ResultSummary
 from lab.store.head import HEAD
 from lab.store.workspace import Workspace
 

@@ -28,7 +28,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.widget import Widget
 
-from lab.agents.views import WorkspaceState
+from lab.agents.agent_views import WorkspaceState
 from lab.errors import LabError
 from lab.settings import Settings
 from lab.tui import actions

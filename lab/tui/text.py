@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from textual.content import Content
 
-from lab.agents.views import Interval
+from lab.agents.agent_views import Interval
 
 UNKNOWN = "–"
 

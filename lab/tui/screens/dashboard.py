@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,9 +13,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.markup import escape
 from textual.timer import Timer
 
-from lab.agents.budget.views import BudgetView
+from lab.agents.agent_views import AgentRow, ResultSummary
 from lab.agents.firm import Curve, Firm
-from lab.agents.views import AgentRow, ResultSummary
 from lab.errors import LabError
 from lab.tui.actions import DATA, DELETE, FETCH, IMPORT, ITERATE, NEW_AGENT, ORDER, STOP
 from lab.tui.screen import LabScreen
@@ -25,6 +24,9 @@ from lab.tui.widgets.agents import COLUMNS, ORDERS, agent_row, facts_of, firm_li
 from lab.tui.widgets.charts import EquityChart, prepare
 from lab.tui.widgets.flow import Flow, lines_of
 from lab.tui.widgets.line_table import LineTable
+
+if TYPE_CHECKING:
+    from lab.agents.budget.views import BudgetView
 
 REST_SECONDS = 0.12
 CHART_SECONDS = 0.2
@@ -198,7 +200,7 @@ class Dashboard(LabScreen[DashboardData]):
         """Draw the agent's curve, or have it read: rows come without, as a curve is read of one agent at a time."""
         if self._curve is None or self._curve[0] != (agent.id, result):
             # Given as a function: one that is replaced before it began leaves no coroutine behind that nobody awaits.
-            self.run_worker(self._read_curve, group="curve", exclusive=True)  # type: ignore[arg-type]  # mypy finds no type for its result
+            self.run_worker(self._read_curve, group="curve", exclusive=True)
         elif self._chart.display:
             title = f"Equity of {escape(clean(agent.name))}"
             if self._chart.border_title != title:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from lab.agents.views import AgentRow
+from lab.agents.agent_views import AgentRow
 from lab.tui.screen import LabScreen
 from lab.tui.text import clean, plural
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from lab.agents.views import AgentRow
+from lab.agents.agent_views import AgentRow
 from lab.errors import LabError
 from lab.tui.actions import BACK
 from lab.tui.progress import Doing, Progress

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from lab.agents.budget.views import BudgetView
+from lab.agents.agent_views import AgentRow, ResultSummary
 from lab.agents.firm import Curve, Firm
-from lab.agents.views import AgentRow, ResultSummary
 from lab.tui.text import (
     Tone,
     bar,
@@ -32,6 +32,9 @@ from lab.tui.widgets.flow import Line
 from lab.tui.widgets.line_table import Cell, Column, Row
 from lab.tui.widgets.money import money
 from lab.tui.widgets.status import STEP_NAMES
+
+if TYPE_CHECKING:
+    from lab.agents.budget.views import BudgetView
 
 COLUMNS = (
     Column("Agent", least=12, most=60, keep=9, grow=True),
