@@ -146,11 +146,17 @@ class BreakdownTable(LineTable):
         self._buckets: Sequence[Bucket] = ()
         self._all_of_them: Sequence[Bucket] = ()
         self._measure = Measure.MEAN_R
+        self._order = ""
 
-    def show(self, buckets: Sequence[Bucket], all_of_them: Sequence[Bucket], measure: Measure) -> None:
-        """Show these in their order, on the scale of all."""
-        self._buckets, self._all_of_them, self._measure = buckets, all_of_them, measure
+    def show(self, buckets: Sequence[Bucket], all_of_them: Sequence[Bucket], measure: Measure, order: str) -> None:
+        """Show these in their order, named `order`, on the scale of all."""
+        self._buckets, self._all_of_them, self._measure, self._order = buckets, all_of_them, measure, order
         self._redraw()
+
+    @property
+    def roomy(self) -> bool:
+        """Whether a row says by itself what its bucket is of."""
+        return self.size.width >= _ROOMY
 
     def on_resize(self, event: Resize) -> None:
         self._redraw()
@@ -178,7 +184,7 @@ class BreakdownTable(LineTable):
             )
         ]
         self.columns = (
-            Column("By", least=by or _BY, most=by or _BY, keep=6 if by else -1),
+            Column(self._order[:1].upper() + self._order[1:], least=by or _BY, most=by or _BY, keep=6 if by else -1),
             Column("Bucket", least=name, most=24, keep=9, grow=True),
             Column("n", least=_COUNT, most=6, right=True, keep=8),
             *charts,
@@ -286,7 +292,7 @@ class BreakdownPane(Vertical):
     def _draw(self) -> None:
         key = ORDERS[self._order][1]
         ordered = sorted(self.buckets, key=key) if key is not None else self.buckets
-        self.table.show(ordered, self.buckets, self._measure)
+        self.table.show(ordered, self.buckets, self._measure, ORDERS[self._order][0])
         if self.chosen is None and ordered:
             self.table.move_to(ordered[0].id)
         self._say()
@@ -299,7 +305,9 @@ class BreakdownPane(Vertical):
         detail, bucket = self.query_one("#bucket", Flow), self.chosen
         detail.display = bool(self.buckets)
         if bucket is not None:
-            detail.show(bucket_lines(bucket, ORDERS[self._order][0], bucket.id in self._cited))
+            lines = bucket_lines(bucket, ORDERS[self._order][0], bucket.id in self._cited)
+            # Fewer bytes a key where the row has the name.
+            detail.show(lines[1:] if self.table.roomy else lines)
 
 
 def bucket_lines(bucket: Bucket, order: str, cited: bool) -> list[Line]:
