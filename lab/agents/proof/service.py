@@ -14,7 +14,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
-from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
+from lab.agents.outputs import TRADES, explained_trades, folder_of
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
 from lab.agents.proof.rules import Verdict, Word
 from lab.agents.proof.tries import trials_of_agent, tries_until_now
@@ -129,15 +129,7 @@ class Proof:
         from lab.backtest import break_down
 
         folder = folder_of(self._workspace.results, iteration_id)
-        if not (folder / TRADES).exists():
-            return ()
-        trades = read_output(folder, TRADES)
-        if (folder / SIGNALS).exists():
-            signals = read_output(folder, SIGNALS).rename({"timestamp": "signal_at"})
-            regimes = [name for name in ("market.trend", "market.volatility") if name in signals.columns]
-            keys = ["ticker", "signal_at", "direction"]
-            trades = trades.join(signals.select(*keys, *regimes), on=keys, how="left", maintain_order="left")
-        return break_down(trades)
+        return break_down(explained_trades(folder)) if (folder / TRADES).exists() else ()
 
     def trials(self, agent_id: int) -> dict[str, int]:
         """How many rows the ledger holds of an agent, by what they were for. The null arm's are no tries at a strategy."""
