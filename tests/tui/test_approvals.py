@@ -79,3 +79,15 @@ async def test_keys_typed_ahead_of_a_question_never_reach_the_place_below(
         await s.at(opened[0])
         assert not [call for call in fake.calls if call.startswith(("delete", "cancel", "apply", "discard", "start", "create"))]
         assert not s.told()
+
+
+async def test_a_decision_is_taken_back_on_the_iterations_own_screen(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("iteration", 12)
+        await s.press("X")
+        await s.is_told("There is no decision here")
+        await s.press("d", *"no", "enter")
+        await s.is_told("the reason is kept")
+        await s.until(lambda: s.app.screen.why_not("undo") is None, "it can be taken back")  # type: ignore[attr-defined]
+        await s.press("X")
+        await s.until(lambda: any(call.startswith("undo") for call in fake.calls), "taken back")

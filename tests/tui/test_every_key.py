@@ -145,6 +145,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "apply": Key("apply 120"),
         "edit": Key("at editor"),
         "discard": Key("at ask_line"),
+        "undo": Key("There is no decision here"),
         "iterate": Key("Decide on the suggestion first"),
         "stop": Key("This iteration has ended."),
         "evidence": replace(CHANGES, tab="analysis"),

@@ -14,7 +14,7 @@ from lab.agents.evidence import EvidencePack
 from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.views import ProofView
 from lab.agents.views import IterationView, ProposalView, TradeRow
-from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, Action
+from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, ITERATE, STOP, STUDY, UNDO, Action
 from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.screens.looking_up import LOOKING_UP, LookingUpScreen
 from lab.tui.screens.usage import BUDGET, raise_budget
@@ -73,6 +73,7 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
         APPLY,
         EDIT,
         DISCARD,
+        UNDO,
         ITERATE,
         STOP,
         BUDGET,

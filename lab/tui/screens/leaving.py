@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lab.tui.app import LabApp
 
 WAYS = {
-    "h": ("Hand over", "they go on in the background and are here at the next start"),
+    "h": ("Hand over", "they go on in the background, here at the next start"),
     "w": ("Wait", "leave when they have ended"),
     "s": ("Stop", "end them here; their finished steps stay stored"),
 }
