@@ -21,21 +21,24 @@ from lab.agents.claude.line import ModelLine
 from lab.agents.errors import StrategistFailed
 from lab.store.errors import DatabaseBusy
 from tests.agents.budget.places import opened
+from tests.agents.model_server import MODEL
 
 T = TypeVar("T")
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-SILENCE_SECONDS = 5.0
-"""Shorter than a person's, so that calls time out while others run; long enough for a crowded machine."""
 IMPORTED = (anthropic, httpx2)
 """What a line to a model imports when it is made: here once, before any process is forked."""
 
 
-def spend(place: str, url: str, key: str, model: str, agent_id: int, number: int, calls: int, agent_micros: int, lab_micros: int) -> None:
+def spend(
+    place: str, url: str, key: str, silence_seconds: float, agent_id: int, number: int, calls: int, agent_micros: int, lab_micros: int
+) -> None:
     """Make so many calls for an agent. One that the budget refuses is one of them, and no reason to stop."""
-    asyncio.run(_spend(place, url, pydantic.SecretStr(key), model, agent_id, number, calls, Daily(agent_micros, lab_micros)))
+    asyncio.run(_spend(place, url, pydantic.SecretStr(key), silence_seconds, agent_id, number, calls, Daily(agent_micros, lab_micros)))
 
 
-async def _spend(place: str, url: str, key: pydantic.SecretStr, model: str, agent_id: int, number: int, calls: int, daily: Daily) -> None:
+async def _spend(
+    place: str, url: str, key: pydantic.SecretStr, silence_seconds: float, agent_id: int, number: int, calls: int, daily: Daily
+) -> None:
     chance = random.Random(number)
     store = await _patiently(lambda: asyncio.to_thread(opened, place))
     prices = Prices(_read(SHIPPED), SHIPPED)
@@ -43,8 +46,8 @@ async def _spend(place: str, url: str, key: pydantic.SecretStr, model: str, agen
     async def no_wait(seconds: float) -> None:
         await asyncio.sleep(0)
 
-    async with ModelLine(key, url, silence_seconds=SILENCE_SECONDS) as line:
-        caller = Caller(line, Till(store, daily), prices, model, "low", agent_id, number, no_wait)
+    async with ModelLine(key, url, silence_seconds=silence_seconds) as line:
+        caller = Caller(line, Till(store, daily), prices, MODEL, "low", agent_id, number, no_wait)
         for turn in range(calls):
             text = f"{number}.{turn} " + "x" * chance.randrange(2_000)
             messages = [{"role": "user", "content": [{"type": "text", "text": text}]}]

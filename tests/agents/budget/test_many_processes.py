@@ -17,7 +17,7 @@ from lab.store.database import Store
 from lab.store.models import CallState, ModelCall, utc_now
 from tests.agents.books import Books, agree
 from tests.agents.budget.places import opened
-from tests.agents.model_server import KEY, MODEL, Body, Model, Reply, fails, says, serving
+from tests.agents.model_server import KEY, Body, Model, Reply, fails, says, serving
 from tests.nursery import Nursery, nursery
 
 AGENTS = 8
@@ -59,7 +59,7 @@ def over(store: Store, daily: Daily) -> int:
         return max(0, lab, *(spent_micros(session, agent, day) - daily.agent_micros for agent in range(1, AGENTS + 1)))
 
 
-def prove(spenders: Nursery, place: str, processes: int, calls: int, kills: int) -> Books:
+def prove(spenders: Nursery, place: str, processes: int, calls: int, kills: int, silence_seconds: float = 5.0) -> Books:
     """Run it, look at the budgets all the while, then compare the books with what the server billed."""
     agents = min(AGENTS, processes // 2)
     daily = Daily(int(0.95 * A_CALL_MICROS * processes * calls / agents), int(0.85 * A_CALL_MICROS) * processes * calls)
@@ -68,7 +68,7 @@ def prove(spenders: Nursery, place: str, processes: int, calls: int, kills: int)
         running = [
             spenders.start(
                 "tests.agents.budget.spender:spend",
-                *(place, model.url, KEY, MODEL, 1 + number % agents, number, calls, daily.agent_micros, daily.lab_micros),
+                *(place, model.url, KEY, silence_seconds, 1 + number % agents, number, calls, daily.agent_micros, daily.lab_micros),
             )
             for number in range(1, processes + 1)
         ]
@@ -107,7 +107,7 @@ def prove(spenders: Nursery, place: str, processes: int, calls: int, kills: int)
 
 
 def test_processes_with_a_kill_never_overspend_and_the_books_agree_with_the_bill(spenders: Nursery, tmp_path: Path) -> None:
-    books = prove(spenders, str(tmp_path / "home"), processes=4, calls=12, kills=1)
+    books = prove(spenders, str(tmp_path / "home"), processes=4, calls=12, kills=1, silence_seconds=0.5)
     assert books.settled
     assert books.in_doubt
 
