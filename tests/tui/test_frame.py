@@ -239,7 +239,9 @@ async def test_slash_shows_the_agents_that_have_the_words(make_app: MakeApp, fak
 async def test_the_palette_offers_every_action_with_its_key(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(100, 40)) as pilot:
         await until(pilot, "VWAP Guardian")
-        commands = {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}
+        found = {command.title: command.help for command in pilot.app.get_system_commands(pilot.app.screen)}
+        commands = set(found)
+        assert found["Stop  (x)"] == "Not now: VWAP Guardian is not iterating."
         assert {"New agent  (n)", "Import file  (f)", "Approvals  (p)", "Quit  (q)", "Theme: paper"} <= commands
         await pilot.press("ctrl+p", *"theme: paper")
         await until(pilot, "Changes the colours and remembers it.")
