@@ -15,7 +15,7 @@ from lab.agents.views import IterationView
 if TYPE_CHECKING:
     from lab.agents.proof.service import Proof
     from lab.agents.proof.tries import Tries
-    from lab.backtest import Breakdown
+    from lab.backtest import Breakdown as Breakdown
 
 Curve = tuple[tuple[date, float], ...]
 

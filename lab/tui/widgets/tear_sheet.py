@@ -13,8 +13,7 @@ from lab.tui.text import clean, number, percent, percent_interval, plural, signe
 from lab.tui.widgets.flow import BLANK, Line
 
 if TYPE_CHECKING:
-    from lab.agents.proof.sheet import TearSheet
-    from lab.backtest import Breakdown
+    from lab.agents.proof.sheet import Breakdown, TearSheet
 
 MUTED = "$foreground-muted"
 _LABEL, _VALUE = 49, 12
