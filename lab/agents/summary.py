@@ -61,9 +61,9 @@ def summarise(
         verdict=verdict.word.value,
         verdict_reason=verdict.reason,
         figures=(
-            NamedFigure("probabilistic Sharpe ratio", probabilistic_sharpe(returns.to_numpy()), "fraction"),
             NamedFigure("deflated Sharpe ratio", deflated, "fraction"),
             NamedFigure("effective number of trials", effective, "count"),
+            NamedFigure("probabilistic Sharpe ratio", probabilistic_sharpe(returns.to_numpy()), "fraction"),
             *_figures(metrics, spread, market, result.hung_on_order),
         ),
     )
