@@ -12,7 +12,7 @@ def test_from_the_first_start_to_an_applied_refinement_and_a_restart(tmp_path: P
     home = tmp_path / "home"
     with Terminal(home) as terminal:
         terminal.see("1 of 5")
-        terminal.press("esc")
+        terminal.press("escape")
         terminal.see("Make the demo market")
         terminal.press("enter")
         terminal.see("No agents yet")
