@@ -17,7 +17,7 @@ from tests.end_to_end.iterations import ENDED, leavings, make_workspace, program
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("kill") / "home"
-    make_workspace(home, tickers=8)
+    make_workspace(home, tickers=4)
     return home
 
 
