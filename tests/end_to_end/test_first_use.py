@@ -23,7 +23,7 @@ def test_from_the_first_start_to_an_applied_refinement_and_a_restart(tmp_path: P
         terminal.see("conservative")
         terminal.see("scalper")
         terminal.press("ctrl+g")
-        terminal.see("VWAP Guardian")
+        terminal.see("No result yet.")  # the agent's own screen; its name also stood in the form
 
         terminal.press("i")
         terminal.see("backtest")
