@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-NICENESS = 5
+NICENESS = 10
 
 
 def main() -> int:
