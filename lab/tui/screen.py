@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 from textual.reactive import reactive
@@ -89,6 +90,10 @@ class Place(Screen[AnswerT]):
     def is_open(self) -> bool:
         """Whether it was not left meanwhile; what it is made of is gone then."""
         return self in self.app.screen_stack
+
+    def dismiss(self, result: AnswerT | None = None) -> AwaitComplete:
+        """Close it with an answer, once: keys typed ahead may reach a place that the one before them has closed."""
+        return super().dismiss(result) if self.is_open else AwaitComplete()
 
     def run_worker(self, work: Any, *args: Any, **options: Any) -> Worker[Any]:
         """Run it in the background; when the place was left before it ends, what it would have shown is shown nobody."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from textual.events import Key
 
 from lab.agents.keys import FILE, save_polygon_key
 from lab.errors import LabError
@@ -302,3 +303,15 @@ async def test_what_ends_after_its_screen_was_left_does_not_end_the_program(make
         await s.until(lambda: worker.is_finished, "it ended")
         assert not s.app._exit
         assert s.app._exception is None
+
+
+async def test_keys_typed_faster_than_a_place_closes_end_nothing(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as lab:
+        await lab.press("g")
+        await lab.at("go")
+        # In one go, as a terminal hands over what was typed while the program was busy.
+        for _ in range(3):
+            lab.app.post_message(Key("z", "z"))
+        await lab.at("dashboard")
+        await lab.press("g", "p")
+        await lab.at("approvals")
