@@ -48,9 +48,15 @@ def program(home: Path, environment: Mapping[str, str] | None = None) -> subproc
 
 
 def status(home: Path) -> str:
-    with closing(sqlite3.connect(f"file:{home / 'lab.sqlite3'}?mode=ro", uri=True, timeout=30)) as database:
-        found: str = database.execute("select iteration_status from agent_iterations").fetchone()[0]
-        return found
+    """What the iteration's row says; nothing where a worker was killed in a commit, which only the next writer can settle."""
+    try:
+        with closing(sqlite3.connect(f"file:{home / 'lab.sqlite3'}?mode=ro", uri=True, timeout=30)) as database:
+            found: str = database.execute("select iteration_status from agent_iterations").fetchone()[0]
+            return found
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        return ""
 
 
 def wait_for(home: Path, wanted: set[str], seconds: float = 240) -> str:
