@@ -8,10 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lab.agents.data_views import UniverseRule
+from lab.agents.data_views import UniverseRule, tickers_in
 from lab.agents.errors import BadUniverse, NotThere
 from lab.agents.service import Lab
-from lab.agents.data_views import tickers_in
 from lab.market import BarsCache
 from lab.market.news import NewsCoverage
 from tests.market.conftest import walk

@@ -476,9 +476,7 @@ class FakeLab:
         )
 
     def installation(self, config: Path) -> list[Finding]:
-        return [
-            Finding("keys", "Polygon", Health.NOTE, "no key: bars come from files", "The screen that fetches keeps one.")
-        ]
+        return [Finding("keys", "Polygon", Health.NOTE, "no key: bars come from files", "The screen that fetches keeps one.")]
 
     def approvals(self) -> list[ProposalView]:
         return sorted((p for p in self.proposals.values() if p.state == "pending"), key=lambda p: p.created_at)

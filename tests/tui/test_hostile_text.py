@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.agents.events import Event
-from lab.store.fetch_models import FetchState
+from lab.store.fetch_states import FetchState
 from lab.tui.text import Tone, clean, safe
 from lab.tui.widgets.flow import Flow, lines_of
 from lab.tui.widgets.line_table import Cell, Column, LineTable
