@@ -25,6 +25,8 @@ def folder_of(results: Path, iteration_id: int) -> Path:
 def write_output(folder: Path, name: str, frame: pl.DataFrame) -> None:
     """Write so that a reader sees the whole file or none: an interrupted step leaves no half-written table behind."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.glob(f".{name}.*"):  # by a process that was killed while it wrote this table
+        left.unlink(missing_ok=True)
     unfinished = folder / f".{name}.{os.getpid()}"
     try:
         frame.write_parquet(unfinished)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import NOW, FakeLab
-from tests.tui.session import session
+from tests.tui.session import Session, session
 
 FOLDER = Path(__file__).parent / "pictures"
 SCREENS: dict[str, tuple[Any, ...]] = {"dashboard": (), "agent": (1,), "iteration": (12,), "approvals": ()}
@@ -37,6 +37,20 @@ def truecolour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.tui.text.datetime", Clock)
 
 
+def picture(s: Session) -> str:
+    return re.sub(r"terminal-\d+", "terminal", s.app.export_screenshot(title="lab"))
+
+
+async def settled(s: Session) -> str:
+    """The picture when nothing more is drawn."""
+    drawn, same = "", 0
+    while same < 10:
+        await s.pilot.pause(0.03)
+        now = picture(s)
+        drawn, same = now, same + 1 if now == drawn else 0
+    return drawn
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
 async def test_the_screens_look_as_they_did(
     make_app: MakeApp, fake: FakeLab, truecolour: None, tmp_path: Path, size: tuple[int, int]
@@ -53,18 +67,17 @@ async def test_the_screens_look_as_they_did(
                 await s.sees("drawdown")
             for theme in ("night", "paper"):
                 s.app.theme = theme
-                drawn, same = "", 0
-                for _ in range(200):  # until nothing more is drawn: a curve is read after its agent
-                    await s.pilot.pause(0.03)
-                    now = re.sub(r"terminal-\d+", "terminal", s.app.export_screenshot(title="lab"))
-                    drawn, same = now, same + 1 if now == drawn else 0
-                    if same == 4:
-                        break
                 kept = FOLDER / f"{place}-{size[0]}x{size[1]}-{theme}.svg"
                 if os.environ.get("LAB_TAKE_PICTURES"):
                     FOLDER.mkdir(exist_ok=True)
-                    kept.write_text(drawn, encoding="utf-8")
-                elif not kept.is_file() or kept.read_text(encoding="utf-8") != drawn:
-                    (tmp_path / kept.name).write_text(drawn, encoding="utf-8")
+                    kept.write_text(await settled(s), encoding="utf-8")
+                    continue
+                wanted = kept.read_text(encoding="utf-8") if kept.is_file() else ""
+                for _ in range(300):  # a curve is read after its agent: until then it is another picture
+                    await s.pilot.pause(0.03)
+                    if picture(s) == wanted:
+                        break
+                else:
+                    (tmp_path / kept.name).write_text(picture(s), encoding="utf-8")
                     others.append(f"{kept} is another now: {tmp_path / kept.name}")
     assert others == []

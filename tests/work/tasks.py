@@ -12,7 +12,15 @@ from pathlib import Path
 from lab.errors import LabError
 
 
-class Awkward(LabError):
+class Precise(LabError):
+    """A sentence made of more than the sentence."""
+
+    def __init__(self, line: int, *, column: int) -> None:
+        super().__init__(f"Line {line}, column {column}: a word too many.")
+        self.line = line
+
+
+class Awkward(Exception):
     """An error that can be pickled but not unpickled."""
 
     def __init__(self, line: int, *, column: int) -> None:
@@ -71,6 +79,10 @@ def end_with(signal_number: int) -> None:
 
 def leave() -> None:
     sys.exit(3)
+
+
+def precise() -> None:
+    raise Precise(3, column=7)
 
 
 def awkward() -> None:

@@ -111,6 +111,12 @@ def test_an_idle_process_that_is_killed_does_not_break_the_pool(pool: Executor) 
     assert [pool.submit(tasks.divide, number).result() for number in range(3)] == [0, 1, 2]
 
 
+def test_an_expected_failure_comes_back_as_it_is_whatever_it_was_made_of(pool: Executor) -> None:
+    with pytest.raises(tasks.Precise, match=r"Line 3, column 7: a word too many\.") as failed:
+        pool.submit(tasks.precise).result()
+    assert failed.value.line == 3
+
+
 def test_what_can_not_be_sent_back_is_said_and_does_not_break_the_pool(pool: Executor) -> None:
     with pytest.raises(TaskFailed, match=r"Line 3, column 7: no such name\."):
         pool.submit(tasks.awkward).result()
