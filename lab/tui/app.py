@@ -6,12 +6,8 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import logging
 import os
-import shutil
 import signal
-import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -32,7 +28,9 @@ from lab.agents.agent_views import WorkspaceState
 from lab.errors import LabError
 from lab.settings import Settings
 from lab.tui import actions
+from lab.tui.crash import log_crash, print_last_words
 from lab.tui.own_files import Marks, marks, own_paths
+from lab.tui.places import SCREENS
 from lab.tui.screen import LabScreen, Place
 from lab.tui.text import clean
 from lab.tui.themes import DEFAULT, in_16_colours, load_themes, own_folder, without_colours
@@ -43,39 +41,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from lab.agents.service import Lab
-
-SCREENS: dict[str, str] = {
-    "opening": "lab.tui.screens.opening:Opening",
-    "cannot_open": "lab.tui.screens.opening:CannotOpen",
-    "too_small": "lab.tui.screens.opening:TooSmall",
-    "welcome": "lab.tui.screens.welcome:Welcome",
-    "dashboard": "lab.tui.screens.dashboard:Dashboard",
-    "import_file": "lab.tui.screens.import_file:ImportFile",
-    "fetch": "lab.tui.screens.fetch:FetchBars",
-    "data": "lab.tui.screens.data:DataScreen",
-    "universe": "lab.tui.screens.universe:UniverseScreen",
-    "help": "lab.tui.screens.help:Help",
-    "confirm": "lab.tui.screens.confirm:Confirm",
-    "find": "lab.tui.screens.find:FindLine",
-    "go": "lab.tui.screens.go:GoTo",
-    "creation": "lab.tui.screens.creation:CreationScreen",
-    "agent": "lab.tui.screens.agent:AgentScreen",
-    "iteration": "lab.tui.screens.iteration:IterationScreen",
-    "letters": "lab.tui.screens.letters:Letters",
-    "tour": "lab.tui.screens.tour:Tour",
-    "waiting": "lab.tui.screens.leaving:Waiting",
-    "ask_line": "lab.tui.screens.ask_line:AskLine",
-    "doctor": "lab.tui.screens.doctor:DoctorScreen",
-    "log": "lab.tui.screens.log:LogScreen",
-    "usage": "lab.tui.screens.usage:UsageScreen",
-    "call": "lab.tui.screens.call:CallScreen",
-    "trade": "lab.tui.screens.trade:TradeScreen",
-    "approvals": "lab.tui.screens.approvals:ApprovalsScreen",
-    "editor": "lab.tui.screens.editor:EditorScreen",
-    "sample": "lab.tui.screens.sample:SampleScreen",
-    "compare": "lab.tui.screens.compare:CompareScreen",
-}
-"""Name -> module and class, imported when first opened."""
 
 POLL_SECONDS = 0.5
 OWN_FILES_SECONDS = 2.0
@@ -469,21 +434,8 @@ class LabApp(App[None]):
     # A crash
 
     def _fatal_error(self) -> None:
-        """Log the error without local variables (keys may be among them) and say in a sentence where."""
-        import traceback
-
-        log = self.home / "logs" / "lab.log"
-        try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(log, encoding="utf-8")
-            log.chmod(0o600)
-            record = logging.LogRecord("lab.tui", logging.CRITICAL, "", 0, traceback.format_exc(), None, None)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-            handler.emit(record)
-            handler.close()
-            where = f"What happened is written in {log}."
-        except OSError as error:
-            where = f"The log {log} could not be written: {error.strerror}."
+        """Say in a sentence where what happened was written down, without local variables: keys may be among them."""
+        where = log_crash(self.home)
         if self._exit_renderables:
             return
         message = f"lab stopped on an error it did not expect. Nothing that was finished is lost. {where}"
@@ -496,10 +448,7 @@ class LabApp(App[None]):
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:
-        """Say why the program stopped, on lines of its own broken between words. The terminal is as it was before the program."""
-        width = max(20, shutil.get_terminal_size().columns - 1)
+        """Say why the program stopped. The terminal is as it was before the program."""
         for message in self._exit_renderables:
-            words = message if isinstance(message, str) else "".join(part.text for part in self.console.render(message))
-            lines = textwrap.wrap(clean(words), width, break_long_words=False, break_on_hyphens=False)
-            sys.stderr.write("\r" + "\n".join(lines) + "\n")
+            print_last_words(message if isinstance(message, str) else "".join(part.text for part in self.console.render(message)))
         self._exit_renderables.clear()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from lab.tui import actions
-from lab.tui.app import SCREENS
+from lab.tui.places import SCREENS
 from lab.tui.widgets.bars import key_name
 
 HEAD = """\

@@ -17,7 +17,7 @@ How to write a screen, in a file of its own:
 
 `self.data` is the newest snapshot (None before the first), `self.reload()` asks for another at once, `self.subtitle = "..."` sets
 the text beside the title, `self.refresh_actions()` redraws the footer when `why_not` changed. Screens and modals are registered by
-name in `lab.tui.app.SCREENS` and opened by `self.app.open("name", *args)`; a question is
+name in `lab.tui.places.SCREENS` and opened by `self.app.open("name", *args)`; a question is
 `self.pose("confirm", question, "Delete", "Keep", then=self._delete)`, asked at once so that no key typed ahead is misunderstood.
 """
 

@@ -16,7 +16,8 @@ from lab.errors import LabError
 from lab.store.fetch_states import FetchState
 from lab.tui import actions
 from lab.tui.actions import Action
-from lab.tui.app import SCREENS, LabApp
+from lab.tui.app import LabApp
+from lab.tui.places import SCREENS
 from lab.tui.screens.creation import CreationScreen
 from lab.tui.screens.editor import EditorScreen
 from lab.tui.screens.settings import SettingsScreen

@@ -12,8 +12,9 @@ from rich.color import ColorSystem
 from textual.color import Color
 
 from lab.tui import actions
-from lab.tui.app import SCREENS, LabApp
+from lab.tui.app import LabApp
 from lab.tui.keys_page import keys_page
+from lab.tui.places import SCREENS
 from lab.tui.themes import DEFAULT, ThemeError, in_16_colours, load_theme, load_themes, own_folder
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
