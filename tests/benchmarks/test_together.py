@@ -13,6 +13,7 @@ from lab.agents.builtin.exits import exit_plans
 from lab.backtest import Account, BacktestResult, Costs, backtest_together, run_backtest
 from lab.market import BarsCache, load_market, make_demo_market
 from lab.script import Strategy, compile_strategy
+from tests.benchmarks.common_job import SMALL, make_bars
 from tests.benchmarks.measuring import medians, say
 
 SCAN = """near = low <= vwap() * 1.001 and close > vwap()
@@ -52,8 +53,10 @@ def points(count: int) -> list[Strategy]:
     return [compile_strategy(SCAN, EXECUTION, {"loud": 2 + 0.25 * (i // 4), "execution.stop": 1 + 0.25 * (i % 4)}) for i in range(count)]
 
 
-def test_six_exit_plans_in_one_pass(bars: pl.DataFrame, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("size", ["demo market", "common job"])
+def test_six_exit_plans_in_one_pass(size: str, bars: pl.DataFrame, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
     six = plans()
+    bars = bars if size == "demo market" else make_bars(SMALL)
     found = benchmark.pedantic(lambda: together(six, bars), rounds=ROUNDS)
     assert [result.fingerprint for result in found] == [result.fingerprint for result in alone(six, bars)]
     whole, one, apart = medians(lambda: together(six, bars), lambda: alone(six[:1], bars), lambda: alone(six, bars))
