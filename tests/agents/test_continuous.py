@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
+from lab.agents.budget.money import budget_day
 from lab.agents.continuous import may_be_applied
 from lab.agents.decisions import add_version
 from lab.agents.errors import BadAgent
@@ -172,7 +173,7 @@ def test_it_ends_at_its_amount_and_after_a_failure(lab: Lab, agent_id: int) -> N
     with lab.store.write() as session:
         money = {"reserved_micros": 60_000, "charged_micros": 60_000, "state": "settled"}
         text = {"purpose": "analysis", "model": "m", "prompt_version": "", "prices_of": "", "request_hash": "", "prompt": "{}"}
-        session.add(ModelCall(agent_id=agent_id, iteration_id=1, day=utc_now().date(), attempt=1, **money, **text))
+        session.add(ModelCall(agent_id=agent_id, iteration_id=1, day=budget_day(utc_now()), attempt=1, **money, **text))
     lab.minds.go_on()
     assert "$0.06 spent, of $0.05" in lab.minds.rule(agent_id).stopped
     lab.minds.set_rule(agent_id, Rule(max_iterations=5, patience=None))

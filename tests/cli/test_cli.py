@@ -173,6 +173,7 @@ def test_real_hourly_bars_are_imported_with_their_splits_reported_and_traded_the
     shutil.rmtree(home)
 
 
+@pytest.mark.slow
 def test_a_new_workspace_learns_on_the_demo_market_and_proposals_are_decided_by_command_or_rule(lab: Run) -> None:
     ended = lab("run", "Create a conservative VWAP scalper for tech stocks", "--json")
     assert ended.returncode == 0, ended.stderr

@@ -102,9 +102,8 @@ def test_a_sweep_prints_a_table_a_heat_map_and_what_the_best_is_worth(lab: Run, 
     assert {(trial.purpose, trial.agent_id) for trial in trials(home)} == {("sweep", 1)}
 
 
-@pytest.mark.parametrize(
-    ("how", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.slow)], ids=["person", "kill"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)], ids=["person", "kill"])
 def test_a_sweep_broken_off_goes_on(lab: Run, home: Path, how: signal.Signals, status: int) -> None:
     arguments = ("sweep", "bounce.lab", "--method", "random", "--points", "60", "--json")
     started = subprocess.Popen(

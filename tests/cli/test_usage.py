@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.agents.budget.money import budget_day
 from lab.agents.service import Lab
 from lab.store.models import ModelCall, Universe, utc_now
 from tests.agents.model_server import KEY
@@ -31,7 +32,7 @@ def home(tmp_path: Path) -> Path:
         prompt = '{"system": [{"type": "text", "text": "You are Ann."}], "messages": []}'
         reply = '{"content": [{"type": "text", "text": "\\u001b[2Jwell"}]}'
         sent = {"request_hash": "x", "prompt": prompt, "reply": reply}
-        session.add(ModelCall(agent_id=agent_id, iteration_id=1, day=utc_now().date(), attempt=1, **money, **about, **sent))
+        session.add(ModelCall(agent_id=agent_id, iteration_id=1, day=budget_day(utc_now()), attempt=1, **money, **about, **sent))
     lab.close()
     return tmp_path / "home"
 

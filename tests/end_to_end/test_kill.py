@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.agents.service import Lab
-from lab.store.models import STEPS, IterationStatus
+from lab.store.models import STEPS
 from tests.end_to_end.iterations import ENDED, leavings, make_workspace, program, wait_for
 
 
@@ -26,9 +26,6 @@ def home(workspace: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(workspace, tmp_path / "home"))
 
 
-IN_THE_SUITE = {IterationStatus.BACKTEST}
-
-
 @pytest.fixture(scope="module")
 def undisturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], ...]:
     copy = Path(shutil.copytree(workspace, tmp_path_factory.mktemp("undisturbed") / "home"))
@@ -40,7 +37,8 @@ def undisturbed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 
 @pytest.mark.xdist_group("kill")
-@pytest.mark.parametrize("step", [pytest.param(step, marks=() if step in IN_THE_SUITE else pytest.mark.slow) for step in STEPS])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS)
 def test_killed_in_any_step_the_next_worker_finishes_the_iteration_as_if_nothing_had_happened(
     home: Path, undisturbed: tuple[list[object], ...], step: str
 ) -> None:

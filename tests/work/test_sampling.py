@@ -82,6 +82,7 @@ async def test_the_count_is_that_of_the_whole_evaluation_and_stops_before_the_va
     assert (found.sessions, found.tickers, found.all_tickers) == (SESSIONS, TICKERS, TICKERS)
 
 
+@pytest.mark.slow
 async def test_errors_are_sentences_and_a_killed_or_cancelled_count_does_no_harm(universe: tuple[Universe, Path]) -> None:
     counter = SignalCounter(signal_sample(*universe))
     try:
@@ -103,6 +104,7 @@ async def test_errors_are_sentences_and_a_killed_or_cancelled_count_does_no_harm
         await counter.close()
 
 
+@pytest.mark.slow
 async def test_its_process_ends_with_the_editor_and_with_the_program(universe: tuple[Universe, Path]) -> None:
     counter = SignalCounter(signal_sample(*universe))
     await counter.count(SCAN, EXECUTION)

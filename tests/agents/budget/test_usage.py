@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.agents.budget.estimate import WANTED, prediction_range
+from lab.agents.budget.money import budget_day
 from lab.agents.budget.views import By
 from lab.agents.claude.config import MODEL
 from lab.agents.errors import BadAgent, NotThere
@@ -39,7 +40,7 @@ def spend(lab: Lab, agent_id: int, number: int, micros: int, state: str = "settl
         session.flush()
         money = {"reserved_micros": micros, "charged_micros": micros, "state": state, "input_tokens": 10, "cache_read_tokens": 30}
         about = {"purpose": "analysis", "model": MODEL, "prompt_version": "", "prices_of": "", "request_hash": "", "prompt": "{}"}
-        session.add(ModelCall(agent_id=agent_id, iteration_id=row.id or 0, day=utc_now().date(), attempt=1, **money, **about))
+        session.add(ModelCall(agent_id=agent_id, iteration_id=row.id or 0, day=budget_day(utc_now()), attempt=1, **money, **about))
 
 
 def test_before_any_iteration_the_estimate_is_the_stated_range(lab: Lab) -> None:

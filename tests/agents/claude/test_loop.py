@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 
 from lab.agents.budget.errors import OutOfBudget
-from lab.agents.budget.money import Daily, next_day_at
+from lab.agents.budget.money import Daily, budget_day, next_day_at
 from lab.agents.budget.views import By
 from lab.agents.claude.config import ClaudeSettings
 from lab.agents.errors import StrategistFailed
@@ -97,7 +97,7 @@ def test_a_call_that_a_killed_program_left_open_counts_in_full_and_is_shown_in_d
             ModelCall(
                 agent_id=agent_id,
                 iteration_id=iteration_id,
-                day=utc_now().date(),
+                day=budget_day(utc_now()),
                 purpose="strategy",
                 attempt=1,
                 model="m",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.agents.budget.money import Daily
+from lab.agents.budget.money import Daily, budget_day
 from lab.agents.budget.views import BEFORE, OUTSIDE, By
 from lab.agents.claude.config import ClaudeSettings
 from lab.agents.personality import detect
@@ -105,7 +105,7 @@ def test_a_question_that_a_closed_terminal_left_open_counts_in_full_and_is_shown
 
     with lab.store.write() as session:
         about = {"purpose": "personality", "model": "m", "prompt_version": "", "prices_of": "", "request_hash": "x", "prompt": "{}"}
-        money = {"reserved_micros": 5, "charged_micros": 5, "day": utc_now().date(), "attempt": 1}
+        money = {"reserved_micros": 5, "charged_micros": 5, "day": budget_day(utc_now()), "attempt": 1}
         session.add(ModelCall(agent_id=0, iteration_id=0, **money, **about))
     model.brain = lambda body: says(SAID)
     lab.minds.read_personality(WORDS)
