@@ -109,8 +109,9 @@ def binding(action: Action, run: str) -> Binding:
     return Binding(action.keys, run, action.label, show=action.footer, tooltip=action.help, id=action.name)
 
 
-def is_rare(name: str) -> bool:
-    return any(action.name == name and action.rare for actions in REGISTRY.values() for action in actions)
+def is_rare(name: str, place: str) -> bool:
+    """Whether other keys of the place go before it where there is no room for all."""
+    return any(action.name == name and action.rare for action in (*REGISTRY.get(place, ()), *EVERYWHERE))
 
 
 def conflicts() -> list[str]:

@@ -116,7 +116,8 @@ class ActionBar(Widget):
         last = [entries.pop(name) for name in ("help", "quit") if name in entries]
         room = self.content_size.width - sum(len(key) + len(label) + 3 for key, label, _, _ in last)
         fitting = set()
-        for name in sorted(entries, key=lambda name: (is_rare(name), not entries[name][2])):
+        place = getattr(self.screen, "PLACE", "")
+        for name in sorted(entries, key=lambda name: (is_rare(name, place), not entries[name][2])):
             width = len(entries[name][0]) + len(entries[name][1]) + 3
             if width <= room:
                 room -= width
