@@ -99,7 +99,7 @@ async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: 
 async def test_quitting_may_stop_what_runs(make_app: MakeApp, fake: FakeLab) -> None:
     app = make_app(fake)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, "VWAP Guardian")
+        await until(pilot, "1 iteration running")
         await pilot.press("q", "s")
         await until(pilot, lambda: app._exit)
     assert "cancel_iteration 31" in fake.calls
@@ -108,7 +108,7 @@ async def test_quitting_may_stop_what_runs(make_app: MakeApp, fake: FakeLab) -> 
 async def test_quitting_may_wait_until_the_iterations_have_ended(make_app: MakeApp, fake: FakeLab) -> None:
     app = make_app(fake)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, "VWAP Guardian")
+        await until(pilot, "1 iteration running")
         await pilot.press("q", "w")
         await until(pilot, "Reversal Artist: backtest")
         await until(pilot, "60%")
