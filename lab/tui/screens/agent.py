@@ -31,7 +31,7 @@ from lab.tui.widgets.history import VersionHistory
 from lab.tui.widgets.line_table import LineTable
 from lab.tui.widgets.money import money
 from lab.tui.widgets.proof import against_luck_line, null_arm_lines
-from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, Tabbed, TabLine
 from lab.tui.widgets.trades import TradesPane, TradesTable
 from lab.tui.widgets.version_tree import Marks
 
@@ -71,7 +71,7 @@ class AgentData:
     """What the next iteration may cost; empty where no model thinks."""
 
 
-class AgentScreen(MindingScreen[AgentData]):
+class AgentScreen(Tabbed, MindingScreen[AgentData]):
     """Opened with the agent's id."""
 
     PLACE = "agent"
@@ -330,12 +330,6 @@ class AgentScreen(MindingScreen[AgentData]):
             self.action_do("compare")
 
     # What the keys do
-
-    def action_next_tab(self) -> None:
-        self.query_one(TabLine).move(1)
-
-    def action_previous_tab(self) -> None:
-        self.query_one(TabLine).move(-1)
 
     def action_order(self) -> None:
         self.query_one(TradesPane).next_order()

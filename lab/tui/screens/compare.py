@@ -23,7 +23,7 @@ from lab.tui.widgets.comparison import side_by_side
 from lab.tui.widgets.diff import change_sentences, script_diffs
 from lab.tui.widgets.flow import BLANK, Flow
 from lab.tui.widgets.line_table import LineTable
-from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, Tabbed, TabLine
 
 TABS = {"change": "What changed", "changed-trades": "Trades that changed"}
 
@@ -34,7 +34,7 @@ class CompareData:
     trades: TradesCompared
 
 
-class CompareScreen(LabScreen[CompareData]):
+class CompareScreen(Tabbed, LabScreen[CompareData]):
     """Opened with the ids of the two versions, the older first."""
 
     PLACE = "compare"
@@ -117,12 +117,6 @@ class CompareScreen(LabScreen[CompareData]):
     @on(LineTable.RowSelected)
     def _open_trade(self, event: LineTable.RowSelected) -> None:
         self.lab_app.open("trade", [cast("tuple[int, int]", row_id) for row_id, _ in event.table.rows], event.table.cursor)
-
-    def action_next_tab(self) -> None:
-        self.query_one(TabLine).move(1)
-
-    def action_previous_tab(self) -> None:
-        self.query_one(TabLine).move(-1)
 
     def action_swap(self) -> None:
         self._ids = (self._ids[1], self._ids[0])

@@ -28,7 +28,7 @@ from lab.tui.text import ago, clean, count
 from lab.tui.widgets import data_panes as panes
 from lab.tui.widgets.flow import Flow
 from lab.tui.widgets.line_table import LineTable
-from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, Tabbed, TabLine
 from lab.tui.widgets.ticker_pane import TickerFacts, TickerPane, read_facts
 from lab.tui.widgets.working import Working
 
@@ -62,7 +62,7 @@ class DataView:
     """Why the list of cached bars can't be read; empty where it can."""
 
 
-class DataScreen(LabScreen[DataView]):
+class DataScreen(Tabbed, LabScreen[DataView]):
     """Three tabs, each a table over the details of its row; enter gives the details the whole screen."""
 
     PLACE = "data"
@@ -324,12 +324,6 @@ class DataScreen(LabScreen[DataView]):
             self._table(self._tab).focus()
         else:
             self.dismiss(None)
-
-    def action_next_tab(self) -> None:
-        self.query_one(TabLine).move(1)
-
-    def action_previous_tab(self) -> None:
-        self.query_one(TabLine).move(-1)
 
     # What the keys do
 

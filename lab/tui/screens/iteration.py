@@ -30,7 +30,7 @@ from lab.tui.widgets.result import against_parent_line, figures, funnel, unknown
 from lab.tui.widgets.script_view import script_text
 from lab.tui.widgets.status import UNFINISHED, status_words
 from lab.tui.widgets.steps import StepsPanel, steps_in_short
-from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, TabLine
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, Tabbed, TabLine
 from lab.tui.widgets.tear_sheet import sheet_lines, tried_lines
 from lab.tui.widgets.trades import TradesPane
 
@@ -64,7 +64,7 @@ class IterationData:
     """What a model has written so far of the reply under way."""
 
 
-class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationData]):
+class IterationScreen(Tabbed, LookingUpScreen[IterationData], DecidingScreen[IterationData]):
     """Opened with the iteration's id."""
 
     PLACE = "iteration"
@@ -266,12 +266,6 @@ class IterationScreen(LookingUpScreen[IterationData], DecidingScreen[IterationDa
     async def action_budget(self) -> None:
         if self.data is not None:
             await raise_budget(self, self.data.view.row.agent_id)
-
-    def action_next_tab(self) -> None:
-        self.query_one(TabLine).move(1)
-
-    def action_previous_tab(self) -> None:
-        self.query_one(TabLine).move(-1)
 
     async def action_calls(self) -> None:
         if done := await self.attempt(self.lab.usage.calls, None, self._iteration_id):

@@ -17,7 +17,7 @@ from lab.tui.screen import LabScreen
 from lab.tui.widgets import money
 from lab.tui.widgets.flow import Flow
 from lab.tui.widgets.line_table import LineTable, ReadTable
-from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, TabLine
+from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Tabbed, TabLine
 
 BUDGET = Action("budget", "plus", "Budget", "Sets what this agent, or the whole lab, may spend in a New York day.")
 SUMS = {By.PURPOSE: "Purpose", By.MODEL: "Model", By.DAY: "Day (New York)", By.ITERATION: "Iteration"}
@@ -34,7 +34,7 @@ class UsageData:
     calls: tuple[CallRow, ...]
 
 
-class UsageScreen(LabScreen[UsageData]):
+class UsageScreen(Tabbed, LabScreen[UsageData]):
     """The last 30 New York days."""
 
     PLACE = "usage"
@@ -102,12 +102,6 @@ class UsageScreen(LabScreen[UsageData]):
             self.lab_app.open("call", event.row_id, [row_id for row_id, _ in event.table.rows])
         elif event.table.id == "budgets" and event.row_id:
             self.lab_app.open("agent", cast(int, event.row_id))
-
-    def action_next_tab(self) -> None:
-        self.query_one(TabLine).move(1)
-
-    def action_previous_tab(self) -> None:
-        self.query_one(TabLine).move(-1)
 
     def action_budget(self) -> None:
         chosen = self.query_one("#budgets", LineTable).cursor_id

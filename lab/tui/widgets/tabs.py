@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
@@ -140,3 +141,13 @@ class Reader(VerticalScroll, Counting, can_focus=True, inherit_bindings=False):
             self.scroll_end(animate=False)
         else:
             self.scroll_home(animate=False)
+
+
+class Tabbed(DOMNode):
+    """What a screen with one line of tabs does at `NEXT_TAB` and `PREVIOUS_TAB`."""
+
+    def action_next_tab(self) -> None:
+        self.query_one(TabLine).move(1)
+
+    def action_previous_tab(self) -> None:
+        self.query_one(TabLine).move(-1)
