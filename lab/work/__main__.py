@@ -25,9 +25,10 @@ def main() -> int:
     from lab.store.filelock import FileLock
     from lab.store.workspace import Workspace
     from lab.work.launch import worker_lock
+    from lab.work.priority import stand_back
 
     os.umask(0o077)
-    os.nice(NICENESS)
+    stand_back(NICENESS)
     try:
         workspace = Workspace(choices.home).open()
         lock = FileLock(worker_lock(workspace.home))

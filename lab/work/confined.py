@@ -21,6 +21,7 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.work.errors import TaskFailed, TaskTooLarge
+from lab.work.priority import stand_back
 
 _PR_SET_PDEATHSIG = 1
 
@@ -53,7 +54,7 @@ def confine(parent_pid: int, limits: Limits) -> None:
     _die_with_parent(parent_pid)
     # The pool's own handler only runs between two instructions of Python, which a long computation never reaches.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(max(0, limits.niceness - os.nice(0)))
+    stand_back(limits.niceness)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _lower(resource.RLIMIT_AS, limits.memory_bytes)
 

@@ -23,6 +23,7 @@ from lab.store.errors import StoreError, folder_error
 from lab.store.filelock import FileLock, holding, note
 from lab.store.workspace import FILE_MODE, Workspace
 from lab.work.errors import WorkerNotStarted
+from lab.work.priority import stand_back
 from lab.work.processes import alive
 from lab.work.spawning import clean_environment
 
@@ -136,7 +137,7 @@ def main() -> int:
     home: Path = parser.parse_args().home
     given = sys.stdin.readline(_LONGEST_KEY).strip()
     os.umask(0o077)
-    os.nice(_NICENESS)
+    stand_back(_NICENESS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s [%(process)d] %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("lab").setLevel(logging.INFO)
     stop = threading.Event()

@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from lab.agents.standing import Run, Standings, open_read_only
 from lab.errors import LabError
+from lab.work.priority import stand_back
 from lab.work.wire import REMEMBERED, Call, Reply, Report, Reported, Stop, identity, receive, send
 
 if TYPE_CHECKING:
     from lab.agents.service import Lab
 
 AT_ONCE = 6
+NICENESS = 3
+"""Behind the interface, before the worker: what a person waits for goes before what they don't, but after the next key."""
 AT_FIRST = frozenset({"standing", "firm", "curve", "preference"})
 """Calls answered before the laboratory is open."""
 
@@ -173,6 +176,7 @@ def _pickled(value: Any) -> bytes:
 
 def main() -> None:
     os.umask(0o077)
+    stand_back(NICENESS)
     connection = socket.socket(fileno=int(sys.argv[2]))
     try:
         _Desk(Path(sys.argv[1]), connection).serve()

@@ -50,6 +50,8 @@ def test_many_asking_at_once_start_one_worker_of_its_own_session(home: Path, mon
     assert ensure_worker(home) == pid
     environment = Path(f"/proc/{pid}/environ")
     assert not environment.exists() or b"aSecretKey" not in environment.read_bytes(), "it fetches nothing"
+    share = Path(f"/proc/{pid}/autogroup")
+    assert not share.exists() or share.read_text().endswith("nice 10\n"), "its whole session stands back behind the interface's"
     assert {path.stat().st_mode & 0o777 for path in home.rglob("*") if path.is_file()} == {0o600}
 
 
