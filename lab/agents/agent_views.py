@@ -130,6 +130,7 @@ class WorkspaceState:
     has_data: bool
     universes: tuple[UniverseView, ...]
     pending_approvals: int
+    """Refinements and graduations that wait for the person."""
     unfinished_iterations: int
     notices: tuple[str, ...] = field(default=())
     """Things to tell the person once, such as an iteration that was interrupted and goes on."""

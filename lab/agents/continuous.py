@@ -25,6 +25,7 @@ from lab.store.database import Store
 from lab.store.models import (
     UNFINISHED,
     AgentIteration,
+    AgentStrategy,
     IterationStatus,
     ModelCall,
     Proposal,
@@ -173,6 +174,15 @@ def undo(store: Store, proposal_id: int) -> str:
     if proposal.decided_by != BY_RULE or proposal.state != ProposalState.APPLIED:
         raise LabError("Only what a rule has applied can be undone here; to go back to another version, make it current.")
     return decisions.make_current(store, proposal.parent_strategy_id)
+
+
+def undoable(session: Session) -> list[Proposal]:
+    """The refinements that a rule applied and whose version is its agent's current one, the one applied last first."""
+    current = select(AgentStrategy.id).where(col(AgentStrategy.is_current_version))
+    applied = select(Proposal).where(
+        Proposal.decided_by == BY_RULE, Proposal.state == ProposalState.APPLIED, col(Proposal.resulting_strategy_id).in_(current)
+    )
+    return list(session.exec(applied.order_by(col(Proposal.decided_at).desc())))
 
 
 def _when() -> str:

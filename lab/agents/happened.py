@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents.continuous import BY_RULE
 from lab.agents.events import Event
+from lab.agents.proof.views import moved
 from lab.store.models import UNFINISHED, AgentIteration, AgentStrategy, IterationStatus, ModelCall, Proposal, ProposalState, TradingAgent
 from lab.store.proof_models import Graduation, ProofRun, ProofState, VaultOpening
 
@@ -95,7 +96,7 @@ def _proof(session: Session, names: dict[int, str], most: int) -> Iterator[Event
         words = f"opened for version {opening.version}: {opening.first_session} to {opening.last_session}"
         yield Event(opening.opened_at, _name(names, opening.agent_id), "vault", words, iteration_id=opening.iteration_id)
     for row in session.exec(select(Graduation).order_by(col(Graduation.id).desc()).limit(most)):
-        words = f"version {row.version}: {row.from_status} to {row.to_status}".replace("_", " ") + (f": {row.note}" if row.note else "")
+        words = f"version {row.version}: {moved(row.from_status, row.to_status)}" + (f": {row.note}" if row.note else "")
         yield Event(row.decided_at, row.agent, "graduation", words)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlmodel import col, select
 
-from lab.agents import continuous
+from lab.agents import continuous, queries
 from lab.agents.claude.config import ClaudeSettings
 from lab.agents.errors import BadAgent, CannotIterate, NotThere, StrategistFailed
 from lab.agents.minds import CHOICES, CLAUDE, mind_of
 from lab.agents.rules import Rule
-from lab.agents.views import DetectedPersonality
+from lab.agents.views import DetectedPersonality, ProposalView
 from lab.store.database import Store
 from lab.store.models import UNFINISHED, AgentIteration, IterationStatus, TradingAgent, utc_now
 
@@ -108,6 +108,11 @@ class Minds:
     def undo(self, proposal_id: int) -> str:
         """Take back a refinement that a rule applied. Returns the version that is current then. Raises LabError, NotThere."""
         return continuous.undo(self._store, proposal_id)
+
+    def undoable(self) -> list[ProposalView]:
+        """The refinements that a rule applied and that are in force, the one applied last first."""
+        with self._store.read() as session:
+            return [queries.proposal_view(session, proposal.id or 0) for proposal in continuous.undoable(session)]
 
     def _agent(self, agent_id: int) -> TradingAgent:
         with self._store.read() as session:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,8 @@ class Lab:
 
     def state(self) -> WorkspaceState:
         with self.store.read() as session:
-            return queries.workspace_state(session, str(self.workspace.home), self._notices)
+            state = queries.workspace_state(session, str(self.workspace.home), self._notices)
+        return replace(state, pending_approvals=state.pending_approvals + len(self.proof.waiting()))
 
     def agents(self) -> list[AgentRow]:
         with self.store.read() as session:

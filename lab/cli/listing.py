@@ -274,8 +274,15 @@ def approvals(lab: Lab, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    up = lab.proof.waiting()
+    if up:
+        print_table(
+            ("Up for graduation", "Version", "Passed"),
+            [(each.agent, each.version, f"{sum(row.passed for row in each.rows)} of {len(each.rows)} rules") for each in up],
+        )
     if not rows:
-        print("Nothing waits for your decision.")
+        if not up:
+            print("Nothing waits for your decision.")
         return
     print_table(
         ("Id", "Agent", "Iteration", "Refines", "Change", "Measured", "Sharpe", "Trades"),

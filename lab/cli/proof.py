@@ -14,6 +14,7 @@ import typer
 
 from lab.agents.errors import CannotIterate, NotThere
 from lab.agents.proof.figures import basis_points
+from lab.agents.proof.views import moved
 from lab.agents.views import Interval
 from lab.cli.tables import interval, number, percent, print_json, print_table, say
 from lab.errors import LabError
@@ -306,9 +307,9 @@ def _print_checklist(lab: Lab, checklist: Checklist) -> None:
     if checklist.missing:
         print(f"Not done for this version yet: {', '.join(checklist.missing)}")
     for row in lab.proof.graduations(checklist.agent_id):
-        overruled = f"; overruled {', '.join(row.failed_rules)}" if row.failed_rules and row.to_status != "learning" else ""
-        moved = f"{row.from_status} to {row.to_status}, version {row.version}{overruled}"
-        print(f"{row.decided_at:%Y-%m-%d %H:%M} UTC: {moved}. {row.note}".rstrip())
+        overruled = f"; overruled {', '.join(row.overruled)}" if row.overruled else ""
+        what = f"{moved(row.from_status, row.to_status)}, version {row.version}{overruled}"
+        print(f"{row.decided_at:%Y-%m-%d %H:%M} UTC: {what}. {row.note}".rstrip())
 
 
 def _rule(text: str) -> tuple[str, float]:

@@ -32,6 +32,10 @@ class ProofState(StrEnum):
     FAILED = "failed"
 
 
+UP_AGAIN = "up for graduation"
+"""What a decision on graduation that was taken back leaves: the agent is learning, and it waits for another."""
+
+
 class DataSet(SQLModel, table=True):
     """The bars behind a fingerprint of the trial ledger, so that spans and tickers that overlap are known to."""
 
@@ -91,6 +95,7 @@ class Graduation(SQLModel, table=True):
     version: str
     from_status: str
     to_status: str
+    """An `AgentStatus`, the same as before where it was turned down; or `UP_AGAIN`."""
     opening_id: int | None = None
     checklist: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     note: str = Field(sa_column=Column(Text, nullable=False))

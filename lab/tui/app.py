@@ -8,6 +8,7 @@ import gc
 import importlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
+SWITCH_SECONDS = 0.001
 SMALLEST = (60, 20)
 
 
@@ -187,6 +189,8 @@ class LabApp(App[None]):
     # Opening and watching the workspace
 
     def on_mount(self) -> None:
+        # A thread that draws or reads an answer gives way to a key at once, not after Python's usual 5 ms.
+        sys.setswitchinterval(SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name)

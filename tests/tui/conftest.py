@@ -13,6 +13,9 @@ import pytest
 from lab.agents.service import Lab
 from lab.tui.app import LabApp
 from tests.tui.fake_lab import FakeLab
+from tests.tui.settling import settling
+
+__all__ = ["settling"]
 
 MakeApp = Callable[..., LabApp]
 

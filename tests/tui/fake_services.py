@@ -10,7 +10,7 @@ from lab.agents.proof.graduation import check_rows
 from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.views import Checklist, GraduationRow, ProofView, VaultView
 from lab.agents.rules import Rule
-from lab.agents.views import IterationView
+from lab.agents.views import IterationView, ProposalView
 from lab.backtest import Breakdown
 from lab.backtest.breakdowns import Part
 from lab.errors import LabError
@@ -47,6 +47,12 @@ class FakeProof:
 
     def trials(self, agent_id: int) -> dict[str, int]:
         return {"iteration": 2}
+
+    def waiting(self) -> tuple[Checklist, ...]:
+        return ()
+
+    def undoable(self) -> tuple[GraduationRow, ...]:
+        return ()
 
     def graduations(self, agent_id: int) -> tuple[GraduationRow, ...]:
         return ()
@@ -163,4 +169,7 @@ class FakeMinds:
         return []
 
     def go_on(self) -> list[int]:
+        return []
+
+    def undoable(self) -> list[ProposalView]:
         return []

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from lab.agents.errors import BadAgent, CannotIterate, NotThere
+from lab.agents.errors import BadAgent, CannotIterate, CannotUndo, NotThere
 from lab.agents.outputs import TRADES, explained_trades, folder_of
+from lab.agents.proof.candidates import last_decision, may_be_up, opening_of, undoable, why_final
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
 from lab.agents.proof.rules import Verdict, Word
 from lab.agents.proof.tries import trials_of_agent, tries_until_now
@@ -32,7 +32,7 @@ from lab.agents.proof.views import (
 from lab.agents.results import from_json, to_json
 from lab.agents.views import ResultSummary
 from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, TradingAgent, utc_now
-from lab.store.proof_models import Graduation, ProofKind, ProofRun, ProofState, VaultOpening
+from lab.store.proof_models import UP_AGAIN, Graduation, ProofKind, ProofRun, ProofState
 
 if TYPE_CHECKING:
     from lab.agents.proof.sheet import TearSheet
@@ -229,6 +229,15 @@ class Proof:
         rows = check_rows(own, result, robustness, opened, regimes, tries.deflated)
         return Checklist(agent_id, name, status, version, iteration_id, rows, tuple(missing), vault)
 
+    def waiting(self) -> tuple[Checklist, ...]:
+        """The checklists of the agents that wait for the person's decision: those that passed all that can be passed before the vault
+        is opened, and those whose vault was. One that was decided on does not come back before it has another version or its vault was
+        opened. Reads files, where an agent may be up.
+        """
+        with self._store.read() as session:
+            ids = may_be_up(session)
+        return tuple(checklist for agent_id in ids if (checklist := self.checklist(agent_id)).up)
+
     def graduate(self, agent_id: int, note: str = "") -> GraduationRow:
         """Let an agent trade on paper: the person's decision, recorded with the checklist as it stands.
 
@@ -245,6 +254,30 @@ class Proof:
             raise BadAgent("note", f"{len(failed)} rules are not passed ({', '.join(failed)}): say why you overrule them.")
         return self._decide(checklist, AgentStatus.PAPER_TRADING, note)
 
+    def turn_down(self, agent_id: int, note: str = "") -> GraduationRow:
+        """Let an agent that is up for graduation go on learning; this version of it does not wait any more. Raises CannotIterate."""
+        checklist = next((each for each in self.waiting() if each.agent_id == agent_id), None)
+        if checklist is None:
+            raise CannotIterate("That agent does not wait for a decision any more; nothing was changed.")
+        return self._decide(checklist, AgentStatus.LEARNING, note)
+
+    def undoable(self) -> tuple[GraduationRow, ...]:
+        """The decisions on agents that were up for graduation which can be taken back, the one decided last first."""
+        with self._store.read() as session:
+            return tuple(_graduation(row) for row in undoable(session))
+
+    def undo(self, agent_id: int) -> GraduationRow:
+        """Take back the last decision on an agent that was up for graduation: it is learning and waits again, which is recorded too.
+
+        Possible until the agent's next iteration. Raises CannotUndo with the reason.
+        """
+        with self._store.write() as session:
+            last = last_decision(session, agent_id)
+            reason = "Nothing was decided on that agent's graduation." if last is None else why_final(session, last)
+            if last is None or reason:
+                raise CannotUndo(reason)
+            return self._record(session, _agent(session, agent_id), last.version, UP_AGAIN, last.opening_id, last.checklist, "")
+
     def send_back(self, agent_id: int, note: str = "") -> GraduationRow:
         """Take an agent back to learning, which is recorded too. Raises CannotIterate where it is learning."""
         checklist = self.checklist(agent_id)
@@ -258,31 +291,33 @@ class Proof:
             rows = session.exec(select(Graduation).where(Graduation.agent_id == agent_id).order_by(col(Graduation.id).desc()))
             return tuple(_graduation(row) for row in rows)
 
+    def _record(
+        self, session: Session, agent: TradingAgent, version: str, to: str, opening_id: int | None, checks: list[dict[str, Any]], note: str
+    ) -> GraduationRow:
+        row = Graduation(
+            agent_id=agent.id or 0,
+            agent=agent.name,
+            version=version,
+            from_status=agent.status,
+            to_status=to,
+            opening_id=opening_id,
+            checklist=checks,
+            note=note,
+        )
+        agent.status, agent.updated_at = AgentStatus.LEARNING if to == UP_AGAIN else AgentStatus(to), utc_now()
+        session.add(agent)
+        session.add(row)
+        session.flush()
+        return _graduation(row)
+
     def _decide(self, checklist: Checklist, to: AgentStatus, note: str) -> GraduationRow:
         with self._store.write() as session:
             agent = _agent(session, checklist.agent_id)
             if agent.status != checklist.status:
                 raise CannotIterate(f"{agent.name} was decided on meanwhile, perhaps in another terminal.")
-            opening = session.exec(
-                select(func.max(VaultOpening.id)).where(
-                    VaultOpening.agent_id == checklist.agent_id, VaultOpening.iteration_id == checklist.iteration_id
-                )
-            ).one()
-            row = Graduation(
-                agent_id=checklist.agent_id,
-                agent=agent.name,
-                version=checklist.version,
-                from_status=agent.status,
-                to_status=to,
-                opening_id=opening,
-                checklist=[to_json(check) for check in checklist.rows],
-                note=note.strip(),
-            )
-            agent.status, agent.updated_at = to, utc_now()
-            session.add(agent)
-            session.add(row)
-            session.flush()
-            return _graduation(row)
+            opening = opening_of(session, checklist.agent_id, checklist.iteration_id)
+            checks = [to_json(check) for check in checklist.rows]
+            return self._record(session, agent, checklist.version, to, opening, checks, note.strip())
 
 
 def _agent(session: Session, agent_id: int) -> TradingAgent:
@@ -340,4 +375,6 @@ def _view(row: ProofRun) -> ProofView:
 def _graduation(row: Graduation) -> GraduationRow:
     assert row.id is not None
     failed = tuple(str(check["rule"]) for check in row.checklist if not check["passed"])
-    return GraduationRow(row.id, row.agent, row.version, row.from_status, row.to_status, row.note, failed, row.decided_at)
+    return GraduationRow(
+        row.id, row.agent, row.version, row.from_status, row.to_status, row.note, failed, row.decided_at, agent_id=row.agent_id
+    )

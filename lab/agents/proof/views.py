@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from lab.agents.views import Interval
@@ -223,6 +223,21 @@ class Checklist:
     def ready(self) -> bool:
         return all(row.passed for row in self.rows)
 
+    @property
+    def up(self) -> bool:
+        """Whether nothing but the person's decision is missing: the vault was opened, or all is passed that can be before it is."""
+        if "vault" not in self.missing:
+            return True
+        has_vault = self.vault.learning_until < self.vault.last_session
+        return has_vault and all(row.passed or row.rule == "least_vault" for row in self.rows)
+
+
+def moved(from_status: str, to_status: str) -> str:
+    """What a decision on a graduation did, in words."""
+    if from_status == to_status:
+        return f"stays {to_status}".replace("_", " ")
+    return f"{from_status} to {to_status}".replace("_", " ")
+
 
 @dataclass(frozen=True, slots=True)
 class GraduationRow:
@@ -231,7 +246,14 @@ class GraduationRow:
     version: str
     from_status: str
     to_status: str
+    """The same where the person turned a graduation down; `UP_AGAIN` where they took a decision back."""
     note: str
     failed_rules: tuple[str, ...]
     """The rules that were not passed when the person decided."""
     decided_at: datetime
+    agent_id: int = field(default=0, kw_only=True)
+
+    @property
+    def overruled(self) -> tuple[str, ...]:
+        """The rules that were not passed and did not keep it from trading on paper."""
+        return self.failed_rules if self.to_status == "paper_trading" else ()

@@ -1,9 +1,14 @@
-"""The queue of proposals that wait for the person, over all agents, with everything needed to decide."""
+"""The queue of what waits for the person, over all agents: refinements and graduations, with everything needed to decide.
+
+What an agent's rule has applied stands below them, so that it can be taken back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,13 +16,17 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from lab.agents.views import ProposalView
+from lab.agents.proof.views import GraduationRow
+from lab.agents.views import IterationView, ProposalView
 from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, OPEN, UNDO, Action
 from lab.tui.screens.deciding import DecidingScreen
-from lab.tui.text import Tone, ago, clean, verdict_mark
+from lab.tui.screens.graduating import GraduatingScreen, GraduationData
+from lab.tui.text import Tone, ago, clean, plural, verdict_mark
 from lab.tui.widgets.decision import effect_table, heading, reasons, script_changes
 from lab.tui.widgets.flow import Flow
+from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+from lab.tui.widgets.result import figures
 from lab.tui.widgets.tabs import Reader
 
 COLUMNS = (
@@ -30,7 +39,22 @@ COLUMNS = (
 
 EMPTY = """\
 Nothing waits for you.
-An iteration that ends with a suggestion puts it here: a applies it, e edits it first, d discards it."""
+An iteration that ends with a suggestion puts it here: a applies it, e edits it first, d discards it.
+So does an agent that passes its checklist: a opens its vault, after a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent that is up for graduation."""
+
+    way: GraduationData
+    measured: IterationView
+    """The iteration its checklist is of."""
+
+    @property
+    def since(self) -> datetime:
+        """When the last study of it ended."""
+        return max((run.finished_at for run in self.way.runs if run.finished_at), default=self.measured.row.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +64,35 @@ class Queue:
     waiting: tuple[ProposalView, ...]
     """Oldest first."""
     undoable: tuple[ProposalView, ...]
-    """The one decided last first."""
+    """The one decided last first, as all below."""
+    candidates: tuple[Candidate, ...] = ()
+    undoable_graduations: tuple[GraduationRow, ...] = ()
+    by_rule: tuple[ProposalView, ...] = ()
+    """What rules have applied and is in force."""
+
+    @property
+    def last_graduation(self) -> GraduationRow | None:
+        """The decision on a graduation, where that is what was decided last."""
+        last, refined = next(iter(self.undoable_graduations), None), next(iter(self.undoable), None)
+        if last is None or (refined is not None and refined.decided_at is not None and refined.decided_at > last.decided_at):
+            return None
+        return last
 
 
-class ApprovalsScreen(DecidingScreen[Queue]):
-    """The list above (beside, where there is room), the proposal under its cursor below."""
+class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
+    """The list above (beside, where there is room), what is under its cursor below."""
 
     PLACE = "approvals"
     TITLE = "Approvals"
     ACTIONS = (
-        APPLY,
+        replace(
+            APPLY, help="Applies the refinement. Of a graduation: opens the vault, after a warning, then lets the agent trade on paper."
+        ),
         EDIT,
-        DISCARD,
-        Action("open", OPEN.keys, "Iteration", "Opens the iteration the proposal came from."),
-        Action("read", "J", "Scroll", "Scrolls the proposal down, and from its end back to its top."),
-        UNDO,
+        replace(DISCARD, help="Discards the refinement, or turns the graduation down; you may give the reason."),
+        Action("open", OPEN.keys, "Iteration", "Opens the iteration that the refinement or the result came from."),
+        Action("read", "J", "Scroll", "Scrolls what is under the cursor down, and from its end back to its top."),
+        replace(UNDO, help="Takes your last decision back, until the agent's next iteration; of a row applied by a rule, the rule's."),
         BACK,
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012  # an instance list is what Textual declares
@@ -70,7 +108,7 @@ class ApprovalsScreen(DecidingScreen[Queue]):
     """
 
     def compose_body(self) -> ComposeResult:
-        yield Static("Looking for proposals…", id="nothing")
+        yield Static("Looking for what waits…", id="nothing")
         table = LineTable(COLUMNS, header=False, marks=True)
         table.display = False
         yield table
@@ -86,54 +124,108 @@ class ApprovalsScreen(DecidingScreen[Queue]):
                     yield Flow(id="scripts")
 
     def load(self) -> Queue:
-        return Queue(tuple(self.lab.approvals()), tuple(self.lab.undoable()))
+        proof = self.lab.proof
+        candidates = []
+        for checklist in proof.waiting():
+            if checklist.iteration_id is not None:
+                way = self.load_graduation(checklist.agent_id, checklist)
+                candidates.append(Candidate(way, self.lab.iteration(checklist.iteration_id)))
+        return Queue(
+            tuple(self.lab.approvals()),
+            tuple(self.lab.undoable()),
+            tuple(candidates),
+            tuple(proof.undoable()),
+            tuple(self.lab.minds.undoable()),
+        )
 
     def show(self, data: Queue) -> None:
         table = self.query_one(LineTable)
-        self._count()
+        rows = [
+            *(_graduation_row(candidate) for candidate in data.candidates),
+            *(_row(proposal) for proposal in data.waiting),
+            *(_row(proposal, by_rule=True) for proposal in data.by_rule),
+        ]
         for shown in (table, self.query_one("#card")):
-            shown.display = bool(data.waiting)
+            shown.display = bool(rows)
         nothing = self.query_one("#nothing", Static)
-        nothing.display = not data.waiting
+        nothing.display = not rows
         nothing.update("\n".join((EMPTY, *self._taken_back_words(data))))
-        table.set_rows([_row(proposal) for proposal in data.waiting])
-        if data.waiting:
+        table.set_rows(rows)
+        self._count()
+        if rows:
             if not table.has_focus:
                 table.focus()
             self._show_card()
 
     def _count(self) -> None:
         """Say beside the title how many wait and are marked."""
-        waiting, marked = len(self.data.waiting) if self.data else 0, len(self.query_one(LineTable).marked)
-        self.subtitle = (f"{waiting} waiting" if waiting else "") + (f", {marked} marked (esc unmarks)" if marked else "")
+        if self.data is None:
+            return
+        waiting, marked = len(self.data.waiting) + len(self.data.candidates), len(self.query_one(LineTable).marked)
+        counts = ((waiting, "waiting"), (len(self.data.by_rule), "applied by rule"), (marked, "marked (esc unmarks)"))
+        self.subtitle = ", ".join(f"{number} {words}" for number, words in counts if number)
 
     def _taken_back_words(self, data: Queue) -> list[str]:
+        key, graduation = self.lab_app.key_of("undo"), data.last_graduation
+        if graduation is not None:
+            return ["", f"{key} takes the last decision back: on the graduation of {clean(graduation.agent)}."]
         if not data.undoable:
             return []
         last = data.undoable[0]
-        return ["", f"{self.lab_app.key_of('undo')} takes the last decision back: “{clean(last.title)}” of {clean(last.agent)}."]
+        return ["", f"{key} takes the last decision back: “{clean(last.title)}” of {clean(last.agent)}."]
+
+    # What is under the cursor
+
+    @property
+    def _chosen(self) -> Hashable:
+        return self.query_one(LineTable).cursor_id if self.data and self.is_mounted else None
 
     def proposal(self) -> ProposalView | None:
-        if not self.data or not self.is_mounted:
-            return None
-        chosen = self.query_one(LineTable).cursor_id
-        return next((proposal for proposal in self.data.waiting if proposal.id == chosen), None)
+        proposals = (*self.data.waiting, *self.data.by_rule) if self.data else ()
+        return next((proposal for proposal in proposals if proposal.id == self._chosen), None)
+
+    def candidate(self) -> Candidate | None:
+        candidates = self.data.candidates if self.data else ()
+        return next((candidate for candidate in candidates if _row_id(candidate) == self._chosen), None)
+
+    def graduation(self) -> GraduationData | None:
+        candidate = self.candidate()
+        return candidate.way if candidate is not None else None
 
     def chosen(self) -> Sequence[ProposalView]:
         marked = set(self.query_one(LineTable).marked)
         return [proposal for proposal in self.data.waiting if proposal.id in marked] if self.data and marked else super().chosen()
 
     def undoable(self) -> ProposalView | None:
-        return self.data.undoable[0] if self.data and self.data.undoable else None
+        here = self.proposal()
+        if self.data is None or (here is not None and here in self.data.by_rule):
+            return here
+        return self.data.undoable[0] if self.data.undoable else None
 
     @on(LineTable.RowsMarked)
     def _marked(self) -> None:
         self._count()
+        self.refresh_actions()
 
     def why_not(self, name: str) -> str | None:
-        if name in ("open", "read") and self.proposal() is None:
+        if name in ("open", "read") and self._chosen is None:
             return "Nothing waits for you."
+        if name == "undo" and self.data is not None and self.data.last_graduation is not None:
+            return None
+        if name in ("apply", "discard") and self.data is not None and (marked := self.query_one(LineTable).marked):
+            waiting = {proposal.id for proposal in self.data.waiting}
+            return (
+                None if waiting.issuperset(marked) else "Only refinements that wait are decided several at once: take the other marks away."
+            )
+        if name in ("apply", "edit", "discard") and (candidate := self.candidate()) is not None:
+            if name == "edit":
+                return f"A graduation has no script to edit; its bounds are set on the screen of {candidate.way.checklist.agent}."
+            return None if name == "discard" else self.why_not_graduate(self._next_step(candidate))
         return super().why_not(name)
+
+    @staticmethod
+    def _next_step(candidate: Candidate) -> str:
+        return "open_vault" if "vault" in candidate.way.checklist.missing else "graduate"
 
     @on(LineTable.RowHighlighted)
     def _moved(self) -> None:
@@ -144,17 +236,71 @@ class ApprovalsScreen(DecidingScreen[Queue]):
         self.action_open()
 
     def _show_card(self) -> None:
-        proposal = self.proposal()
-        if proposal is None:
+        blocks = {name: self.query_one(f"#{name}", Flow) for name in ("heading", "effect", "reasons", "scripts")}
+        if (candidate := self.candidate()) is not None:
+            way, measured = candidate.way, candidate.measured
+            checklist = way.checklist
+            top = Content.styled(f"Up for graduation: may {clean(checklist.agent)} trade on paper?", "bold $text-accent")
+            about = f"{checklist.agent} #{measured.row.number} · v{checklist.version} · {measured.universe.name}"
+            blocks["heading"].show([(top, 0), (_origin(about, measured.universe.synthetic), 2)])
+            keys = {name: self.lab_app.key_of("apply") for name in ("open_vault", "graduate")} | {"discard": self.lab_app.key_of("discard")}
+            blocks["effect"].show(graduation_lines(checklist, way.runs, way.decisions, way.trials, keys))
+            blocks["reasons"].show([])
+            blocks["scripts"].show(figures(measured.result, measured.against_parent) if measured.result is not None else [])
+        elif (proposal := self.proposal()) is not None:
+            about = f"{proposal.agent} #{proposal.iteration_number} · v{proposal.parent_version} · {proposal.universe}"
+            blocks["heading"].show([*heading(proposal), (_origin(about, proposal.synthetic), 2)])
+            blocks["effect"].show(effect_table(proposal.effect, proposal.parent_version))
+            blocks["reasons"].show(reasons(proposal))
+            blocks["scripts"].show(script_changes(proposal))
+        else:
             return
-        about = f"{proposal.agent} #{proposal.iteration_number} · v{proposal.parent_version} · {proposal.universe}"
-        origin = Content.assemble((clean(about), "$foreground-muted"), (" SYNTHETIC" if proposal.synthetic else "", "bold $text-warning"))
-        self.query_one("#heading", Flow).show([*heading(proposal), (origin, 2)])
-        self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))
-        self.query_one("#reasons", Flow).show(reasons(proposal))
-        self.query_one("#scripts", Flow).show(script_changes(proposal))
         self.query_one("#card", Reader).scroll_home(animate=False)
         self.refresh_actions()
+
+    # What the keys do
+
+    async def action_apply(self) -> None:
+        candidate = None if self.query_one(LineTable).marked else self.candidate()
+        if candidate is None:
+            await super().action_apply()
+        elif self._next_step(candidate) == "open_vault":
+            self.action_open_vault()
+        else:
+            self.action_graduate()
+
+    def action_discard(self) -> None:
+        candidate = None if self.query_one(LineTable).marked else self.candidate()
+        if candidate is None:
+            super().action_discard()
+            return
+        checklist = candidate.way.checklist
+        question = (
+            f"Let {checklist.agent} go on learning? Version {checklist.version} does not come back here unless its vault is opened. Why?"
+        )
+        self.pose("ask_line", question, "Your reason is kept; it may stay empty.", "turn down", then=partial(self._turn_down, candidate))
+
+    async def _turn_down(self, candidate: Candidate, reason: str) -> None:
+        checklist = candidate.way.checklist
+        if await self.attempt(self.lab.proof.turn_down, checklist.agent_id, reason):
+            self.tell(f"{checklist.agent} goes on learning. {self.lab_app.key_of('undo')} takes it back.")
+        self.reload()
+
+    async def action_undo(self) -> None:
+        here, last = self.proposal(), self.data.last_graduation if self.data else None
+        if self.data is not None and here is not None and here in self.data.by_rule:
+            question = f"Take back “{here.title}”, which the rule of {here.agent} applied? Version {here.parent_version} is current again."
+            self.pose("confirm", question, "Take back", "Leave it", then=partial(self._undo_rule, here))
+        elif last is None:
+            await super().action_undo()
+        elif await self.attempt(self.lab.proof.undo, last.agent_id):
+            self.tell(f"Taken back: {last.agent} is learning, and its graduation waits again.")
+            self.reload()
+
+    async def _undo_rule(self, proposal: ProposalView, yes: bool) -> None:
+        if done := await self.attempt(self.lab.minds.undo, proposal.id):
+            self.tell(f"Version {done.value} of {proposal.agent} is current again.")
+        self.reload()
 
     def action_read(self) -> None:
         card = self.query_one("#card", Reader)
@@ -164,12 +310,33 @@ class ApprovalsScreen(DecidingScreen[Queue]):
             card.scroll_page_down(animate=False)
 
     def action_open(self) -> None:
-        if proposal := self.proposal():
+        if (candidate := self.candidate()) is not None:
+            self.lab_app.open("iteration", candidate.measured.row.id)
+        elif proposal := self.proposal():
             self.lab_app.open("iteration", proposal.iteration_id)
 
 
-def _row(proposal: ProposalView) -> Row:
+def _origin(about: str, synthetic: bool) -> Content:
+    return Content.assemble((clean(about), "$foreground-muted"), (" SYNTHETIC" if synthetic else "", "bold $text-warning"))
+
+
+def _row_id(candidate: Candidate) -> tuple[str, int]:
+    """Proposals go by their own number."""
+    return "graduation", candidate.way.checklist.agent_id
+
+
+def _graduation_row(candidate: Candidate) -> Row:
+    checklist = candidate.way.checklist
+    passed = f"{sum(row.passed for row in checklist.rows)} of {plural(len(checklist.rows), 'rule')}"
+    step = "the vault was opened" if "vault" not in checklist.missing else "the vault is next"
+    cells = (Cell(clean(checklist.agent)), Cell(f"graduation of version {clean(checklist.version)}: {step}", Tone.ACCENT), Cell(passed))
+    return (_row_id(candidate), (*cells, Cell(ago(candidate.since), Tone.MUTED)))
+
+
+def _row(proposal: ProposalView, by_rule: bool = False) -> Row:
     mark, tone = verdict_mark(proposal.effect.verdict)
     change = "; ".join(proposal.changes) or proposal.title
     verdict = Cell(f"{mark} {clean(proposal.effect.verdict)}", tone)
-    return (proposal.id, (Cell(clean(proposal.agent)), Cell(clean(change)), verdict, Cell(ago(proposal.created_at), Tone.MUTED)))
+    words = Cell(clean(f"applied by rule: {change}" if by_rule else change), Tone.MUTED if by_rule else Tone.PLAIN)
+    at = (proposal.decided_at if by_rule else None) or proposal.created_at
+    return (proposal.id, (Cell(clean(proposal.agent)), words, verdict, Cell(ago(at), Tone.MUTED)))

@@ -23,12 +23,13 @@ from lab.tui.text import Tone, clean, plural
 from lab.tui.widgets.agents import COLUMNS, ORDERS, agent_row, facts_of, firm_lines, in_order
 from lab.tui.widgets.charts import EquityChart, prepare
 from lab.tui.widgets.flow import Flow, lines_of
-from lab.tui.widgets.line_table import LineTable
+from lab.tui.widgets.line_table import LineTable, Row
 
 if TYPE_CHECKING:
     from lab.agents.budget.views import BudgetView
 
-REST_SECONDS = 0.12
+REST_SECONDS = 0.15
+"""Longer than from one key to the next of somebody who goes through the list quickly."""
 CHART_SECONDS = 0.2
 EMPTY = """\
 No agents yet.
@@ -77,6 +78,8 @@ class Dashboard(LabScreen[DashboardData]):
         self._charts = False
         """Charts can be drawn: their library is imported, which takes too long for the event loop."""
         self._resting: Timer | None = None
+        self._rows: dict[int, tuple[AgentRow, int, Row]] = {}
+        """By agent, what its row was made of, and the row; in the order shown."""
         self._curve: tuple[tuple[int, ResultSummary], Curve] | None = None
         """The newest curve that was read, with the agent and the result it is of."""
         self.table = LineTable(COLUMNS, empty=EMPTY, marks=True, id="agents")
@@ -126,9 +129,16 @@ class Dashboard(LabScreen[DashboardData]):
 
     def show(self, data: DashboardData) -> None:
         ordered = in_order(data.agents, data.spent_micros, ORDERS[self._order], backwards=self._backwards)
-        self.table.set_rows([agent_row(agent, data.spent_micros.get(agent.id, 0)) for agent in ordered])
+        before, self._rows = self._rows, {}
+        for agent in ordered:
+            spent = data.spent_micros.get(agent.id, 0)
+            known = before.get(agent.id)
+            # What has not changed is the same object: making the cells of fifty agents anew takes as long as a key may.
+            self._rows[agent.id] = known if known and known[:2] == (agent, spent) else (agent, spent, agent_row(agent, spent))
+        self.table.set_rows([row for _, _, row in self._rows.values()])
         self._sum_up()
-        self._describe()
+        if self._resting is None:
+            self._describe()
 
     def _sum_up(self) -> None:
         """Show the firm's line."""
@@ -168,6 +178,7 @@ class Dashboard(LabScreen[DashboardData]):
         self._resting = self.set_timer(REST_SECONDS, self._rested)
 
     def _rested(self) -> None:
+        self._resting = None
         self._describe()
         self.refresh_actions()
 

@@ -38,10 +38,10 @@ class GraduatingScreen(StudyingScreen[DataT]):
         """What the keys are about; None until it is read."""
         raise NotImplementedError
 
-    def load_graduation(self, agent_id: int) -> GraduationData:
-        """Read it. Runs in a thread."""
+    def load_graduation(self, agent_id: int, checklist: Checklist | None = None) -> GraduationData:
+        """Read it, but for what was read already. Runs in a thread."""
         proof = self.lab.proof
-        checklist = proof.checklist(agent_id)
+        checklist = checklist or proof.checklist(agent_id)
         runs = () if checklist.iteration_id is None else proof.runs(checklist.iteration_id)
         return GraduationData(checklist, runs, proof.graduations(agent_id), proof.trials(agent_id))
 
@@ -87,21 +87,19 @@ class GraduatingScreen(StudyingScreen[DataT]):
         if data is None:
             return
         checklist = data.checklist
+        then = partial(self._graduate, checklist)
         failed = [row.says for row in checklist.rows if not row.passed]
         if failed:
             missed = plural(len(failed), "rule is", "rules are")
             question = f"{missed} not passed: {'; '.join(failed)}. Why may {checklist.agent} trade on paper all the same?"
-            self.pose("ask_line", question, "Your reason is kept with the decision.", "let it trade on paper", then=self._graduate)
+            self.pose("ask_line", question, "Your reason is kept with the decision.", "let it trade on paper", then=then)
         else:
             question = f"Every rule is passed. Let {checklist.agent} trade on paper with version {checklist.version}?"
-            self.pose("confirm", question, "Trade on paper", "Go on learning", then=self._graduate)
+            self.pose("confirm", question, "Trade on paper", "Go on learning", then=then)
 
-    async def _graduate(self, note: str | bool) -> None:
-        data = self.graduation()
-        if data is None:
-            return
-        if await self.attempt(self.lab.proof.graduate, data.checklist.agent_id, note if isinstance(note, str) else ""):
-            self.tell(f"{data.checklist.agent} trades on paper.")
+    async def _graduate(self, checklist: Checklist, note: str | bool) -> None:
+        if await self.attempt(self.lab.proof.graduate, checklist.agent_id, note if isinstance(note, str) else ""):
+            self.tell(f"{checklist.agent} trades on paper.")
         self.reload()
 
     def action_send_back(self) -> None:

@@ -96,7 +96,8 @@ def in_order(agents: Sequence[AgentRow], spent_micros: dict[int, int], order: Or
     """The agents sorted; those that have nothing to be sorted by come last, forwards and backwards."""
     values = [(value, agent) for agent in agents if (value := order.by(agent, spent_micros.get(agent.id, 0))) is not None]
     known = [agent for _, agent in sorted(values, key=lambda pair: pair[0], reverse=order.falls != backwards)]
-    return [*known, *(agent for agent in agents if agent not in known)]
+    placed = {agent.id for agent in known}
+    return [*known, *(agent for agent in agents if agent.id not in placed)]
 
 
 def _now(agent: AgentRow) -> Cell:

@@ -7,13 +7,16 @@ and the theme's are put on, so a chart follows theme, NO_COLOR and size. plotext
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import date
 from threading import Lock
 
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
+from textual.worker import Worker
 
 from lab.tui.text import percent
 from lab.tui.widgets.flow import differences
@@ -178,23 +181,38 @@ class EquityChart(Widget):
         """`shown` False leaves its place empty until `display` is set."""
         super().__init__(id=id)
         self.display = shown
-        self._equity: tuple[tuple[date, float], ...] = ()
-        self._starting_equity = 0.0
-        self._beside: tuple[float, ...] = ()
+        self._given: tuple[Sequence[tuple[date, float]], float, Sequence[float]] = ((), 0.0, ())
+        self._drawn: tuple[Size, Content] | None = None
+        """What is on the screen, and the size it was drawn for."""
 
     def show(self, equity: Sequence[tuple[date, float]], starting_equity: float, beside: Sequence[float] = ()) -> None:
         """Draw this curve: equity in dollars at each session's close. `beside` is another one on the same sessions, dotted."""
-        if (tuple(equity), starting_equity, tuple(beside)) == (self._equity, self._starting_equity, self._beside):
+        given = tuple(equity), starting_equity, tuple(beside)
+        if given == self._given:
             return
-        before = self.render() if self._equity and self.size else None
-        self._equity, self._starting_equity, self._beside = tuple(equity), starting_equity, tuple(beside)
-        if before is not None:
-            after = self.render()
-            if before.plain.count("\n") == after.plain.count("\n"):
-                if regions := list(differences(before, after)):
-                    self.refresh(*regions)
-                return
-        self.refresh()
+        self._given = given
+        if self._drawn is None:
+            self.refresh()
+        else:
+            # plotext takes as long as several keys may.
+            _: Worker[None] = self.run_worker(self._draw, group="drawing", exclusive=True)
+
+    async def _draw(self) -> None:
+        size = self.size
+        after = await asyncio.to_thread(equity_chart, *self._chart_arguments(size))
+        if self._drawn is None or size != self.size:
+            return  # drawn anew for the size it has now
+        before, self._drawn = self._drawn[1], (size, after)
+        if before.plain.count("\n") != after.plain.count("\n"):
+            self.refresh()
+        elif regions := list(differences(before, after)):
+            self.refresh(*regions)
+
+    def _chart_arguments(self, size: Size) -> tuple[Sequence[tuple[date, float]], float, int, int, Sequence[float]]:
+        equity, starting_equity, beside = self._given
+        return equity, starting_equity, size.width, size.height, beside
 
     def render(self) -> Content:
-        return equity_chart(self._equity, self._starting_equity, self.size.width, self.size.height, self._beside)
+        if self._drawn is None or self._drawn[0] != self.size:
+            self._drawn = self.size, equity_chart(*self._chart_arguments(self.size))
+        return self._drawn[1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
-from lab.agents.proof.views import Checklist, CheckRow, GraduationRow, ProofView
+from lab.agents.proof.views import Checklist, CheckRow, GraduationRow, ProofView, moved
 from lab.tui.text import bar, clean, number, percent, plural, sentence
 from lab.tui.widgets.flow import BLANK, Line
 from lab.tui.widgets.proof import MUTED, UNDER_WAY
@@ -30,7 +30,7 @@ def vault_question(checklist: Checklist) -> str:
 def graduation_lines(
     checklist: Checklist, runs: Sequence[ProofView], decisions: Sequence[GraduationRow], trials: Mapping[str, int], keys: Mapping[str, str]
 ) -> list[Line]:
-    """Everything needed to decide. `keys` are those of "study", "open_vault", "graduate", "send_back" and "rules"."""
+    """Everything needed to decide. `keys` are those of what can be done there: "study", "open_vault", "graduate", "send_back"…"""
     passed = sum(row.passed for row in checklist.rows)
     version = f"version {clean(checklist.version)}" if checklist.version else "no measured version yet"
     top = Content.assemble(
@@ -79,21 +79,24 @@ def _what_next(checklist: Checklist, keys: Mapping[str, str]) -> list[Line]:
     if checklist.status != LEARNING:
         return [_quiet(f"It trades on paper. {keys['send_back']} sends it back to learning, which is recorded.")]
     said = []
-    if any(kind in checklist.missing for kind in ("walk-forward", "robustness")):
+    if "study" in keys and any(kind in checklist.missing for kind in ("walk-forward", "robustness")):
         said.append(f"{keys['study']} makes the studies that are missing.")
     if "vault" in checklist.missing:
         said.append(f"{keys['open_vault']} opens the vault for this version, after a warning.")
     else:
         said.append(f"{keys['graduate']} lets it trade on paper: you decide.")
-    said.append(f"{keys['rules']} changes a bound.")
+    if "rules" in keys:
+        said.append(f"{keys['rules']} changes a bound.")
+    if "discard" in keys:
+        said.append(f"{keys['discard']} turns it down, with your reason: this version does not come back.")
     return [_quiet(" ".join(said))]
 
 
 def _decision(row: GraduationRow) -> list[Line]:
-    words = f"{row.decided_at:%Y-%m-%d %H:%M} UTC  {row.from_status} → {row.to_status}, version {row.version}".replace("_", " ")
+    words = f"{row.decided_at:%Y-%m-%d %H:%M} UTC  {moved(row.from_status, row.to_status)}, version {row.version}"
     lines: list[Line] = [(Content(clean(words)), 2)]
-    if row.failed_rules and row.to_status != LEARNING:
-        lines.append((Content.styled(f"  overruled: {', '.join(map(clean, row.failed_rules))}", "$text-warning"), 2))
+    if row.overruled:
+        lines.append((Content.styled(f"  overruled: {', '.join(map(clean, row.overruled))}", "$text-warning"), 2))
     if row.note:
         lines.append((Content.styled(f"  {sentence(row.note)}", MUTED), 2))
     return lines

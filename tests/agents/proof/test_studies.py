@@ -275,3 +275,64 @@ def test_the_null_arm_says_by_how_much_two_kinds_of_luck_are_beaten(learned: Lab
     assert lab.proof.tear_sheet(1).tried_in_all == before, "nothing of it can be chosen, so it is no try at a strategy"
     with lab.store.read() as session:
         assert len(session.exec(select(Trial).where(Trial.purpose == NULL_ARM)).all()) == report.budget, "but it is written down"
+
+
+class TestUpForGraduation:
+    def test_it_waits_when_only_the_vault_is_left_and_again_when_that_was_opened(self, learned: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        lab, agent_id = learned, 1
+        _keep(lab, ProofKind.ROBUSTNESS, ROBUST)
+        assert lab.proof.waiting() == (), "its learning span passes nothing"
+        pending = lab.state().pending_approvals
+        passes(monkeypatch)
+        (up,) = lab.proof.waiting()
+        assert (up.agent_id, up.version, [row.rule for row in up.rows if not row.passed]) == (agent_id, "1.0", ["least_vault"])
+        assert lab.state().pending_approvals == pending + 1
+        run_id = lab.proof.open_vault(agent_id)
+        assert lab.proof.waiting() == (), "it waits for the worker, not for the person"
+        with lab.store.write() as session:
+            row = session.get_one(ProofRun, run_id)
+            row.state, row.output = ProofState.DONE, to_json(VAULT)
+            session.add(row)
+        monkeypatch.undo()
+        (up,) = lab.proof.waiting()
+        assert not up.ready, "what the vault showed is for the person to judge, passed or not"
+        lab.proof.graduate(agent_id, "to see it on paper")
+        assert lab.proof.waiting() == ()
+        lab.proof.send_back(agent_id)
+        assert lab.proof.waiting() == (), "that was decided, too"
+
+    def test_what_was_turned_down_comes_back_only_changed_or_taken_back(self, learned: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        lab, agent_id = learned, 1
+        _keep(lab, ProofKind.ROBUSTNESS, ROBUST)
+        passes(monkeypatch)
+        row = lab.proof.turn_down(agent_id, "too few tickers")
+        assert (row.from_status, row.to_status, row.note) == ("learning", "learning", "too few tickers")
+        assert lab.proof.waiting() == ()
+        with pytest.raises(CannotIterate, match="does not wait"):
+            lab.proof.turn_down(agent_id, "twice")
+        assert [each.id for each in lab.proof.undoable()] == [row.id]
+        lab.proof.undo(agent_id)
+        assert len(lab.proof.waiting()) == 1
+        assert lab.proof.undoable() == ()
+        with pytest.raises(CannotUndo):
+            lab.proof.undo(agent_id)
+        lab.proof.turn_down(agent_id)
+        run_id = lab.proof.open_vault(agent_id)
+        with lab.store.write() as session:
+            opened = session.get_one(ProofRun, run_id)
+            opened.state, opened.output = ProofState.DONE, to_json(VAULT)
+            session.add(opened)
+        assert len(lab.proof.waiting()) == 1, "its vault was opened all the same, so there is something new to decide on"
+
+    def test_a_decision_stands_once_the_next_iteration_has_begun(self, learned: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        lab, agent_id = learned, 1
+        _keep(lab, ProofKind.VAULT, VAULT)
+        lab.proof.graduate(agent_id, "to see it on paper")
+        assert [row.agent_id for row in lab.proof.undoable()] == [agent_id]
+        for proposal in lab.approvals():
+            lab.discard(proposal.id)
+        lab.start_iteration(agent_id)
+        assert lab.proof.undoable() == ()
+        with pytest.raises(CannotUndo, match="has started since"):
+            lab.proof.undo(agent_id)
+        assert lab.agent(agent_id).row.status == AgentStatus.PAPER_TRADING
