@@ -78,8 +78,9 @@ class Plan:
         return self.noise if study in (NOISE, SHUFFLED) else self.planted
 
 
-FULL = Plan(Size(markets=30, agents=10, sessions=200, tickers=6), Size(markets=10, agents=10, sessions=1_500, tickers=8), iterations=10)
-"""300 agents on each kind of noise, 100 on each strength of edges."""
+FULL = Plan(Size(markets=30, agents=10, sessions=200, tickers=6), Size(markets=10, agents=10, sessions=2_000, tickers=8), iterations=10)
+"""300 agents on each kind of noise, 100 on each strength of edges. Histories of eight years: with six, 89 of 100 found a medium edge here;
+with eight, 40 of 40 did on markets of other seeds (910000 and up)."""
 SHORT = Plan(Size(markets=4, agents=2, sessions=90, tickers=3), Size(markets=2, agents=2, sessions=240, tickers=5), iterations=4)
 """Shows that all of it runs, and that strong edges are seen where noise is not; too little for a rate."""
 
