@@ -21,6 +21,8 @@ from lab.market.durable import explaining_write_errors, make_folder, write_durab
 from lab.market.errors import DamagedBars, MissingBars
 from lab.market.gathering import Part, gathered, one_by_one
 from lab.market.manifest import NAME, CachedFile, Manifest, Series, SourceSpan, dump_manifest, load_manifest
+from lab.market.packed import SUFFIX as PACKED
+from lab.market.packed import place_packed
 from lab.market.problems import Problem
 from lab.market.repairing import SET_ASIDE, UNKNOWN_SOURCE, Damage, Rebuilt, find_damage, rebuild_manifest, set_aside
 from lab.market.resampling import base_for, resample, same_grid_everywhere
@@ -131,8 +133,12 @@ class BarsCache:
                 if file.damaged:
                     self._read_file(series.ticker, series.timeframe, file)
                 chosen = (series, file, timeframe, first, last, extended)
-                parts.append(Part(ticker, file.rows, partial(self._part, *chosen)))
-                with_care.append(Part(ticker, file.rows, partial(self._part_with_care, *chosen)))
+                most = file.rows if extended or file.regular_rows is None else file.regular_rows
+                part = Part(ticker, most, partial(self._part, *chosen))
+                if series.timeframe == timeframe and not extended:
+                    part = replace(part, place=partial(place_packed, self.folder, file, first, last))
+                parts.append(part)
+                with_care.append(Part(ticker, most, partial(self._part_with_care, *chosen)))
         try:
             return gathered(parts, schema)
         except (WrongContentError, OSError):
@@ -222,9 +228,10 @@ class BarsCache:
 
     def _sweep(self, manifest: Manifest) -> None:
         """Remove what the manifest does not name: replaced files, and what a killed writer left behind. Call with the lock held."""
-        kept = {self.folder / file.path for file in manifest.files()}
+        named = [self.folder / file.path for file in manifest.files()]
+        kept = {*named, *(path.with_suffix(PACKED) for path in named)}
         for path in (*self.folder.glob("*/*/*"), *self.folder.glob(".*.tmp")):
-            if path not in kept and path.suffix in (".parquet", ".tmp"):
+            if path not in kept and path.suffix in (".parquet", PACKED, ".tmp"):
                 with suppress(OSError):
                     path.unlink()
 

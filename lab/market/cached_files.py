@@ -16,6 +16,7 @@ import polars as pl
 from lab.market.bars import SERIES_SCHEMA
 from lab.market.durable import write_durably
 from lab.market.manifest import CachedFile
+from lab.market.packed import keep_packed, read_packed, state_of
 from lab.market.splits import Split
 
 _EXTENDED_COLUMNS = list(SERIES_SCHEMA)
@@ -88,19 +89,25 @@ def read_whole(folder: Path, file: CachedFile) -> pl.DataFrame:
 
 def read_span(folder: Path, file: CachedFile, first: date | None, last: date | None, extended: bool) -> pl.DataFrame:
     """The file's bars in the sessions from `first` to `last`: the regular ones, or all with the column `regular`."""
+    if not extended:
+        packed = read_packed(folder, file, first, last)
+        if packed is not None:
+            return packed
+    state = state_of(folder / file.path)
     content = read_content(folder, file)
     plain = not extended and file.regular_rows == file.rows
     bars = pl.read_parquet(content, columns=_REGULAR_COLUMNS if plain else _EXTENDED_COLUMNS)
-    inside = pl.lit(True) if plain or extended else pl.col("regular")
+    if not extended:
+        bars = bars if plain else bars.filter("regular").drop("regular")
+        keep_packed(folder, file, bars, state)
+    inside = pl.lit(True)
     # A regular bar's session has the date of its time in UTC: where all are regular, the manifest tells whether any must go.
     cut = False
     if first is not None and not (plain and first <= file.first_at.date()):
         inside, cut = inside & (pl.col("session") >= first), True
     if last is not None and not (plain and last >= file.last_at.date()):
         inside, cut = inside & (pl.col("session") <= last), True
-    if cut or not (plain or extended):
-        bars = bars.filter(inside)
-    return bars if extended or plain else bars.drop("regular")
+    return bars.filter(inside) if cut else bars
 
 
 def described_file(folder: Path, path: Path) -> Described | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lab.market.bars import BARS_SCHEMA
-
-_ARRAYS: dict[pl.DataType, Any] = {
-    pl.Float64(): np.float64,
-    pl.Int16(): np.int16,
-    pl.Date(): np.int32,
-    BARS_SCHEMA["timestamp"]: np.int64,
-    pl.Boolean(): np.bool_,
-}
+from lab.arrow import repeated_text
+from lab.market.packed import ARRAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,8 @@ class Part:
     """No more rows than these come."""
     read: Callable[[], pl.DataFrame]
     """Gives the columns of the schema, without the ticker."""
+    place: Callable[[Mapping[str, NDArray[Any]], int], int | None] = lambda columns, start: None
+    """Writes them into the columns from a row on, and returns how many rows they have; None where they must be read as a frame."""
 
 
 class _NothingKnownError(Exception):
@@ -55,13 +50,15 @@ def one_by_one(parts: Sequence[Part], schema: dict[str, pl.DataType]) -> pl.Data
 def _arrays(parts: Sequence[Part], schema: dict[str, pl.DataType]) -> pl.DataFrame:
     starts = np.cumsum([0, *(part.most for part in parts)]).tolist()
     # Memory that is never written to is never taken: `most` may be far above what comes.
-    columns: dict[str, NDArray[Any]] = {
-        name: np.empty(starts[-1], dtype=_ARRAYS[kind]) for name, kind in schema.items() if name != "ticker"
-    }
+    columns: dict[str, NDArray[Any]] = {name: np.empty(starts[-1], dtype=ARRAYS[kind]) for name, kind in schema.items() if name != "ticker"}
 
     def read(place: int) -> int:
+        part, start = parts[place], starts[place]
+        height = part.place(columns, start)
+        if height is not None:
+            return height
         # Copied where it is read: what was decoded is still in the processor's cache, and its memory serves the next file.
-        bars, start = parts[place].read(), starts[place]
+        bars = part.read()
         for name, values in columns.items():
             column = bars[name]
             if column.null_count():
@@ -93,8 +90,10 @@ def _on_all_cores(work: Callable[[int], int], count: int) -> list[int]:
 
 
 def _named(ticker: str, bars: pl.DataFrame) -> pl.DataFrame:
-    return bars.insert_column(0, pl.repeat(ticker, bars.height, dtype=pl.String, eager=True).alias("ticker"))
+    return bars.insert_column(0, _repeated([ticker], [bars.height]).alias("ticker"))
 
 
 def _repeated(names: Sequence[str], lengths: Sequence[int]) -> pl.Series:
-    return pl.Series(names, dtype=pl.String).gather(pl.Series(np.repeat(np.arange(len(names), dtype=np.uint32), lengths)))
+    """Each name so many times, one after another."""
+    counts = np.array(lengths, dtype=np.int64)
+    return pl.Series(repeated_text([name.encode() for name in names], counts, np.empty((int(counts.sum()), 2), dtype=np.uint64)))

@@ -3,10 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-class Column:
-    """An array of Arrow made of buffers that others own."""
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+from lab.arrow import Column
 
 def mark_known(values: NDArray[np.float64], known: NDArray[np.uint8], first: int, length: int) -> None:
     """A bit for each value of a stretch of rows, 1 where it is a number; those of bytes shared with other stretches are left out."""

@@ -1,95 +1,13 @@
 """Between columns of bars and plain arrays: order checked in one pass, results handed to Polars without a copy."""
 
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint8_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
-# The Arrow C data interface.
-
-cdef struct ArrowSchema:
-    const char* format
-    const char* name
-    const char* metadata
-    int64_t flags
-    int64_t n_children
-    ArrowSchema** children
-    ArrowSchema* dictionary
-    void (*release)(ArrowSchema*) noexcept
-    void* private_data
-
-cdef struct ArrowArray:
-    int64_t length
-    int64_t null_count
-    int64_t offset
-    int64_t n_buffers
-    int64_t n_children
-    const void** buffers
-    ArrowArray** children
-    ArrowArray* dictionary
-    void (*release)(ArrowArray*) noexcept
-    void* private_data
-
+from lab.arrow cimport ArrowArray, ArrowSchema, Column
 
 cdef uint8_t[256] ONES
 for _byte in range(256):
     ONES[_byte] = bin(_byte).count("1")
-
-
-cdef void release_schema(ArrowSchema* schema) noexcept:
-    schema.release = NULL
-
-
-cdef void release_array(ArrowArray* array) noexcept with gil:
-    free(<void*>array.buffers)
-    Py_DECREF(<object>array.private_data)
-    array.release = NULL
-
-
-cdef void forget_schema(object capsule) noexcept:
-    cdef ArrowSchema* schema = <ArrowSchema*>PyCapsule_GetPointer(capsule, "arrow_schema")
-    if schema.release != NULL:
-        schema.release(schema)
-    free(schema)
-
-
-cdef void forget_array(object capsule) noexcept:
-    cdef ArrowArray* array = <ArrowArray*>PyCapsule_GetPointer(capsule, "arrow_array")
-    if array.release != NULL:
-        array.release(array)
-    free(array)
-
-
-cdef class Column:
-    """An array of Arrow made of buffers that others own."""
-
-    cdef object owner
-    cdef const void* values
-    cdef const void* known
-    cdef Py_ssize_t length, missing
-    cdef bint numbers
-
-    def __arrow_c_array__(self, requested_schema=None):
-        cdef ArrowSchema* schema = <ArrowSchema*>malloc(sizeof(ArrowSchema))
-        cdef ArrowArray* array = <ArrowArray*>malloc(sizeof(ArrowArray))
-        cdef const void** buffers = <const void**>malloc(2 * sizeof(void*))
-        if schema == NULL or array == NULL or buffers == NULL:
-            raise MemoryError
-        memset(schema, 0, sizeof(ArrowSchema))
-        memset(array, 0, sizeof(ArrowArray))
-        schema.format = "g" if self.numbers else "b"
-        schema.name = ""
-        schema.flags = 2
-        schema.release = release_schema
-        buffers[0] = self.known if self.missing else NULL
-        buffers[1] = self.values
-        array.length, array.null_count, array.n_buffers = self.length, self.missing, 2
-        array.buffers = buffers
-        Py_INCREF(self.owner)
-        array.private_data = <void*>self.owner
-        array.release = release_array
-        return PyCapsule_New(schema, "arrow_schema", forget_schema), PyCapsule_New(array, "arrow_array", forget_array)
 
 
 def mark_known(const double[::1] values, unsigned char[::1] known, Py_ssize_t first, Py_ssize_t length):
@@ -129,7 +47,7 @@ def number_column(const double[::1] values, unsigned char[::1] known, const long
                     known[i] |= (values[j] == values[j]) << (j - 8 * i)
         for i in range(known.shape[0]):
             present += ONES[known[i]]
-    made.owner, made.length, made.missing, made.numbers = (values, known), length, length - present, True
+    made.format, made.owner, made.length, made.missing = "g", (values, known), length, length - present
     if length:
         made.values, made.known = &values[0], &known[0]
     return made
@@ -158,7 +76,7 @@ def condition_column(const unsigned char[::1] values, unsigned char[::1] bits, c
             until = firsts[k] + (warm_up if warm_up < lengths[k] else lengths[k])
             for i in range(firsts[k], until):
                 bits[i >> 3] &= ~<uint8_t>(1 << (i & 7))
-    made.owner, made.length, made.missing, made.numbers = (bits,), length, 0, False
+    made.format, made.owner, made.length = "b", (bits,), length
     if length:
         made.values = &bits[0]
     return made
