@@ -114,6 +114,7 @@ class AgentRow:
     """The version `result` is of."""
     running_iteration_id: int | None
     step: str | None
+    """Of the running iteration; "paused" where that waits for budget."""
     progress: float
     """Share of the whole running iteration that is done, 0 to 1."""
     progress_note: str
@@ -132,5 +133,7 @@ class WorkspaceState:
     pending_approvals: int
     """Refinements and graduations that wait for the person."""
     unfinished_iterations: int
+    paused_iterations: int = field(default=0, kw_only=True)
+    """How many of the unfinished ones wait for budget."""
     notices: tuple[str, ...] = field(default=())
     """Things to tell the person once, such as an iteration that was interrupted and goes on."""

@@ -58,13 +58,17 @@ ENDINGS = {
 def workspace_state(session: Session, home: str, notices: Sequence[str]) -> WorkspaceState:
     universes = tuple(universe_view(universe) for universe in session.exec(select(Universe).order_by(col(Universe.id))))
     pending = session.exec(select(func.count()).where(Proposal.state == ProposalState.PENDING)).one()
-    unfinished = session.exec(select(func.count()).where(col(AgentIteration.iteration_status).in_(UNFINISHED))).one()
+    under_way = select(func.count(), func.count(col(AgentIteration.paused_until))).where(
+        col(AgentIteration.iteration_status).in_(UNFINISHED)
+    )
+    unfinished, paused = session.exec(under_way).one()
     return WorkspaceState(
         home=home,
         has_data=bool(universes),
         universes=universes,
         pending_approvals=pending,
         unfinished_iterations=unfinished,
+        paused_iterations=paused,
         notices=tuple(notices),
     )
 
@@ -284,10 +288,9 @@ def _iteration_row(iteration: AgentIteration, agent: str, version: str | None) -
 def _step_view(step: IterationStatus, finished: IterationStep | None, iteration: AgentIteration) -> StepView:
     if finished is not None:
         return StepView(step=step.value, state="done", seconds=finished.seconds, note=str(finished.output.get("note", "")))
-    running = iteration.iteration_status == step
-    return StepView(
-        step=step.value, state="running" if running else "waiting", seconds=None, note=iteration.progress_note if running else ""
-    )
+    here = iteration.iteration_status == step
+    state = "waiting" if not here else "running" if iteration.paused_until is None else "paused"
+    return StepView(step=step.value, state=state, seconds=None, note=iteration.progress_note if here else "")
 
 
 def _evidence(analysed: IterationStep | None) -> tuple[EvidenceRow, ...]:

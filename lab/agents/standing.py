@@ -34,7 +34,7 @@ _COUNTS = "SELECT agent_id, count(*) FROM agent_iterations WHERE {whose} GROUP B
 _PENDING = "SELECT agent_id, count(*) FROM proposals WHERE state = 'pending' AND {whose} GROUP BY agent_id"
 _CURRENT = "SELECT agent_id, id, version FROM agent_strategies WHERE is_current_version AND {whose}"
 _RUNNING = f"""
-SELECT agent_id, id, iteration_status, progress, progress_note FROM agent_iterations
+SELECT agent_id, id, iteration_status, progress, progress_note, paused_until FROM agent_iterations
 WHERE iteration_status IN ({", ".join(f"'{status}'" for status in ("queued", *STEPS))}) AND {{whose}} ORDER BY id
 """
 _HISTORY = "SELECT agent_id, sharpe_ratio FROM agent_iterations WHERE signals_found IS NOT NULL AND {whose} ORDER BY agent_id, id"
@@ -82,7 +82,7 @@ class Standings:
             _AGENTS.format(which="1 = 1" if agent_id is None else f"a.id = {agent_id:d}")
         ):
             found, version = measured.get(number, (None, None))
-            iteration_id, step, share, note = running.get(number, (None, None, 0.0, ""))
+            iteration_id, step, share, note, paused = running.get(number, (None, None, 0.0, "", None))
             result = None if found is None else replace(found.result, equity=found.curve) if curves else found.result
             rows.append(
                 AgentRow(
@@ -98,7 +98,7 @@ class Standings:
                     result=result,
                     result_version=version,
                     running_iteration_id=iteration_id,
-                    step=step,
+                    step=step if paused is None else "paused",
                     progress=0.0 if step not in STEPS else (STEPS.index(step) + min(share, 1.0)) / len(STEPS),
                     progress_note=note,
                     pending_approvals=pending.get(number, 0),

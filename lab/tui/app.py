@@ -125,6 +125,11 @@ class LabApp(App[None]):
             raise RuntimeError("the workspace is not open yet")
         return self._lab
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a laboratory to ask."""
+        return self._lab is not None
+
     def get_driver_class(self) -> type[Driver]:
         usual = super().get_driver_class()
         if usual.__name__ != "LinuxDriver":  # Windows, or a driver named in the environment

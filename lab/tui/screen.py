@@ -180,6 +180,8 @@ class LabScreen(Place[None], Generic[DataT]):
         self.seen_token: int | None = None
         """The workspace's change token at which `data` was read."""
         self._told = ""
+        self._held = ""
+        """The action of the first key pressed before there were data, where it needs them."""
 
     def compose(self) -> ComposeResult:
         yield TitleBar()
@@ -202,6 +204,13 @@ class LabScreen(Place[None], Generic[DataT]):
     async def _left(self, yes: bool) -> None:
         self.dismiss(None)
 
+    def action_do(self, name: str) -> None:
+        """As anywhere; a key that came before the data it needs is done when they have come."""
+        if self.data is None and type(self).load is not LabScreen.load and self.why_not(name):
+            self._held = self._held or name
+        else:
+            super().action_do(name)
+
     def compose_body(self) -> ComposeResult:
         yield from ()
 
@@ -222,7 +231,7 @@ class LabScreen(Place[None], Generic[DataT]):
         try:
             data = await asyncio.to_thread(self.load)
         except LabError as error:
-            self.seen_token = token
+            self.seen_token, self._held = token, ""
             if (message := str(error)) != self._told:
                 self._told = message
                 self.tell(message, error=True)
@@ -236,6 +245,9 @@ class LabScreen(Place[None], Generic[DataT]):
         with self.app.batch_update():
             self.show(data)
         self.refresh_actions()
+        if self._held and self.is_current:
+            held, self._held = self._held, ""
+            self.action_do(held)
 
     def on_mount(self) -> None:
         if self.data is not None:  # read before the screen was opened

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 NICENESS = 10
@@ -24,9 +26,11 @@ def main() -> int:
     from lab.store.errors import StoreError
     from lab.store.filelock import FileLock
     from lab.store.workspace import Workspace
-    from lab.work.launch import worker_lock
+    from lab.work.launch import LET_END, worker_lock
     from lab.work.priority import stand_back
 
+    let_end = threading.Event()
+    signal.signal(LET_END, lambda *_: let_end.set())  # before the lock is held: from then on the signal may come
     os.umask(0o077)
     stand_back(NICENESS)
     try:
@@ -34,7 +38,7 @@ def main() -> int:
         lock = FileLock(worker_lock(workspace.home))
         while lock.acquire(wait_seconds=1.0):
             lock.write(str(os.getpid()))
-            stopped = _work(choices)
+            stopped = _work(choices, let_end)
             lock.release()
             # Looked at after the lock is free: whoever queued something while it was held saw a worker and started none.
             if stopped or not _work_waits(choices.home):
@@ -45,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def _work(choices: argparse.Namespace) -> bool:
+def _work(choices: argparse.Namespace, let_end: threading.Event) -> bool:
     """Runs the worker; true when a signal ended it."""
     import asyncio
 
@@ -56,7 +60,7 @@ def _work(choices: argparse.Namespace) -> bool:
         stop = asyncio.Event()
         worker.stop_on_signals(stop)
         processes = choices.processes or Settings().processes
-        await worker.run(choices.home, choices.drain, processes=processes, idle_seconds=choices.idle_seconds, stop=stop)
+        await worker.run(choices.home, choices.drain, processes=processes, idle_seconds=choices.idle_seconds, stop=stop, let_end=let_end)
         return stop.is_set()
 
     return asyncio.run(until_signalled())

@@ -5,7 +5,9 @@ Imports neither the database layer nor Polars, so that the interface can call it
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from lab.store.workspace import FILE_MODE, Workspace
 from lab.work.errors import WorkerNotStarted
 from lab.work.processes import alive
 
+LET_END = signal.SIGUSR1
 _START_SECONDS = 15.0
 _LARGEST_LOG_BYTES = 1024 * 1024
 
@@ -51,6 +54,14 @@ def ensure_worker(home: Path) -> int:
     with holding(workspace.locks / "launch.lock", _START_SECONDS * 2):
         running = worker_pid(workspace.home)
         return running if running is not None else _start(workspace)
+
+
+def let_worker_end(home: Path) -> None:
+    """Tells the workspace's worker, where there is one, to end as soon as nothing waits instead of staying for what may be asked next."""
+    pid = worker_pid(home)
+    if pid is not None:
+        with contextlib.suppress(OSError):
+            os.kill(pid, LET_END)
 
 
 def _start(workspace: Workspace) -> int:

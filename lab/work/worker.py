@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -70,11 +71,13 @@ async def run(
     at_once: int = AT_ONCE,
     idle_seconds: float = IDLE_SECONDS,
     stop: asyncio.Event | None = None,
+    let_end: threading.Event | None = None,
 ) -> int:
     """Works until there is nothing to do; returns how many iterations it brought to an end.
 
     Nothing to do means that no iteration waits or runs: at once where `drain` is set, else for `idle_seconds`.
-    Setting `stop` ends it early: what runs is given back unfinished. Any number of workers may share a workspace.
+    Setting `stop` ends it early: what runs is given back unfinished. Setting `let_end` makes it wait for nothing more once
+    there is nothing to do. Any number of workers may share a workspace.
     `run_iteration` is the learning loop unless another is given. Logs to `worker.log` in the workspace.
     Raises `StoreError` when the database can't be used any more; the next worker goes on with what ran.
     """
@@ -84,7 +87,7 @@ async def run(
     try:
         with _logging_to(workspace.logs / "worker.log"):
             await asyncio.to_thread(_due, store)
-            worker = _Worker(store, executor, run_iteration, at_once, stop or asyncio.Event())
+            worker = _Worker(store, executor, run_iteration, at_once, stop or asyncio.Event(), let_end or threading.Event())
             ended = await worker.work(0.0 if drain else idle_seconds)
             if worker.broken is not None:
                 raise worker.broken
@@ -112,12 +115,21 @@ def work_waits(home: Path) -> bool:
 class _Worker:
     """One owner of leases and the iterations it runs at the moment."""
 
-    def __init__(self, store: Store, executor: Executor, run_iteration: RunIteration, at_once: int, stop: asyncio.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        run_iteration: RunIteration,
+        at_once: int,
+        stop: asyncio.Event,
+        let_end: threading.Event,
+    ) -> None:
         self.store = store
         self.executor = executor
         self.run_iteration = run_iteration
         self.at_once = at_once
         self.stop = stop
+        self.let_end = let_end
         self.owner = new_owner()
         self.running: dict[int, asyncio.Task[None]] = {}
         self.ended = 0
@@ -135,7 +147,7 @@ class _Worker:
                 await self._take()
                 if self.running or self.studies.tasks:
                     busy_at = time.monotonic()
-                elif time.monotonic() - busy_at >= idle_seconds and not await asyncio.to_thread(
+                elif (self.let_end.is_set() or time.monotonic() - busy_at >= idle_seconds) and not await asyncio.to_thread(
                     queue.waiting, self.store, idle_seconds > 0
                 ):
                     break
@@ -172,8 +184,8 @@ class _Worker:
     async def _until_something_changes(self, stopping: asyncio.Task[bool]) -> None:
         """Returns when an iteration ended, the database changed or `stop` was set; after two seconds at most."""
         token = await asyncio.to_thread(self.store.change_token)
-        until = time.monotonic() + _LOOK_ANYWAY_SECONDS
-        while time.monotonic() < until:
+        until, told = time.monotonic() + _LOOK_ANYWAY_SECONDS, self.let_end.is_set()
+        while time.monotonic() < until and self.let_end.is_set() == told:
             waited_for = {stopping, *self.running.values(), *self.studies.tasks}
             done, _ = await asyncio.wait(waited_for, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if done or await asyncio.to_thread(self.store.change_token) != token:

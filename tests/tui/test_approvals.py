@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.tui.conftest import MakeApp
@@ -91,3 +93,17 @@ async def test_a_decision_is_taken_back_on_the_iterations_own_screen(make_app: M
         await s.until(lambda: s.app.screen.why_not("undo") is None, "it can be taken back")  # type: ignore[attr-defined]
         await s.press("X")
         await s.until(lambda: any(call.startswith("undo") for call in fake.calls), "taken back")
+
+
+async def test_a_key_pressed_before_the_queue_is_read_is_done_when_it_is(make_app: MakeApp, fake: FakeLab) -> None:
+    read, approvals = threading.Event(), fake.approvals
+    fake.approvals = lambda: approvals() if read.wait(10) else []  # type: ignore[method-assign]
+    async with session(make_app, fake) as s:
+        await s.press("p")
+        await s.until(lambda: s.place == "approvals", "open")
+        await s.press("e", "d")
+        assert s.place == "approvals"
+        assert not s.told()
+        read.set()
+        await s.at("editor")
+        assert not any(call.startswith("discard") for call in fake.calls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: 
         await until(pilot, lambda: "ensure_worker" in fake.calls)
         fake.calls.clear()
         await pilot.press("q")
-        await until(pilot, "1 iteration is running. What shall become of it?")
+        await until(pilot, "1 iteration running. What shall become of it?")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, Dashboard))
         assert "ensure_worker" not in fake.calls
@@ -94,6 +95,27 @@ async def test_quitting_while_iterations_run_asks_and_leaves_a_worker(make_app: 
         await until(pilot, lambda: app._exit)
     assert "ensure_worker" in fake.calls
     assert not app.return_code
+
+
+async def test_quitting_before_it_is_known_what_runs_asks_all_the_same(make_app: MakeApp, fake: FakeLab) -> None:
+    app = make_app(fake)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, "1 iteration running")
+        app.set_reactive(LabApp.state, None)
+        await pilot.press("q")
+        await until(pilot, "What shall become of it?")
+
+
+async def test_an_iteration_that_waits_for_budget_is_said_to_be_paused(make_app: MakeApp, fake: FakeLab) -> None:
+    state = fake.state()
+    fake.state = lambda: replace(state, unfinished_iterations=3, paused_iterations=1)  # type: ignore[method-assign]
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, "2 iterations running, 1 paused")
+        fake.state = lambda: replace(state, unfinished_iterations=1, paused_iterations=1)  # type: ignore[method-assign]
+        fake.changed()
+        await until(pilot, "1 iteration paused")
+        await pilot.press("q")
+        await until(pilot, "1 iteration paused. What shall become of it?")
 
 
 async def test_quitting_may_stop_what_runs(make_app: MakeApp, fake: FakeLab) -> None:

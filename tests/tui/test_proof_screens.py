@@ -10,6 +10,8 @@ from typing import Any
 from textual.widgets import Input
 
 import lab.tui
+from lab.agents import decisions
+from lab.agents.continuous import BY_RULE
 from lab.agents.proof.figures import every_figure, figure_interval, figure_value
 from lab.agents.proof.views import (
     FoldRow,
@@ -250,3 +252,52 @@ def test_only_the_paired_test_draws_an_arrow_or_a_green_figure() -> None:
 def test_a_trade_that_won_is_not_green() -> None:
     won = TradeRow("ALTO", "long", utc_now(), utc_now(), 10.0, 11.0, 5.0, 5.0, 1.0, 3, "target")
     assert Tone.GOOD not in {cell.tone for cell in trade_cells(won)}
+
+
+async def test_an_agent_up_for_graduation_is_decided_on_among_the_approvals_and_taken_back(make_app: MakeApp, learned: Lab) -> None:
+    _keep(learned, ProofKind.VAULT, VAULT)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.press("p")
+        await s.at("approvals")
+        await s.sees("2 to approve")
+        await s.sees("may VWAP Guardian trade on paper?")
+        assert "above zero with a probability of 84.0%" in s.flow("#scripts")
+        await s.press("e")
+        await s.is_told("A graduation has no script to edit")
+        await s.press("a", *"go", "enter")
+        await s.until(lambda: learned.agents()[0].status == "paper_trading", "decided")
+        await s.sees("1 to approve")
+        await s.press("X")
+        await s.is_told("its graduation waits again")
+        await s.until(lambda: learned.agents()[0].status == "learning", "taken back")
+        await s.sees("may VWAP Guardian trade on paper?")
+        await s.press("d", *"why", "enter")
+        await s.until(lambda: learned.proof.waiting() == (), "turned down")
+        assert learned.proof.graduations(1)[0].note == "why"
+        await s.sees("1 to approve")
+
+
+async def test_marked_refinements_are_not_applied_together_with_a_graduation(make_app: MakeApp, learned: Lab) -> None:
+    _keep(learned, ProofKind.VAULT, VAULT)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.press("p")
+        await s.at("approvals")
+        await s.press("asterisk", "a")
+        await s.is_told("take the other marks away")
+        assert len(learned.approvals()) == 1
+
+
+async def test_what_a_rule_applied_stands_among_the_approvals_and_is_taken_back_after_a_question(make_app: MakeApp, learned: Lab) -> None:
+    decisions.apply_proposal(learned.store, learned.approvals()[0].id, BY_RULE)
+    async with session(make_app, learned, (120, 36)) as s:  # type: ignore[arg-type]
+        await s.press("p")
+        await s.at("approvals")
+        await s.sees("1 applied by rule")
+        await s.press("a")
+        await s.is_told("This proposal was already applied.")
+        await s.press("X", "n")
+        await s.at("approvals")
+        assert learned.agents()[0].current_version == "1.1"
+        await s.press("X", "y")
+        await s.until(lambda: learned.agents()[0].current_version == "1.0", "the version before is current again")
+        await s.sees("Nothing waits for you.")

@@ -18,7 +18,7 @@ from lab.store.filelock import FileLock
 from lab.store.workspace import Workspace
 from lab.work import launch
 from lab.work.errors import WorkerNotStarted
-from lab.work.launch import ensure_worker, worker_lock, worker_pid
+from lab.work.launch import ensure_worker, let_worker_end, worker_lock, worker_pid
 from tests.work.fakes import add_iterations, statuses
 
 
@@ -76,6 +76,19 @@ def test_the_worker_runs_what_is_queued_and_a_killed_one_is_replaced(home: Path)
 @pytest.mark.usefixtures("ended")
 def test_told_to_stop_the_worker_goes_within_a_second_or_two(home: Path) -> None:
     os.kill(ensure_worker(home), signal.SIGTERM)
+    wait_until(lambda: worker_pid(home) is None, seconds=5)
+
+
+@pytest.mark.usefixtures("ended")
+def test_told_that_nobody_needs_it_a_worker_ends_at_once_but_not_before_its_work_is_done(home: Path) -> None:
+    add_iterations(home, 1)
+    pid = ensure_worker(home)
+    let_worker_end(home)  # however early: while it still starts
+    wait_until(lambda: worker_pid(home) is None, seconds=10)
+    assert statuses(home) != ["queued"], "there are no bars, so the loop of the lab ended it with a sentence"
+    assert ensure_worker(home) != pid
+    time.sleep(0.5)
+    let_worker_end(home)
     wait_until(lambda: worker_pid(home) is None, seconds=5)
 
 

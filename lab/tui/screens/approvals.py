@@ -16,6 +16,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.views import GraduationRow
 from lab.agents.views import IterationView, ProposalView
 from lab.tui.actions import APPLY, BACK, DISCARD, EDIT, OPEN, UNDO, Action
@@ -23,9 +24,10 @@ from lab.tui.screens.deciding import DecidingScreen
 from lab.tui.screens.graduating import GraduatingScreen, GraduationData
 from lab.tui.text import Tone, ago, clean, plural, verdict_mark
 from lab.tui.widgets.decision import effect_table, heading, reasons, script_changes
-from lab.tui.widgets.flow import Flow
+from lab.tui.widgets.flow import BLANK, Flow, Line
 from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
+from lab.tui.widgets.proof import vault_lines
 from lab.tui.widgets.result import figures
 from lab.tui.widgets.tabs import Reader
 
@@ -48,8 +50,21 @@ class Candidate:
     """An agent that is up for graduation."""
 
     way: GraduationData
-    measured: IterationView
-    """The iteration its checklist is of."""
+    sheet: TearSheet
+    """Of the iteration that its checklist is of."""
+
+    @property
+    def measured(self) -> IterationView:
+        return self.sheet.view
+
+    @property
+    def result(self) -> list[Line]:
+        """The figures, with the verdict as it is after all that was tried up to now, and what the vault showed."""
+        result, verdict = self.measured.result, self.sheet.verdict
+        if result is None:
+            return []
+        now = result if verdict is None else replace(result, verdict=verdict.word, verdict_reason=verdict.reason)
+        return [*figures(now, self.measured.against_parent), BLANK, *vault_lines(self.sheet.vault)]
 
     @property
     def since(self) -> datetime:
@@ -107,6 +122,11 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
     ApprovalsScreen #nothing { height: 1fr; content-align: center middle; color: $foreground-muted; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken_back: Hashable = None
+        """The row that the cursor goes to when it is there again."""
+
     def compose_body(self) -> ComposeResult:
         yield Static("Looking for what waits…", id="nothing")
         table = LineTable(COLUMNS, header=False, marks=True)
@@ -129,7 +149,7 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
         for checklist in proof.waiting():
             if checklist.iteration_id is not None:
                 way = self.load_graduation(checklist.agent_id, checklist)
-                candidates.append(Candidate(way, self.lab.iteration(checklist.iteration_id)))
+                candidates.append(Candidate(way, proof.tear_sheet(checklist.iteration_id)))
         return Queue(
             tuple(self.lab.approvals()),
             tuple(self.lab.undoable()),
@@ -151,6 +171,9 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
         nothing.display = not rows
         nothing.update("\n".join((EMPTY, *self._taken_back_words(data))))
         table.set_rows(rows)
+        if self._taken_back in [row_id for row_id, _ in rows]:
+            table.move_to(self._taken_back)
+            self._taken_back = None
         self._count()
         if rows:
             if not table.has_focus:
@@ -186,7 +209,7 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
 
     def candidate(self) -> Candidate | None:
         candidates = self.data.candidates if self.data else ()
-        return next((candidate for candidate in candidates if _row_id(candidate) == self._chosen), None)
+        return next((candidate for candidate in candidates if _row_of(candidate.way.checklist.agent_id) == self._chosen), None)
 
     def graduation(self) -> GraduationData | None:
         candidate = self.candidate()
@@ -246,7 +269,7 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
             keys = {name: self.lab_app.key_of("apply") for name in ("open_vault", "graduate")} | {"discard": self.lab_app.key_of("discard")}
             blocks["effect"].show(graduation_lines(checklist, way.runs, way.decisions, way.trials, keys))
             blocks["reasons"].show([])
-            blocks["scripts"].show(figures(measured.result, measured.against_parent) if measured.result is not None else [])
+            blocks["scripts"].show(candidate.result)
         elif (proposal := self.proposal()) is not None:
             about = f"{proposal.agent} #{proposal.iteration_number} · v{proposal.parent_version} · {proposal.universe}"
             blocks["heading"].show([*heading(proposal), (_origin(about, proposal.synthetic), 2)])
@@ -275,9 +298,8 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
             super().action_discard()
             return
         checklist = candidate.way.checklist
-        question = (
-            f"Let {checklist.agent} go on learning? Version {checklist.version} does not come back here unless its vault is opened. Why?"
-        )
+        unless = " before its vault is opened" if "vault" in checklist.missing else ""
+        question = f"Let {checklist.agent} go on learning? Version {checklist.version} does not come back here{unless}. Why?"
         self.pose("ask_line", question, "Your reason is kept; it may stay empty.", "turn down", then=partial(self._turn_down, candidate))
 
     async def _turn_down(self, candidate: Candidate, reason: str) -> None:
@@ -292,9 +314,12 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
             question = f"Take back “{here.title}”, which the rule of {here.agent} applied? Version {here.parent_version} is current again."
             self.pose("confirm", question, "Take back", "Leave it", then=partial(self._undo_rule, here))
         elif last is None:
+            self._taken_back = proposal.id if (proposal := self.undoable()) else None
             await super().action_undo()
-        elif await self.attempt(self.lab.proof.undo, last.agent_id):
-            self.tell(f"Taken back: {last.agent} is learning, and its graduation waits again.")
+        else:
+            self._taken_back = _row_of(last.agent_id)
+            if await self.attempt(self.lab.proof.undo, last.agent_id):
+                self.tell(f"Taken back: {last.agent} is learning, and its graduation waits again.")
             self.reload()
 
     async def _undo_rule(self, proposal: ProposalView, yes: bool) -> None:
@@ -320,17 +345,17 @@ def _origin(about: str, synthetic: bool) -> Content:
     return Content.assemble((clean(about), "$foreground-muted"), (" SYNTHETIC" if synthetic else "", "bold $text-warning"))
 
 
-def _row_id(candidate: Candidate) -> tuple[str, int]:
-    """Proposals go by their own number."""
-    return "graduation", candidate.way.checklist.agent_id
+def _row_of(agent_id: int) -> Hashable:
+    """The row of an agent's graduation; a proposal's has the proposal's own number."""
+    return "graduation", agent_id
 
 
 def _graduation_row(candidate: Candidate) -> Row:
     checklist = candidate.way.checklist
     passed = f"{sum(row.passed for row in checklist.rows)} of {plural(len(checklist.rows), 'rule')}"
     step = "the vault was opened" if "vault" not in checklist.missing else "the vault is next"
-    cells = (Cell(clean(checklist.agent)), Cell(f"graduation of version {clean(checklist.version)}: {step}", Tone.ACCENT), Cell(passed))
-    return (_row_id(candidate), (*cells, Cell(ago(candidate.since), Tone.MUTED)))
+    cells = (Cell(clean(checklist.agent)), Cell(f"graduation of {clean(checklist.version)}: {step}", Tone.ACCENT), Cell(passed))
+    return (_row_of(checklist.agent_id), (*cells, Cell(ago(candidate.since), Tone.MUTED)))
 
 
 def _row(proposal: ProposalView, by_rule: bool = False) -> Row:

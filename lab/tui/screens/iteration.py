@@ -299,7 +299,7 @@ def _quiet(words: str) -> Line:
 
 def _status(view: IterationView) -> list[Line]:
     """Where the iteration stands, on which bars, and why where it ended without a result."""
-    words, tone = status_words(view.row.status)
+    words, tone = status_words(view.row.status if view.paused_until is None else "paused")
     finished = "" if view.row.status in UNFINISHED else steps_in_short(view.steps)
     parts: list[str | tuple[str, str]] = [(words, f"bold {TONE_STYLES[tone]}"), (f"  {clean(view.universe.name)}", "$foreground-muted")]
     if view.universe.synthetic:

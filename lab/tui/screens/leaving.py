@@ -15,8 +15,10 @@ from lab.errors import LabError
 from lab.tui.actions import BACK
 from lab.tui.progress import Doing, Progress
 from lab.tui.screen import LabModal, LabScreen
-from lab.tui.text import plural
+from lab.tui.text import clean, plural
+from lab.tui.widgets.bars import under_way
 from lab.tui.widgets.working import Working
+from lab.work.launch import let_worker_end
 
 if TYPE_CHECKING:
     from lab.tui.app import LabApp
@@ -39,11 +41,27 @@ def leave(app: LabApp) -> None:
 
 
 def _leave_iterations(app: LabApp) -> None:
-    running = app.state.unfinished_iterations if app.state else 0
+    if app.state is None and app.is_open:
+        app.run_worker(_leave_unread(app), group="leave", exclusive=True)
+    else:
+        _leave_so_many(app, app.state.unfinished_iterations if app.state else 0)
+
+
+async def _leave_unread(app: LabApp) -> None:
+    """Leave before the workspace's state was read for the first time: what runs is asked for."""
+    try:
+        running = sum(agent.running_iteration_id is not None for agent in await asyncio.to_thread(app.lab.standing))
+    except LabError:
+        running = 0
+    _leave_so_many(app, running)
+
+
+def _leave_so_many(app: LabApp, running: int) -> None:
     if not running:
-        app.exit()
+        _exit(app)
         return
-    question = f"{plural(running, 'iteration is', 'iterations are')} running. What shall become of {'it' if running == 1 else 'them'}?"
+    words = under_way(app.state) if app.state else plural(running, "iteration") + " running"
+    question = f"{words[0].upper()}{words[1:]}. What shall become of {'it' if running == 1 else 'them'}?"
     ways: dict[str, Callable[[], Awaitable[None]]] = {
         "h": partial(_hand_over, app),
         "w": partial(_wait, app),
@@ -57,14 +75,20 @@ def _leave_iterations(app: LabApp) -> None:
     app.push_screen(app.make("letters", question, WAYS), answered)
 
 
+def _exit(app: LabApp) -> None:
+    """End the program; its worker does what is left to do, and need not wait for more after that."""
+    let_worker_end(app.home)
+    app.exit()
+
+
 async def _hand_over(app: LabApp) -> None:
     await app.ensure_worker()
-    app.exit()
+    _exit(app)
 
 
 async def _wait(app: LabApp) -> None:
     await app.ensure_worker()
-    app.push_screen(app.make("waiting"), lambda ended: app.exit() if ended else None)
+    app.push_screen(app.make("waiting"), lambda ended: _exit(app) if ended else None)
 
 
 async def _stop(app: LabApp) -> None:
@@ -76,9 +100,9 @@ async def _stop(app: LabApp) -> None:
     try:
         await asyncio.to_thread(stop)
     except LabError as error:
-        app.notify(str(error), severity="error", markup=False)
+        app.notify(clean(str(error)), severity="error", markup=False)
         return
-    app.exit()
+    _exit(app)
 
 
 class Waiting(LabModal[bool]):

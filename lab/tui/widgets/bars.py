@@ -15,6 +15,7 @@ from lab.tui.actions import is_rare
 from lab.tui.text import clean, plural
 
 if TYPE_CHECKING:
+    from lab.agents.agent_views import WorkspaceState
     from lab.tui.app import LabApp
     from lab.tui.screen import LabScreen
 
@@ -60,6 +61,14 @@ def keys_in_use(screen: Screen[Any]) -> dict[str, tuple[str, ActiveBinding]]:
     return found
 
 
+def under_way(state: WorkspaceState) -> str:
+    """How many iterations run and how many wait for budget: "2 iterations running, 1 paused"."""
+    paused = state.paused_iterations
+    running = state.unfinished_iterations - paused
+    words = [plural(running, "iteration") + " running"] if running else []
+    return ", ".join([*words, f"{paused} paused" if words else plural(paused, "iteration") + " paused"] if paused else words)
+
+
 class TitleBar(Widget):
     """Where one is, and what waits over all agents."""
 
@@ -82,7 +91,7 @@ class TitleBar(Widget):
         state = cast("LabApp", self.app).state
         parts = []
         if state is not None and state.unfinished_iterations:
-            parts.append((plural(state.unfinished_iterations, "iteration") + " running", "$text-accent"))
+            parts.append((under_way(state), "$text-accent"))
         if state is not None and state.pending_approvals:
             parts.append((f"{state.pending_approvals} to approve", "$text-warning"))
         right = Content(" · ").join([Content.styled(*part) for part in parts]) if parts else Content("")

@@ -37,7 +37,7 @@ def graduation_lines(
         (f"{clean(checklist.status).replace('_', ' ')}", "bold"),
         (f"  {version}: {passed} of {len(checklist.rows)} rules passed", MUTED),
     )
-    lines: list[Line] = [(top, 0)]
+    lines: list[Line] = [(top, 0), *_what_next(checklist, keys), BLANK]
     for row in checklist.rows:
         lines += _rule(row)
     vault = checklist.vault
@@ -56,7 +56,6 @@ def graduation_lines(
             lines.append((Content.assemble((f"{clean(run.kind)} failed  ", "$text-error"), clean(run.failure)), 9))
     if checklist.missing:
         lines.append((Content.assemble(("Missing  ", "bold"), f"{', '.join(map(clean, checklist.missing))}"), 9))
-    lines += [BLANK, *_what_next(checklist, keys)]
     if decisions:
         lines += [BLANK, (Content.styled("Decisions", "bold"), 0)]
     for decision in decisions:
@@ -68,8 +67,8 @@ def _rule(row: CheckRow) -> list[Line]:
     mark, style = ("[x]", "bold") if row.passed else ("[ ]", MUTED)
     as_share = "%" in row.says
     known = percent(row.found) if as_share else number(row.found, 0 if (row.found or 0.0).is_integer() else 2)
-    found = "not measured" if row.found is None else known
-    lines: list[Line] = [(Content.assemble((f"{mark} ", style), clean(row.says), (f"  found {found}", "bold")), 4)]
+    found = "not measured" if row.found is None else f"found {known}"
+    lines: list[Line] = [(Content.assemble((f"{mark} ", style), clean(row.says), (f"  {found}", "bold")), 4)]
     if row.detail:
         lines.append((Content.styled(f"    {clean(row.detail)}", MUTED), 4))
     return lines

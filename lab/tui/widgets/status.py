@@ -11,6 +11,7 @@ UNFINISHED = frozenset(("queued", *STEP_NAMES))
 
 _SIGNS: dict[str, tuple[str, Tone]] = {
     "queued": ("◌", Tone.MUTED),
+    "paused": ("◌", Tone.WARN),
     "awaiting approval": ("◆", Tone.WARN),
     "applied": ("✓", Tone.GOOD),
     "edited": ("✓", Tone.GOOD),

@@ -16,6 +16,7 @@ _MARKS = {
     "done": ("✓", "$text-success"),
     "running": ("▸", "bold $text-accent"),
     "failed": ("✗", "$text-error"),
+    "paused": ("◌", "$text-warning"),
     "waiting": ("·", "$foreground-muted"),
 }
 _NAME_WIDTH = max(map(len, ("generate", "scan", "enrich", "backtest", "analyse", "propose")))
@@ -43,6 +44,8 @@ def steps_in_full(
                 parts.append((f"  {whole_seconds(seconds_running):>11}", "$text-accent"))
             if note or step.note:
                 parts.append((f"  {clean(note or step.note)}", "$text"))
+        elif state == "paused":
+            parts.append((f"  {'paused':>11}  {clean(step.note)}", "$text-warning"))
         elif state == "failed":
             parts.append(("  stopped here", "$text-error"))
         else:
