@@ -53,8 +53,13 @@ class _Measured:
     stored: Any
     result: ResultSummary
     """Without its curve."""
-    curve: Curve
+    sessions: list[tuple[str, float]]
+    """The curve, as it is stored."""
     analysis: str
+
+    @property
+    def curve(self) -> Curve:
+        return curve_from(self.sessions)
 
 
 class Standings:
@@ -64,7 +69,8 @@ class Standings:
         self._lock = threading.Lock()
         self._known: dict[int, _Measured] = {}
         """By iteration."""
-        self._firm: tuple[tuple[Curve, ...], Firm] | None = None
+        self._firm: tuple[tuple[Any, ...], Firm] | None = None
+        """What was stored when the firm was last summed up, and the sum."""
 
     def rows(self, run: Run, agent_id: int | None = None, *, curves: bool = False) -> tuple[AgentRow, ...]:
         """All agents in order of their making, or the one with this id; with the results' curves only where `curves`."""
@@ -110,9 +116,9 @@ class Standings:
 
     def firm(self, run: Run) -> Firm:
         """All of them taken together."""
-        curves = tuple(measured.curve for measured, _ in self._measured(run, "1 = 1").values())
-        if self._firm is None or self._firm[0] != curves:
-            self._firm = curves, firm_of(self.rows(run, curves=True))
+        stored = tuple(measured.stored for measured, _ in self._measured(run, "1 = 1").values())
+        if self._firm is None or self._firm[0] != stored:
+            self._firm = stored, firm_of(self.rows(run, curves=True))
         return self._firm[1]
 
     def curve(self, run: Run, agent_id: int) -> Curve:
@@ -137,8 +143,9 @@ class Standings:
         for iteration, stored, analysis in run(_RESULTS.format(ids=_list(iteration for iteration, _ in chosen.values()))):
             known = self._known.get(iteration)
             if known is None or known.stored != stored:
-                result = result_from(_parsed(stored))
-                known = _Measured(stored, replace(result, equity=()), result.equity, analysis)
+                read = _parsed(stored)
+                # Curves are read of one agent at a time: making the dates of all would hold up the first screen.
+                known = _Measured(stored, result_from(read | {"equity": ()}), read["equity"], analysis)
             self._known[iteration] = known if known.analysis == analysis else replace(known, analysis=analysis)
         if whose == "1 = 1":
             kept = {iteration for iteration, _ in chosen.values()}
@@ -176,8 +183,13 @@ def result_from(stored: dict[str, Any]) -> ResultSummary:
     known["figures"] = tuple(
         NamedFigure(figure["name"], figure["value"], figure["unit"], _interval(figure["interval"])) for figure in known.get("figures", ())
     )
-    known["equity"] = tuple((date.fromisoformat(day), float(value)) for day, value in known["equity"])
+    known["equity"] = curve_from(known["equity"])
     return ResultSummary(**known)
+
+
+def curve_from(sessions: Iterable[tuple[str, float]]) -> Curve:
+    """A stored curve."""
+    return tuple((date.fromisoformat(day), float(value)) for day, value in sessions)
 
 
 def _interval(ends: dict[str, float] | None) -> Interval | None:

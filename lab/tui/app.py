@@ -23,12 +23,13 @@ from textual.events import DescendantFocus, Resize
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 from lab.agents.agent_views import WorkspaceState
 from lab.errors import LabError
 from lab.settings import Settings
 from lab.tui import actions
+from lab.tui.ahead import Ahead, FirstLook
 from lab.tui.crash import log_crash, print_last_words
 from lab.tui.own_files import Marks, marks, own_paths
 from lab.tui.places import SCREENS
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from lab.agents.service import Lab
+    from lab.tui.screens.dashboard import Dashboard
 
 POLL_SECONDS = 0.5
 OWN_FILES_SECONDS = 2.0
@@ -101,14 +103,19 @@ class LabApp(App[None]):
         worker_starter: Callable[[Path], None] = start_worker,
         config: Path | None = None,
         fetcher_starter: Callable[[Path, SecretStr], None] = start_fetcher,
+        ahead: Ahead | None = None,
     ) -> None:
-        """`config` is the folder of the person's themes and keymap, by default that of the settings."""
+        """`config` is the folder of the person's themes and keymap, by default that of the settings.
+
+        `ahead` has opened the laboratory already; without it `lab_factory` does.
+        """
         # Told that there are no colours, Textual would make them grey; so it leaves them out, and the ground is the terminal's own.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.animation_level = "none"
         self.home = home
         self.config = config if config is not None else Settings().config
         self._lab_factory = lab_factory
+        self._ahead = ahead
         self._worker_starter = worker_starter
         self._fetcher_starter = fetcher_starter
         self._lab: Lab | None = None
@@ -205,11 +212,19 @@ class LabApp(App[None]):
 
     async def _open(self) -> None:
         try:
-            self._lab = await asyncio.to_thread(self._lab_factory, self.home)
-            showing = asyncio.create_task(self._show_agents())
+            ahead = self._ahead or Ahead(await asyncio.to_thread(self._lab_factory, self.home))
+            self._lab = ahead.lab
+            looking = asyncio.create_task(asyncio.to_thread(ahead.wait))
             with self.batch_update():  # for that long, rather nothing than a screen that is gone at once
-                await asyncio.wait({showing}, timeout=FLASH_SECONDS)
-            begun = await showing
+                await asyncio.wait({looking}, timeout=FLASH_SECONDS)
+                showing = self._show_agents(looking.result()) if looking.done() else None
+            showing = showing or self._show_agents(await looking)
+            if begun := showing is not None:
+                # Opening the laboratory takes a processor that the first screen needs now.
+                await showing
+                drawn = asyncio.Event()
+                self.screen.call_after_refresh(drawn.set)
+                await drawn.wait()
             self.state = await asyncio.to_thread(self.lab.state)
             toured = begun or await asyncio.to_thread(self.lab.preference, "tour") is not None
         except LabError as error:
@@ -227,17 +242,15 @@ class LabApp(App[None]):
         await self._go_on_fetching()
         gc.freeze()  # what start-up made stays; looking through it again at every collection costs pauses
 
-    async def _show_agents(self) -> bool:
+    def _show_agents(self, look: FirstLook) -> AwaitMount | None:
         """Put the agents on the screen, where there are any: they can be read before everything else is loaded."""
-        theme = await asyncio.to_thread(self.lab.preference, "theme")
-        if theme in self.own_themes:
-            self.theme = theme
-        if not await asyncio.to_thread(self.lab.standing):
-            return False
-        dashboard = self.make("dashboard")
-        dashboard.data = await asyncio.to_thread(dashboard.load)
-        await self.push_screen(dashboard)
-        return True
+        if look.theme in self.own_themes:
+            self.theme = look.theme
+        if not look.agents:
+            return None
+        dashboard: Dashboard = self.make("dashboard")
+        dashboard.begin_with(look)
+        return self.push_screen(dashboard)
 
     async def ensure_worker(self) -> None:
         """See that a worker runs the queued iterations; told to the person where that fails."""

@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-from lab.settings import Glyphs, Settings
+from lab.settings import Settings
 from lab.tui.glyphs import chosen_glyphs, first_environment, in_glyphs
 from lab.tui.shorter import FORGET, Shorter
 
@@ -34,16 +34,14 @@ _READ_BYTES = 4096
 
 
 class _Line:
-    """The way to the terminal, in the signs it has; once it fails it takes everything and sends nothing, so that nobody waits for it."""
+    """The way to the terminal; once it fails it takes everything and sends nothing, so that nobody waits for it."""
 
-    def __init__(self, file: IO[str], glyphs: Glyphs) -> None:
+    def __init__(self, file: IO[str]) -> None:
         self._file = file
-        self._glyphs = glyphs
-        self._shorter = Shorter()
         self._lost = False
 
     def write(self, text: str) -> None:
-        self._try(lambda: self._file.write(in_glyphs(self._shorter.shorten(text), self._glyphs)))
+        self._try(lambda: self._file.write(text))
 
     def flush(self) -> None:
         self._try(self._file.flush)
@@ -69,9 +67,17 @@ class Terminal(LinuxDriver):
         super().__init__(*args, **options)
         self._stop_reads, self._stop_writes = os.pipe()
         """Wakes the thread that reads what is typed."""
+        self._glyphs = chosen_glyphs(Settings().glyphs, first_environment())
+        self._shorter = Shorter()
         if self._file is not None:
-            glyphs = chosen_glyphs(Settings().glyphs, first_environment())
-            self._file = cast(TextIOWrapper, _Line(self._file, glyphs))
+            self._file = cast(TextIOWrapper, _Line(self._file))
+
+    def write(self, data: str) -> None:
+        """Send it, made shorter, in the signs the terminal has.
+
+        Here and not in the thread that writes: that would wait for its turn while the program goes on to what is not seen yet.
+        """
+        super().write(in_glyphs(self._shorter.shorten(data), self._glyphs))
 
     @property
     def has_mouse(self) -> bool:

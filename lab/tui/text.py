@@ -98,6 +98,11 @@ def count(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
+def usd(micros: int) -> str:
+    """Micro-dollars for a person, to the tenth of a cent where it is little."""
+    return f"${micros / 1e6:,.2f}" if micros >= 995_000 or micros == 0 else f"${micros / 1e6:.3f}"
+
+
 def dollars(value: float | None) -> str:
     """Dollars: "$1,240", "-$310"; with cents below ten of them: "$0.42"."""
     if value is None:

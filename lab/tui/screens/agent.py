@@ -20,7 +20,7 @@ from lab.tui.screens.graduating import GRADUATING, GraduationData
 from lab.tui.screens.minding import MINDING, MindData, MindingScreen, estimate_words, rule_words
 from lab.tui.screens.settings import SettingsScreen
 from lab.tui.screens.usage import BUDGET
-from lab.tui.text import clean, count
+from lab.tui.text import clean, count, usd
 from lab.tui.widgets import agent_panes as panes
 from lab.tui.widgets import charts
 from lab.tui.widgets.agent_usage import AgentUsage, AgentUsagePane
@@ -29,7 +29,6 @@ from lab.tui.widgets.flow import BLANK, Flow, Line
 from lab.tui.widgets.graduation import graduation_lines
 from lab.tui.widgets.history import VersionHistory
 from lab.tui.widgets.line_table import LineTable
-from lab.tui.widgets.money import money
 from lab.tui.widgets.proof import against_luck_line, null_arm_lines
 from lab.tui.widgets.tabs import NEXT_TAB, PREVIOUS_TAB, Reader, Tabbed, TabLine
 from lab.tui.widgets.trades import TradesPane, TradesTable
@@ -224,7 +223,7 @@ class AgentScreen(Tabbed, MindingScreen[AgentData]):
         if mind is None:
             return []
         budget, key = mind.budget, self.lab_app.key_of
-        left = f"{money(budget.left_micros)} left today of {money(budget.daily_micros)}"
+        left = f"{usd(budget.left_micros)} left today of {usd(budget.daily_micros)}"
         facts = (
             (f"strategist  {key('strategist')}", mind.strategist),
             (f"budget  {key('budget')}", left + ("" if budget.own else ", as set for all agents")),

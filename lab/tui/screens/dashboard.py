@@ -27,6 +27,7 @@ from lab.tui.widgets.line_table import LineTable, Row
 
 if TYPE_CHECKING:
     from lab.agents.budget.views import BudgetView
+    from lab.tui.ahead import FirstLook
 
 REST_SECONDS = 0.15
 """Longer than from one key to the next of somebody who goes through the list quickly."""
@@ -44,11 +45,12 @@ result and proposes a change. Nothing changes until you approve it."""
 @dataclass(frozen=True, slots=True)
 class DashboardData:
     agents: tuple[AgentRow, ...]
-    firm: Firm
+    firm: Firm | None
+    """None until the workspace is open, as are the other sums."""
     spent_micros: dict[int, int]
     """Today, by agent."""
     budget: BudgetView | None
-    """The whole lab's; None until the workspace is open."""
+    """The whole lab's."""
 
 
 class Dashboard(LabScreen[DashboardData]):
@@ -121,11 +123,12 @@ class Dashboard(LabScreen[DashboardData]):
             return tuple(agent for agent in (self.data.agents if self.data else ()) if agent.id in marked)
         return (self.selected,) if self.selected is not None else ()
 
+    def begin_with(self, look: FirstLook) -> None:
+        """Show this at first, before the workspace is open."""
+        self.data = DashboardData(look.agents, None, {}, None)
+
     def load(self) -> DashboardData:
-        agents, firm = tuple(self.lab.standing()), self.lab.firm()
-        if self.lab_app.state is None:  # the workspace is still being opened: what is here already is shown at once
-            return DashboardData(agents, firm, {}, None)
-        return DashboardData(agents, firm, self.lab.usage.spent_today(), self.lab.usage.whole_lab())
+        return DashboardData(tuple(self.lab.standing()), self.lab.firm(), self.lab.usage.spent_today(), self.lab.usage.whole_lab())
 
     def show(self, data: DashboardData) -> None:
         ordered = in_order(data.agents, data.spent_micros, ORDERS[self._order], backwards=self._backwards)

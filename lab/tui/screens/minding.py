@@ -14,7 +14,7 @@ from lab.tui.actions import Action
 from lab.tui.screens.graduating import GraduatingScreen
 from lab.tui.screens.studying import DataT
 from lab.tui.screens.usage import BUDGET, set_budget
-from lab.tui.widgets.money import money
+from lab.tui.text import usd
 
 MINDING = (
     Action(
@@ -72,7 +72,7 @@ def rule_words(rule: Rule | None) -> str:
         return "off: it learns only when told"
     ends = [
         f"{rule.max_iterations} iterations" if rule.max_iterations is not None else "",
-        f"{money(rule.max_micros)} spent" if rule.max_micros is not None else "",
+        f"{usd(rule.max_micros)} spent" if rule.max_micros is not None else "",
         f"{rule.patience} iterations without progress" if rule.patience is not None else "",
     ]
     who = "refinements wait for you" if rule.refinements is Refinements.WAIT else "those measured as better are applied"
@@ -84,7 +84,7 @@ def estimate_words(estimate: Estimate | None) -> str:
     if estimate is None:
         return "not known: the model has no price"
     basis = f"from {estimate.past_iterations} past ones" if estimate.past_iterations else "by its token budget, as there is no past one"
-    return f"{money(estimate.low_micros)} to {money(estimate.high_micros)} an iteration with a model, {basis}"
+    return f"{usd(estimate.low_micros)} to {usd(estimate.high_micros)} an iteration with a model, {basis}"
 
 
 class MindingScreen(GraduatingScreen[DataT]):

@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher
 from lab.agents.budget.views import BudgetView, By, CallRow, UsageRow
 from lab.tui.actions import BACK, Action
 from lab.tui.screen import LabScreen
+from lab.tui.text import usd
 from lab.tui.widgets import money
 from lab.tui.widgets.flow import Flow
 from lab.tui.widgets.line_table import LineTable, ReadTable
@@ -107,7 +108,7 @@ class UsageScreen(Tabbed, LabScreen[UsageData]):
         chosen = self.query_one("#budgets", LineTable).cursor_id
         budget = next((each for each in self.data.budgets if each.agent_id == chosen), None) if self.data else None
         if budget is not None:
-            question = f"How many dollars may {budget.name} spend in a New York day? Now {money.money(budget.daily_micros)}."
+            question = f"How many dollars may {budget.name} spend in a New York day? Now {usd(budget.daily_micros)}."
             question += " What waits for budget goes on at once."
             self.pose("ask_line", question, "such as 2.50", "set it", then=partial(self._budget, budget.agent_id))
 
@@ -120,7 +121,7 @@ async def raise_budget(screen: LabScreen[Any], agent_id: int) -> None:
     usage = screen.lab.usage
     budgets = await asyncio.to_thread(lambda: (usage.budget(agent_id), usage.whole_lab()))
     budget = min(budgets, key=lambda each: each.left_micros)
-    question = f"{budget.name} has {money.money(budget.left_micros)} left today of {money.money(budget.daily_micros)}."
+    question = f"{budget.name} has {usd(budget.left_micros)} left today of {usd(budget.daily_micros)}."
     question += " How many dollars may it spend in a New York day? What waits for budget goes on at once."
     screen.pose("ask_line", question, "such as 2.50", "set it", then=partial(set_budget, screen, budget.agent_id))
 
@@ -133,6 +134,6 @@ async def set_budget(screen: LabScreen[Any], agent_id: int, typed: str) -> None:
         screen.tell(f"“{typed}” is no amount: type dollars, such as 2.50.", error=True)
         return
     if done := await screen.attempt(screen.lab.usage.set_budget, agent_id, micros):
-        screen.tell(f"Budget of {done.value.name}: {money.money(done.value.daily_micros)} a day.")
+        screen.tell(f"Budget of {done.value.name}: {usd(done.value.daily_micros)} a day.")
         await screen.lab_app.ensure_worker()
         screen.reload()

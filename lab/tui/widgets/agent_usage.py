@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from lab.agents.budget.views import BudgetView, CallRow, Estimate, UsageRow
-from lab.tui.text import clean, plural, sparkline
+from lab.tui.text import clean, plural, sparkline, usd
 from lab.tui.widgets import money
 from lab.tui.widgets.flow import Flow, Line
 from lab.tui.widgets.line_table import LineTable
@@ -51,13 +51,13 @@ class AgentUsagePane(Vertical):
 def usage_lines(usage: AgentUsage, budget_key: str, estimated: str) -> list[Line]:
     """Today, the last 30 days, by purpose, and what the next iteration may cost."""
     budget, total, muted = usage.budget, usage.total, "$foreground-muted"
-    spent = f"{money.money(budget.spent_micros)} of {money.money(budget.daily_micros)}"
+    spent = f"{usd(budget.spent_micros)} of {usd(budget.daily_micros)}"
     tokens = f"{total.input_tokens + total.cache_write_tokens + total.cache_read_tokens:,} tokens in, {total.output_tokens:,} out"
-    doubt = f", {money.money(total.in_doubt_micros)} of it in doubt" if total.in_doubt_micros else ""
-    purposes = ", ".join(f"{clean(row.key)} {money.money(row.cost_micros)}" for row in usage.purposes)
+    doubt = f", {usd(total.in_doubt_micros)} of it in doubt" if total.in_doubt_micros else ""
+    purposes = ", ".join(f"{clean(row.key)} {usd(row.cost_micros)}" for row in usage.purposes)
     facts = [
-        ("today", f"{spent}, {money.money(budget.left_micros)} left; {budget_key} changes it"),
-        ("30 days", f"{money.money(total.cost_micros)}{doubt}; {plural(total.calls, 'call')}, {tokens}"),
+        ("today", f"{spent}, {usd(budget.left_micros)} left; {budget_key} changes it"),
+        ("30 days", f"{usd(total.cost_micros)}{doubt}; {plural(total.calls, 'call')}, {tokens}"),
         *([("for", purposes)] if purposes else []),
         ("next iteration", estimated),
     ]

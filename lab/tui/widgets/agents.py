@@ -27,10 +27,10 @@ from lab.tui.text import (
     sparkline,
     thin,
     toned,
+    usd,
 )
 from lab.tui.widgets.flow import Line
 from lab.tui.widgets.line_table import Cell, Column, Row
-from lab.tui.widgets.money import money
 from lab.tui.widgets.status import STEP_NAMES
 
 if TYPE_CHECKING:
@@ -110,17 +110,17 @@ def _now(agent: AgentRow) -> Cell:
     return Cell(STATUSES.get(agent.status) or ("ready" if agent.iterations else "new"), Tone.MUTED)
 
 
-def firm_lines(firm: Firm, agents: int, budget: BudgetView | None, order: str, marked: int, width: int) -> list[Line]:
+def firm_lines(firm: Firm | None, agents: int, budget: BudgetView | None, order: str, marked: int, width: int) -> list[Line]:
     """All agents on one line: what they made together, how alike they are, and the money of today."""
     parts: list[str | tuple[str, str]] = [(f"{plural(agents, 'agent')}", "bold")]
-    if firm.measured:
+    if firm is not None and firm.measured:
         parts += [f"  {signed_dollars(firm.pnl)} together", (" on the learning spans", "$foreground-muted") if width >= 140 else ""]
         if width >= 100:
             parts.append((f" {sparkline(thin([value for _, value in firm.curve], 20), 20)}", "$primary"))
-    if firm.correlation is not None:
+    if firm is not None and firm.correlation is not None:
         parts.append((f"  correlation {number(firm.correlation)}", "$foreground-muted"))
     if budget is not None:
-        parts.append((f"  today {money(budget.spent_micros)}, {money(budget.left_micros)} left", "$foreground-muted"))
+        parts.append((f"  today {usd(budget.spent_micros)}, {usd(budget.left_micros)} left", "$foreground-muted"))
     if order:
         parts.append((f"  {order}", "$text-accent"))
     if marked:
@@ -144,7 +144,7 @@ def agent_row(agent: AgentRow, spent_micros: int) -> Row:
         Cell(percent_interval(traded.win_rate_interval) if traded else "", Tone.MUTED),
         number(traded.sharpe) if traded else "",
         signed_dollars(pnl) if pnl is not None else "",
-        Cell(money(spent_micros), Tone.MUTED),
+        Cell(usd(spent_micros), Tone.MUTED),
         Cell(clean(traded.verdict) if traded else "no trades" if measured else "", Tone.MUTED),
         sparkline(agent.sharpe_history, 13),
         Cell(clean(f"{who.risk} {who.style}"), Tone.MUTED),

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from textual.content import Content
 
 from lab.agents.budget.views import OUTSIDE, BudgetView, CallRow, CallView, UsageRow
-from lab.tui.text import Tone, ago, bar, clean, count, percent, plural, sparkline
+from lab.tui.text import Tone, ago, bar, clean, count, percent, plural, sparkline, usd
 from lab.tui.widgets.flow import BLANK, Line, lines_of
 from lab.tui.widgets.line_table import Cell, Column, Row
 
@@ -52,15 +52,10 @@ def usage_columns(what: str) -> tuple[Column, ...]:
     return (Column(what, least=14, most=50, keep=9, grow=True), COST, Column("", least=6, most=6, keep=6), *_USED)
 
 
-def money(micros: int) -> str:
-    """Micro-dollars for a person, to the tenth of a cent where it is little."""
-    return f"${micros / 1e6:,.2f}" if micros >= 995_000 or micros == 0 else f"${micros / 1e6:.3f}"
-
-
 def _used(row: UsageRow | None) -> tuple[Cell | str, ...]:
     if row is None:
         return ("",) * len(_USED)
-    doubt = Cell(f"{row.in_doubt} {money(row.in_doubt_micros)}", Tone.WARN) if row.in_doubt else Cell("")
+    doubt = Cell(f"{row.in_doubt} {usd(row.in_doubt_micros)}", Tone.WARN) if row.in_doubt else Cell("")
     hits = "" if row.cache_hit_rate is None else percent(row.cache_hit_rate, 0)
     tokens = (count(row.input_tokens), count(row.cache_write_tokens), count(row.cache_read_tokens))
     return (count(row.calls), count(row.failed) if row.failed else "", doubt, *tokens, hits, count(row.output_tokens))
@@ -74,7 +69,7 @@ def usage_rows(rows: Sequence[UsageRow]) -> list[Row]:
             row.key,
             (
                 clean(row.key),
-                Cell(money(row.cost_micros), Tone.STRONG),
+                Cell(usd(row.cost_micros), Tone.STRONG),
                 bar(row.cost_micros / dearest if dearest else 0.0, 6),
                 *_used(row),
             ),
@@ -89,11 +84,11 @@ def budget_rows(budgets: Sequence[BudgetView], used: Sequence[UsageRow], total: 
     rows: list[Row] = []
     for budget in budgets:
         row = total if budget.agent_id == 0 else by_name.get(budget.name)
-        spent = money(budget.spent_micros) + (f" +{money(budget.reserved_micros)}" if budget.reserved_micros else "")
-        left = Cell(money(budget.left_micros), Tone.STRONG if budget.left_micros else Tone.WARN)
-        own = money(budget.daily_micros) + ("" if budget.own else " *")
+        spent = usd(budget.spent_micros) + (f" +{usd(budget.reserved_micros)}" if budget.reserved_micros else "")
+        left = Cell(usd(budget.left_micros), Tone.STRONG if budget.left_micros else Tone.WARN)
+        own = usd(budget.daily_micros) + ("" if budget.own else " *")
         name = Cell(clean(budget.name), Tone.STRONG if budget.agent_id == 0 else Tone.PLAIN)
-        rows.append((budget.agent_id, (name, left, spent, own, money(row.cost_micros) if row else "", *_used(row))))
+        rows.append((budget.agent_id, (name, left, spent, own, usd(row.cost_micros) if row else "", *_used(row))))
     return rows
 
 
@@ -108,7 +103,7 @@ def call_rows(calls: Sequence[CallRow]) -> list[Row]:
                 "" if call.iteration_number is None else str(call.iteration_number),
                 clean(call.purpose) + (f" ({call.attempt})" if call.attempt > 1 else ""),
                 Cell(clean(call.state), tones.get(call.state, Tone.PLAIN)),
-                money(call.charged_micros),
+                usd(call.charged_micros),
                 count(call.input_tokens + call.cache_write_tokens),
                 count(call.cache_read_tokens),
                 count(call.output_tokens),
@@ -123,15 +118,15 @@ def call_rows(calls: Sequence[CallRow]) -> list[Row]:
 
 def summary_lines(lab_budget: BudgetView, total: UsageRow, iterations: Sequence[UsageRow]) -> list[Line]:
     """Today, and the last 30 days."""
-    today = f"Today {money(lab_budget.spent_micros)} of {money(lab_budget.daily_micros)}, {money(lab_budget.left_micros)} left"
+    today = f"Today {usd(lab_budget.spent_micros)} of {usd(lab_budget.daily_micros)}, {usd(lab_budget.left_micros)} left"
     today += f"; a new day begins at {lab_budget.next_day_at:%H:%M} UTC"
     hits = "no prompt yet" if total.cache_hit_rate is None else f"{percent(total.cache_hit_rate, 0)} of prompt tokens from the cache"
     own = [row.cost_micros for row in iterations if row.key != OUTSIDE]
-    each = f"{money(sum(own) // len(own))} an iteration" if own else "no iteration yet"
-    doubt = f", {plural(total.in_doubt, 'call')} in doubt ({money(total.in_doubt_micros)}, counted in full)" if total.in_doubt else ""
+    each = f"{usd(sum(own) // len(own))} an iteration" if own else "no iteration yet"
+    doubt = f", {plural(total.in_doubt, 'call')} in doubt ({usd(total.in_doubt_micros)}, counted in full)" if total.in_doubt else ""
     lines: list[Line] = [
         (Content.styled(today, "bold"), 2),
-        (Content.styled(f"30 days: {money(total.cost_micros)} for {plural(total.calls, 'call')}{doubt}; {hits}; {each}", MUTED), 2),
+        (Content.styled(f"30 days: {usd(total.cost_micros)} for {plural(total.calls, 'call')}{doubt}; {hits}; {each}", MUTED), 2),
     ]
     if not lab_budget.own:
         lines.append((Content.styled("* as set for all agents; + sets an amount of its own", MUTED), 2))
@@ -145,13 +140,13 @@ def chart_lines(total: UsageRow, days: Sequence[UsageRow], calls: Sequence[CallR
     by_day = {row.key: row.cost_micros for row in days}
     last = date.fromisoformat(days[-1].key)
     spent = [by_day.get((last - timedelta(days=back)).isoformat(), 0) for back in range(29, -1, -1)]
-    lines = [_drawn("Cost a day", sparkline(spent, 30), f"to {last}, dearest {money(max(spent))}")]
+    lines = [_drawn("Cost a day", sparkline(spent, 30), f"to {last}, dearest {usd(max(spent))}")]
     costs: dict[int, int] = {}
     for call in reversed(calls):
         if call.iteration_number is not None:
             costs[call.iteration_id] = costs.get(call.iteration_id, 0) + call.charged_micros
     if each := list(costs.values())[-30:]:
-        low, high = money(min(each)), money(max(each))
+        low, high = usd(min(each)), usd(max(each))
         lines.append(_drawn("Cost an iteration", sparkline(each, 30), f"{plural(len(each), 'iteration')}, {low} to {high}"))
     kinds = (
         ("█", "from the cache", total.cache_read_tokens),
@@ -174,7 +169,7 @@ def call_lines(call: CallView, raw: bool) -> list[Line]:
     """A call: what it was, what was sent, what came back. Text is shown as it was, cleaned of what a terminal would obey."""
     row = call.row
     about = f"{row.agent}, {row.purpose}" + (f", iteration {row.iteration_number}" if row.iteration_number is not None else "")
-    cost = f"{money(row.charged_micros)} of {money(row.reserved_micros)} reserved, prices of {call.prices_of}; prompt {call.prompt_version}"
+    cost = f"{usd(row.charged_micros)} of {usd(row.reserved_micros)} reserved, prices of {call.prices_of}; prompt {call.prompt_version}"
     tokens = f"{row.input_tokens:,} input, {row.cache_write_tokens:,} to the cache, {row.cache_read_tokens:,} from it"
     tokens += f", {row.output_tokens:,} output"
     ended = f"{row.state}" + (f", stopped by {row.stop_reason}" if row.stop_reason else "")
