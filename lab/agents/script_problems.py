@@ -8,6 +8,7 @@ from pathlib import Path
 from lab.agents.span import context_problems
 from lab.agents.views import ScriptProblem
 from lab.script import check, compile_strategy
+from lab.script.source import module_of
 from lab.store.models import Universe
 
 
@@ -27,7 +28,7 @@ def _placed(name: str, reason: str, scan: str, execution: str) -> ScriptProblem:
     message = f"{name} {'are' if name.endswith(' bars') else 'is'} unknown for this agent's universe"
     literal = name.removesuffix(" bars")
     for script, text in (("scan", scan), ("execution", execution)):
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(module_of(text)):
             if (isinstance(node, ast.Attribute) and ast.unparse(node) == name) or (
                 isinstance(node, ast.Constant) and node.value == literal
             ):

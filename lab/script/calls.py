@@ -8,7 +8,7 @@ import re
 
 from lab.script.catalogue import CATALOGUE, nearest
 from lab.script.place import Place, shortened
-from lab.script.source import Source
+from lab.script.source import Source, expression_of
 
 FIRST_MINUTE, LAST_MINUTE = 570, 960
 """Regular hours, in New York minutes since midnight."""
@@ -65,7 +65,7 @@ def formula_tree(name: str) -> ast.expr:
     """The parsed formula of a catalogue function."""
     formula = CATALOGUE[name].formula
     assert formula is not None
-    return ast.parse(formula, mode="eval").body
+    return expression_of(formula)
 
 
 def time_of_day(source: Source, node: ast.expr, use: str, example: str = 'time_between("10:00", "11:30")') -> int:

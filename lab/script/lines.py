@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -111,8 +112,9 @@ def _places(source: Source) -> dict[str, ast.Assign]:
     }
 
 
-def _read_names(source: Source) -> set[str]:
-    return {node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+@functools.lru_cache(maxsize=64)
+def _read_names(source: Source) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(source.tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
 
 
 def beside_the_meant(source: Source, lines: Mapping[str, Node | None]) -> list[ScriptError]:

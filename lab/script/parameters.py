@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from dataclasses import dataclass
 
@@ -47,6 +48,19 @@ def find_parameters(source: Source) -> tuple[list[Marked], list[ScriptError]]:
     """Every parameter of a script in reading order, and what is wrong with the others."""
     found: list[Marked] = []
     errors: list[ScriptError] = []
+    for name, call in _marked_calls(source):
+        parameter = _read(source, call, name)
+        if isinstance(parameter, ScriptError):
+            errors.append(parameter)
+        else:
+            found.append(Marked(parameter, call))
+    return found, errors
+
+
+@functools.lru_cache(maxsize=64)
+def _marked_calls(source: Source) -> tuple[tuple[str, ast.Call], ...]:
+    """Every call of `param` in reading order, with the name of the parameter it marks."""
+    marked: list[tuple[str, ast.Call]] = []
     for statement in source.tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             owner = statement.targets[0].id
@@ -62,14 +76,8 @@ def find_parameters(source: Source) -> tuple[list[Marked], list[ScriptError]]:
         calls.sort(key=lambda call: (call.lineno, call.col_offset))
         for position, call in enumerate(calls, start=1):
             name = owner if position == 1 else f"{owner}_{position}"
-            if source.script == "execution":
-                name = f"execution.{name}"
-            parameter = _read(source, call, name)
-            if isinstance(parameter, ScriptError):
-                errors.append(parameter)
-            else:
-                found.append(Marked(parameter, call))
-    return found, errors
+            marked.append((f"execution.{name}" if source.script == "execution" else name, call))
+    return tuple(marked)
 
 
 def literal(node: ast.expr) -> float | None:

@@ -7,7 +7,7 @@ import io
 import tokenize
 
 from lab.script.shapes import check_statement, function_body, is_docstring
-from lab.script.source import Source, parse
+from lab.script.source import Source, expression_of, parse
 
 _LONGEST_LINE = 100
 
@@ -165,7 +165,7 @@ def _assignment(name: str, text: str, comment: str) -> str:
     head = f"{name} = "
     if len(head) + len(text) <= _LONGEST_LINE:
         return head + text + tail
-    node = ast.parse(text, mode="eval").body
+    node = expression_of(text)
     if not isinstance(node, ast.BoolOp):
         return head + text + tail
     word, level = ("and", _AND) if isinstance(node.op, ast.And) else ("or", _OR)

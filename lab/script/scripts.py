@@ -18,7 +18,7 @@ from lab.script.nodes import Graph, Kind, Node, Op
 from lab.script.parameters import Parameter, find_parameters
 from lab.script.place import Cascade, OwnFunction, Place
 from lab.script.recovery import read
-from lab.script.shapes import check_statement, is_docstring
+from lab.script.shapes import check_statement, is_docstring, sound_statements
 from lab.script.source import Source, error_at
 
 DIRECTIONS = ("long", "short")
@@ -170,10 +170,11 @@ def _check_lines(
 ) -> dict[str, Node | None]:
     """The named lines of one script, after those `above`; mistakes are added to the pair. `lost` ones can't be read."""
     lines: dict[str, Node | None] = dict.fromkeys(lost)
+    sound = sound_statements(source)
     for position, statement in enumerate(source.tree.body):
         if position == 0 and is_docstring(statement):
             continue
-        problem = check_statement(source, statement)
+        problem = None if statement in sound else check_statement(source, statement)
         if isinstance(statement, ast.FunctionDef):
             problem = problem or _naming_problem(source, statement, statement.name, above, lines, own)
             if problem is None:

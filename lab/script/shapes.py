@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 from lab.script.catalogue import meant
@@ -79,6 +80,12 @@ def check_statement(source: Source, statement: ast.stmt) -> ScriptError | None:
     if isinstance(statement, ast.FunctionDef):
         return _function_problem(source, statement)
     return source.error(statement, *_REFUSED.get(type(statement), _OTHER))
+
+
+@functools.lru_cache(maxsize=64)
+def sound_statements(source: Source) -> frozenset[ast.stmt]:
+    """The statements of a script in whose form nothing is wrong."""
+    return frozenset(statement for statement in source.tree.body if check_statement(source, statement) is None)
 
 
 def check_expression(source: Source, expression: ast.expr) -> ScriptError | None:

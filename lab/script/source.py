@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
+import threading
 from dataclasses import dataclass
 
 from lab.script.errors import ScriptError
@@ -75,8 +77,25 @@ def error_at(script: str, text: str, line: int, column: int, message: str, sugge
     )
 
 
+_parsing = threading.Lock()
+
+
+def module_of(text: str) -> ast.Module:
+    """Python's own reading of a text, of one thread at a time: to two at once CPython 3.11 may answer with a SystemError."""
+    with _parsing:
+        return ast.parse(text)
+
+
+def expression_of(text: str) -> ast.expr:
+    """As `module_of`, of one expression."""
+    with _parsing:
+        return ast.parse(text, mode="eval").body
+
+
+@functools.lru_cache(maxsize=64)
 def parse(script: str, text: str) -> Source:
-    """The syntax tree of a script; line ends may be of any system.
+    """The syntax tree of a script; line ends may be of any system. It is kept, since the same script is checked again for each value
+    that its parameters may have: nobody may change it.
 
     Raises:
         ScriptError: the text is not of the language's characters, is too large or nested too deeply, or is not Python's syntax.
@@ -86,7 +105,7 @@ def parse(script: str, text: str) -> Source:
     _check_brackets(script, text)
     _check_numbers(script, text)
     try:
-        tree = ast.parse(text)
+        tree = module_of(text)
     except SyntaxError as error:
         raise _syntax_error(script, text, error) from None
     except (ValueError, MemoryError, RecursionError, OverflowError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lab.agents.builtin.setting import Setting, bar_minutes, horizon_of
 from lab.agents.builtin.writing import execution, number
+from lab.script.source import module_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def exit_plans(timeframe: str, risk_percent: float, own_execution: str = "") -> 
 def entry_of(own_execution: str) -> tuple[str, str]:
     """The lines an execution script's entry is made of, and the entry itself, as they are written."""
     written: dict[str, ast.Assign | ast.FunctionDef] = {}
-    for statement in ast.parse(own_execution).body:
+    for statement in module_of(own_execution).body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             written[statement.targets[0].id] = statement
         elif isinstance(statement, ast.FunctionDef):
