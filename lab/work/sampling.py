@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 20.0
 """What loading everything may take beyond the count itself, on a busy machine."""
+LONGEST_SECONDS = LIMITS.wall_seconds + _START_SECONDS
+"""After so long the first answer has come, or the process that was to give it is ended."""
 _LONGEST_ANSWER = 1024 * 1024
 """Bytes of a run's list of signals."""
 
@@ -55,7 +57,7 @@ class SignalCounter:
         async with self._lock:
             seconds = LIMITS.wall_seconds
             if self._process is None or self._process.returncode is not None:
-                seconds += _START_SECONDS
+                seconds = LONGEST_SECONDS
                 await self._start()
             self._asked += 1
             try:

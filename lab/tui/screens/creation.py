@@ -16,7 +16,7 @@ from lab.tui.actions import BACK, Action
 from lab.tui.screens.agent_form import AgentForm, FormData
 from lab.tui.text import clean, plural
 from lab.tui.widgets.choices import Choices
-from lab.work.sampling import SignalCounter
+from lab.work.sampling import LONGEST_SECONDS, SignalCounter
 
 if TYPE_CHECKING:
     from lab.agents.drafting import FirstDraft
@@ -107,8 +107,9 @@ class CreationScreen(AgentForm):
             return
         began = time.monotonic()
         self._say_dry_run("Dry run: writing the first strategy…")
+        key, most = self.lab_app.key_of("dry_run"), f"{LONGEST_SECONDS:.0f} s at most"
         self._counting = self.set_interval(
-            1.0, lambda: self._say_dry_run(f"Dry run: counting signals, {time.monotonic() - began:.0f} s… ctrl+t stops")
+            1.0, lambda: self._say_dry_run(f"Dry run: counting signals, {time.monotonic() - began:.0f} s of {most}… {key} stops")
         )
         words = ""
         try:
@@ -129,7 +130,7 @@ class CreationScreen(AgentForm):
         for note in self.query("#dry-run").results(Static):
             shown, note.display = note.display, bool(words)
             note.update(clean(words))
-            if words and not shown:
+            if words and (not shown or self._counting is None):  # the result has more lines than what stood there while it was counted
                 self.call_after_refresh(note.scroll_visible, animate=False)
 
     async def _end_counter(self) -> None:
