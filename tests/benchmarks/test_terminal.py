@@ -13,6 +13,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,8 @@ class Load:
         self._thread.join()
         for row in self._lab.standing():
             if row.running_iteration_id is not None:
-                self._lab.cancel_iteration(row.running_iteration_id)
+                with suppress(CannotIterate):  # it ended meanwhile
+                    self._lab.cancel_iteration(row.running_iteration_id)
         self._lab.close()
         if (worker := worker_pid(self._home)) is not None:
             os.kill(worker, signal.SIGTERM)
