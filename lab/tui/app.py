@@ -224,7 +224,8 @@ class LabApp(App[None]):
                 await showing
                 drawn = asyncio.Event()
                 self.screen.call_after_refresh(drawn.set)
-                await drawn.wait()
+                with contextlib.suppress(TimeoutError):  # a key may have opened another screen over it
+                    await asyncio.wait_for(drawn.wait(), FLASH_SECONDS)
             self.state = await asyncio.to_thread(self.lab.state)
             toured = begun or await asyncio.to_thread(self.lab.preference, "tour") is not None
         except LabError as error:

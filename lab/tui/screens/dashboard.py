@@ -47,7 +47,7 @@ class DashboardData:
     agents: tuple[AgentRow, ...]
     firm: Firm | None
     """None until the workspace is open, as are the other sums."""
-    spent_micros: dict[int, int]
+    spent_micros: dict[int, int] | None
     """Today, by agent."""
     budget: BudgetView | None
     """The whole lab's."""
@@ -80,7 +80,7 @@ class Dashboard(LabScreen[DashboardData]):
         self._charts = False
         """Charts can be drawn: their library is imported, which takes too long for the event loop."""
         self._resting: Timer | None = None
-        self._rows: dict[int, tuple[AgentRow, int, Row]] = {}
+        self._rows: dict[int, tuple[AgentRow, int | None, Row]] = {}
         """By agent, what its row was made of, and the row; in the order shown."""
         self._curve: tuple[tuple[int, ResultSummary], Curve] | None = None
         """The newest curve that was read, with the agent and the result it is of."""
@@ -125,16 +125,16 @@ class Dashboard(LabScreen[DashboardData]):
 
     def begin_with(self, look: FirstLook) -> None:
         """Show this at first, before the workspace is open."""
-        self.data = DashboardData(look.agents, None, {}, None)
+        self.data = DashboardData(look.agents, None, None, None)
 
     def load(self) -> DashboardData:
         return DashboardData(tuple(self.lab.standing()), self.lab.firm(), self.lab.usage.spent_today(), self.lab.usage.whole_lab())
 
     def show(self, data: DashboardData) -> None:
-        ordered = in_order(data.agents, data.spent_micros, ORDERS[self._order], backwards=self._backwards)
+        ordered = in_order(data.agents, data.spent_micros or {}, ORDERS[self._order], backwards=self._backwards)
         before, self._rows = self._rows, {}
         for agent in ordered:
-            spent = data.spent_micros.get(agent.id, 0)
+            spent = None if data.spent_micros is None else data.spent_micros.get(agent.id, 0)
             known = before.get(agent.id)
             # What has not changed is the same object: making the cells of fifty agents anew takes as long as a key may.
             self._rows[agent.id] = known if known and known[:2] == (agent, spent) else (agent, spent, agent_row(agent, spent))

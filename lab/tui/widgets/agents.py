@@ -128,8 +128,8 @@ def firm_lines(firm: Firm | None, agents: int, budget: BudgetView | None, order:
     return [(Content.assemble(*parts), 2)]
 
 
-def agent_row(agent: AgentRow, spent_micros: int) -> Row:
-    """An agent in the table; `spent_micros` is what it cost today."""
+def agent_row(agent: AgentRow, spent_micros: int | None) -> Row:
+    """An agent in the table; `spent_micros` is what it cost today, where that is known yet."""
     measured = agent.result
     traded, pnl, who = _measured(agent), made(agent), agent.personality
     other = agent.result_version if measured and agent.result_version != agent.current_version else None
@@ -144,7 +144,7 @@ def agent_row(agent: AgentRow, spent_micros: int) -> Row:
         Cell(percent_interval(traded.win_rate_interval) if traded else "", Tone.MUTED),
         number(traded.sharpe) if traded else "",
         signed_dollars(pnl) if pnl is not None else "",
-        Cell(usd(spent_micros), Tone.MUTED),
+        Cell("" if spent_micros is None else usd(spent_micros), Tone.MUTED),
         Cell(clean(traded.verdict) if traded else "no trades" if measured else "", Tone.MUTED),
         sparkline(agent.sharpe_history, 13),
         Cell(clean(f"{who.risk} {who.style}"), Tone.MUTED),
