@@ -12,6 +12,16 @@ cdef extern from *:
     # Relative slack when rounding shares, so that 99.9999999999 from binary fractions is 100.
     const double ROUNDING "LAB_ROUNDING"
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define lab_prefetch(place) __builtin_prefetch(place)
+    #else
+    #define lab_prefetch(place) ((void) 0)
+    #endif
+    """
+    void lab_prefetch(const void* place) noexcept nogil
+
 # What a plan's entry is.
 cdef enum:
     AT_OPEN, LIMIT, STOP_ENTRY

@@ -13,16 +13,6 @@ import numpy as np
 
 VERSION = "2"
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define lab_prefetch(place) __builtin_prefetch(place)
-    #else
-    #define lab_prefetch(place) ((void) 0)
-    #endif
-    """
-    void lab_prefetch(const void* place) noexcept nogil
-
 cdef int64_t LAST = 9223372036854775807
 
 
@@ -95,12 +85,19 @@ cdef class Loop(Positions):
         cdef int ticker
         cdef int64_t signal, segment = 0
         cdef Event event
-        # Signals and sessions are both in order of rows: one walk finds where each signal stands.
+        # Signals and sessions are both in order of rows: one walk finds where each signal stands. What is asked of its bar is asked
+        # here, where the processor fetches many bars at once.
         for signal in range(self.row.shape[0]):
             self.signal_at[signal] = self.m.at[self.row[signal]]
+            if self.conflicting[signal]:
+                self.skip[signal] = CONFLICTING
+            elif self.cut_off >= 0 and self.m.minute[self.row[signal]] >= self.cut_off:
+                self.skip[signal] = AFTER_CUT_OFF
             while self._segment_end(segment) <= self.row[signal]:
                 segment += 1
             self.signal_segment[signal] = segment
+            if self.cut_off >= 0:
+                self._cut_off_row(segment)
         for ticker in range(self.tickers):
             self.place[ticker] = self.ends[ticker - 1] if ticker else 0
             self._look_on(ticker)
@@ -119,14 +116,8 @@ cdef class Loop(Positions):
     # signals
 
     cdef bint _blocked(self, int64_t signal) noexcept nogil:
-        """Whether a signal is out of the question whatever the account holds; its reason is noted."""
-        if self.conflicting[signal]:
-            self.skip[signal] = CONFLICTING
-            return True
-        if self.cut_off >= 0 and self.m.minute[self.row[signal]] >= self.cut_off:
-            self.skip[signal] = AFTER_CUT_OFF
-            return True
-        return False
+        """Whether a signal still to come is out of the question whatever the account holds; its reason is noted."""
+        return self.skip[signal] != TRADED
 
     cdef void _pass_over(self, int ticker, int64_t until, int reason) noexcept nogil:
         """The ticker's signals before a row come to nothing."""
@@ -160,6 +151,7 @@ cdef class Loop(Positions):
                         lab_prefetch(&self.m.l[row + 1])
                         lab_prefetch(&self.m.c[row + 1])
                         lab_prefetch(&self.m.at[row + 1])
+                        lab_prefetch(&self.m.volume[row + 1])
                     break
             signal += 1
         self.place[ticker] = signal

@@ -203,6 +203,10 @@ cdef class Money:
         cdef int64_t low = self.m.segment_starts[segment], high, middle
         if self.cuts[segment] < 0:
             high = self._segment_end(segment)
+            # A session of minutes without gaps has it where it is to be expected.
+            middle = low + self.cut_off - self.m.minute[low]
+            if low < middle < high and self.m.minute[middle] >= self.cut_off and self.m.minute[middle - 1] < self.cut_off:
+                low = high = middle
             while low < high:
                 middle = (low + high) // 2
                 if self.m.minute[middle] < self.cut_off:

@@ -55,6 +55,11 @@ cdef class Positions(Money):
             release = NEXT_SESSION
             cut = max(entry + 1, self._cut_off_row(segment))
         due = min(last, cut if self.max_bars < 0 else min(cut, entry + self.max_bars))
+        # While prices are looked at, what the account will ask of these bars comes closer.
+        for k in range(1, 4):
+            if entry + 8 * k <= due:
+                lab_prefetch(&self.m.at[entry + 8 * k])
+                lab_prefetch(&closes[entry + 8 * k])
         book.exits = book.hung = 0
         book.bars_held = 0
         book.worst = book.best = book.fill

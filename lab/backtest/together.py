@@ -48,6 +48,9 @@ class Together:
         """Raises BacktestError for bars that are not sorted by ticker and time."""
         own = traded_bars(frame)
         self._read = read_bars(own)
+        if own is frame and frame.schema["ticker"] == pl.String:
+            # Now known to be in order, which spares finding it out again.
+            frame = frame.with_columns(frame["ticker"].set_sorted())
         self._many = ManyStrategies(frame)
         self._guard = Lock()
         self._frame = frame
@@ -86,7 +89,7 @@ class Together:
 
     def _signals(self, found: Found, plan: Plan) -> Signals:
         """The signals on bars that can be traded at, as the account meets them."""
-        kept = {side: np.ones(len(at), dtype=np.bool_) if self._kept is None else self._kept[at] for side, at in found.rows.items()}
+        kept: dict[str, Any] = {side: slice(None) if self._kept is None else self._kept[at] for side, at in found.rows.items()}
         rows = {side: (at if self._place is None else self._place[at])[kept[side]] for side, at in found.rows.items()}
         none = np.empty(0, dtype=np.int64)
         row, is_short, conflicting = merged(rows.get(Direction.LONG, none), rows.get(Direction.SHORT, none))

@@ -7,7 +7,7 @@ What does not differ between strategies is computed once and kept. Prices that f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,15 @@ class Signals:
     """"long.exit": a byte a row, 1 where the exit rule is known to hold; "long.trail": a number a row, not-a-number where missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The bars with a signal, which strategies that differ in their exits alone have in common."""
+
+    rows: Integers
+    values: dict[int, NDArray[Any]] = field(default_factory=dict)
+    """By node, its values there; two threads that miss the same find the same."""
+
+
 class ManyStrategies:
     """Bars on which strategies are evaluated together, pass after pass."""
 
@@ -76,7 +85,13 @@ class ManyStrategies:
                 found = _beneath(node) if name == "score" or name.partition(".")[2] in _AT_SIGNALS else [node]
                 wanted.update((one.index, one) for one in found if one.op is not Op.CONSTANT)
         values = self._values(wanted, merged)
-        return list(side_by_side(lambda one: self._signals(*one, values), zip(strategies, merged, strict=True)))
+        held = {
+            (outputs[f"signal.{side}"].index, strategy.warm_up_bars): outputs[f"signal.{side}"]
+            for strategy, outputs in zip(strategies, merged, strict=True)
+            for side in strategy.directions
+        }
+        rows = dict(zip(held, side_by_side(lambda key: _Rows(self._rows(held[key], values, key[1])), held), strict=True))
+        return list(side_by_side(lambda one: self._signals(*one, rows, values), zip(strategies, merged, strict=True)))
 
     def _merge(self, roots: list[Node]) -> list[Node]:
         """The same expressions in the one graph all strategies share, in which each distinct one stands once."""
@@ -92,17 +107,13 @@ class ManyStrategies:
     def _values(self, wanted: dict[int, Node], merged: list[dict[str, Node]]) -> dict[int, NDArray[Any]]:
         """The wanted columns; what all these strategies share is kept for those to come."""
         missing = [node for index, node in wanted.items() if index not in self._kept]
-        if len(merged) > 1:
-            shared = self._shared(missing, merged)
-            made = compute(shared, self._bars, self._kept)
-            for node in shared:
-                size = made[node.index].nbytes
-                if size <= self._room:
-                    self._kept[node.index] = made[node.index]
-                    self._room -= size
-            found = compute(missing, self._bars, {**self._kept, **{node.index: made[node.index] for node in shared}})
-        else:
-            found = compute(missing, self._bars, self._kept)
+        shared = self._shared(missing, merged) if len(merged) > 1 else []
+        found = compute([*shared, *missing], self._bars, self._kept)
+        for node in shared:
+            size = found[node.index].nbytes
+            if size <= self._room:
+                self._kept[node.index] = found[node.index]
+                self._room -= size
         return {**self._kept, **found}
 
     def _shared(self, missing: list[Node], merged: list[dict[str, Node]]) -> list[Node]:
@@ -115,8 +126,10 @@ class ManyStrategies:
                 found.update((part.index, part) for part in node.parts if part.index in common and part.op not in (Op.FIELD, Op.CONSTANT))
         return [node for index, node in sorted(found.items()) if index not in self._kept]
 
-    def _signals(self, strategy: Strategy, outputs: dict[str, Node], values: dict[int, NDArray[Any]]) -> Signals:
-        rows = {side: self._rows(outputs[f"signal.{side}"], values, strategy.warm_up_bars) for side in strategy.directions}
+    def _signals(
+        self, strategy: Strategy, outputs: dict[str, Node], every: dict[tuple[int, int], _Rows], values: dict[int, NDArray[Any]]
+    ) -> Signals:
+        rows = {side: every[outputs[f"signal.{side}"].index, strategy.warm_up_bars] for side in strategy.directions}
         prices: dict[str, Floats] = {}
         per_bar: dict[str, NDArray[Any]] = {}
         for name, node in outputs.items():
@@ -127,7 +140,7 @@ class ManyStrategies:
                 whole = self._whole(node, values)
                 per_bar[name] = whole if node.kind is not Kind.CONDITION else whole & 1
         scores = {side: np.nan_to_num(self._at(outputs["score"], at, values), nan=0.0) for side, at in rows.items()}
-        return Signals(rows, prices, scores, per_bar)
+        return Signals({side: at.rows for side, at in rows.items()}, prices, scores, per_bar)
 
     def _whole(self, node: Node, values: dict[int, NDArray[Any]]) -> NDArray[Any]:
         if node.op is Op.FIELD:
@@ -147,20 +160,21 @@ class ManyStrategies:
             rows_held(held, bars.firsts, bars.lengths, warm_up_bars, rows)
         return rows[:count].copy()
 
-    def _at(self, node: Node, rows: Integers, values: dict[int, NDArray[Any]]) -> Floats:
+    def _at(self, node: Node, at: _Rows, values: dict[int, NDArray[Any]]) -> Floats:
         """A node's values at some rows, from the columns beneath it."""
         if node.op is Op.CONSTANT:
-            return np.full(len(rows), node.value, dtype=np.float64)
-        columns = {one.index: one for one in _beneath(node)}
-        given = {
-            index: (self._bars.array(one.name) if one.op is Op.FIELD else values[index])[rows]
-            for index, one in columns.items()
-            if one.op is not Op.CONSTANT
-        }
+            return np.full(len(at.rows), node.value, dtype=np.float64)
+        given = {}
+        for one in _beneath(node):
+            if one.op is Op.CONSTANT:
+                continue
+            if one.index not in at.values:
+                at.values[one.index] = (self._bars.array(one.name) if one.op is Op.FIELD else values[one.index])[at.rows]
+            given[one.index] = at.values[one.index]
         if node.index in given:
             return given[node.index]
-        all_rows = np.zeros(1, dtype=np.int64), np.array([len(rows)], dtype=np.int64)
-        here = Bars(self._bars.frame, ("",), *all_rows, self._bars.times[rows], plausible=True, marked=False)
+        all_rows = np.zeros(1, dtype=np.int64), np.array([len(at.rows)], dtype=np.int64)
+        here = Bars(self._bars.frame, ("",), *all_rows, self._bars.times[at.rows], plausible=True, marked=False)
         found: Floats = compute([node], here, given)[node.index]
         return found
 
