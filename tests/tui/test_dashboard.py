@@ -15,6 +15,7 @@ from lab.agents.firm import firm_of
 from lab.agents.service import Lab
 from lab.agents.views import AgentRow
 from lab.tui.screens.confirm import Confirm
+from lab.tui.widgets.charts import EquityChart
 from lab.tui.widgets.line_table import LineTable
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab, result
@@ -80,6 +81,12 @@ async def test_a_wide_terminal_shows_the_equity_chart(make_app: MakeApp, fake: F
     async with make_app(fake).run_test(size=(120, 36)) as pilot:
         await until(pilot, "Equity of VWAP Guardian")
         await until(pilot, "drawdown")
+        drawn = pilot.app.screen.query_one(EquityChart).render().plain
+        await pilot.press("j")
+        await until(pilot, "Equity of Gap Hunter")
+        await until(pilot, lambda: pilot.app.screen.query_one(EquityChart).render().plain != drawn)
+        await pilot.press("k")
+        await until(pilot, lambda: pilot.app.screen.query_one(EquityChart).render().plain == drawn)
 
 
 async def test_an_iteration_starts_with_a_worker_and_shows_at_once(make_app: MakeApp, fake: FakeLab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from textual.events import Key
 
+from lab.agents.agent_views import WorkspaceState
 from lab.agents.keys import FILE, save_polygon_key
 from lab.errors import LabError
 from lab.store.fetch_states import FetchState
@@ -71,6 +73,26 @@ async def test_nothing_is_read_or_drawn_while_nothing_changes(make_app: MakeApp,
         await until(pilot, lambda: fake.calls.count("agents") == reads + 1)
         await pilot.pause(0.1)
         assert shown == []
+
+
+async def test_agents_show_before_the_workspace_is_open_without_sums_and_a_key_then_holds_up_nothing(
+    make_app: MakeApp, fake: FakeLab
+) -> None:
+    opened, state = threading.Event(), fake.state
+
+    def slow() -> WorkspaceState:
+        opened.wait(20)
+        return state()
+
+    fake.state = slow  # type: ignore[method-assign]
+    async with make_app(fake).run_test(size=(120, 36)) as pilot:
+        await until(pilot, "VWAP Guardian")
+        assert "$0.00" not in on_screen(pilot), "what was spent is not known yet"
+        await pilot.press("question_mark")
+        opened.set()
+        await pilot.press("escape")
+        await until(pilot, "1 iteration running")
+        await until(pilot, "$0.00")
 
 
 async def test_a_change_made_elsewhere_shows(make_app: MakeApp, fake: FakeLab) -> None:
