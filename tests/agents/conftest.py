@@ -18,6 +18,7 @@ from lab.agents.span import bars_folder
 from lab.agents.strategist import ProposalRequest, RefinementDraft, Strategist, TestBench, Variant
 from lab.agents.views import IterationView
 from lab.script import compile_strategy, set_parameters
+from tests.conftest import made_once
 
 SESSIONS = 40
 INSTRUCTIONS = "A conservative VWAP scalper for tech stocks"
@@ -48,16 +49,18 @@ class AlwaysProposes(BuiltInStrategist):
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a short demo market; copied by the tests, never changed."""
-    from lab.agents.data import keep_universe
-    from lab.market import BarsCache, make_demo_market
 
-    home = tmp_path_factory.mktemp("demo") / "home"
-    lab = Lab(home)
-    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=SESSIONS)
-    tickers = made.tickers[:8]
-    keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
-    lab.close()
-    return home
+    def make(home: Path) -> None:
+        from lab.agents.data import keep_universe
+        from lab.market import BarsCache, make_demo_market
+
+        lab = Lab(home)
+        made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=SESSIONS)
+        tickers = made.tickers[:8]
+        keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
+        lab.close()
+
+    return made_once(tmp_path_factory, "demo", make)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from lab.agents.ledger import REFINEMENT
 from lab.agents.loop import run_iteration
 from lab.agents.outputs import EQUITY, SKIPS, TRADES, read_output
 from lab.agents.service import Lab
-from lab.agents.strategist import Brief, ProposalRequest, RefinementDraft, StrategyDraft, TestBench
+from lab.agents.strategist import Brief, ProposalRequest, RefinementDraft, StrategyDraft
+from lab.agents.strategist import TestBench as Bench  # by its own name pytest would take it for tests
 from lab.agents.views import IterationView
 from lab.errors import LabError
 from lab.script import add_condition
@@ -97,7 +98,7 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
 class Forgetful(AlwaysProposes):
     """Proposes the same whatever was turned down."""
 
-    async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
+    async def propose(self, request: ProposalRequest, bench: Bench) -> RefinementDraft:
         return await super().propose(replace(request, discarded=()), bench)
 
 
@@ -328,7 +329,7 @@ class Listener(AlwaysProposes):
         self.told.append(brief.guidance)
         return await super().generate(brief)
 
-    async def propose(self, request: ProposalRequest, bench: TestBench) -> RefinementDraft:
+    async def propose(self, request: ProposalRequest, bench: Bench) -> RefinementDraft:
         self.told.append(request.subject.guidance)
         return await super().propose(request, bench)
 

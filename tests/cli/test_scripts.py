@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -267,7 +268,8 @@ def test_a_run_shows_the_result_with_intervals_costs_and_label_and_is_a_trial_on
     assert [(trial.purpose, trial.agent_id, trial.iteration_id, trial.outcome) for trial in trials] == [("person", 0, 0, "completed")] * 2
 
 
-def test_what_can_not_be_run_says_why(home: Path, tmp_path: Path) -> None:
+def test_what_can_not_be_run_says_why(demo_home: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(demo_home, tmp_path / "home"))
     (tmp_path / "scan.lab").write_text(SCAN)
     (tmp_path / "wrong.lab").write_text(RIGHT.replace("vwap()", "vwop()"))
     (tmp_path / "right.lab").write_text(RIGHT)

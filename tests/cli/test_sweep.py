@@ -22,6 +22,7 @@ from lab.store.database import Store
 from lab.store.models import Trial
 from lab.store.workspace import Workspace
 from tests.agents.made import EXECUTION, INSTRUCTIONS, SCAN
+from tests.conftest import made_once
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,22 +30,24 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a short demo market and an agent with a strategy; copied by the tests, never changed."""
-    from lab.agents.data import keep_universe
-    from lab.agents.decisions import add_version
-    from lab.agents.service import Lab
-    from lab.agents.span import bars_folder
-    from lab.market import BarsCache, make_demo_market
 
-    home = tmp_path_factory.mktemp("market") / "home"
-    lab = Lab(home)
-    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
-    tickers = made.tickers[:6]
-    keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
-    agent_id = lab.create_agent("Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, 1)
-    with lab.store.write() as session:
-        add_version(session, agent_id, SCAN, EXECUTION, None, "First version")
-    lab.close()
-    return home
+    def make(home: Path) -> None:
+        from lab.agents.data import keep_universe
+        from lab.agents.decisions import add_version
+        from lab.agents.service import Lab
+        from lab.agents.span import bars_folder
+        from lab.market import BarsCache, make_demo_market
+
+        lab = Lab(home)
+        made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
+        tickers = made.tickers[:6]
+        keep_universe(lab.workspace, lab.store, "Demo market", tickers, "1m", "demo", True, made.first_session, made.last_session)
+        agent_id = lab.create_agent("Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, 1)
+        with lab.store.write() as session:
+            add_version(session, agent_id, SCAN, EXECUTION, None, "First version")
+        lab.close()
+
+    return made_once(tmp_path_factory, "guardian", make)
 
 
 @pytest.fixture

@@ -98,6 +98,7 @@ def test_a_price_that_stands_still_is_told() -> None:
     assert problem.sentence.startswith("1 stretch of one unchanging price (the longest 40 bars from 2024-01-03)")
 
 
+@pytest.mark.xdist_group("demo market")
 def test_the_demo_market_keeps_the_market_s_clock(demo: tuple[BarsCache, DemoOutcome]) -> None:
     cache, made = demo
     for ticker in made.tickers[:4]:

@@ -12,6 +12,7 @@ import pytest
 
 from lab.agents.service import Lab
 from lab.tui.app import LabApp
+from tests.conftest import made_once
 from tests.tui.fake_lab import FakeLab
 from tests.tui.settling import settling
 
@@ -41,21 +42,24 @@ def make_app(tmp_path: Path) -> MakeApp:
 @pytest.fixture(scope="session")
 def learned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real workspace in which one agent has learned for an iteration; copied by the tests, never changed."""
-    from lab.agents.data import keep_universe
-    from lab.agents.loop import run_iteration
-    from lab.agents.span import bars_folder
-    from lab.market import BarsCache, make_demo_market
-    from tests.agents.conftest import INSTRUCTIONS, AlwaysProposes, HeldLease
 
-    lab = Lab(tmp_path_factory.mktemp("learned") / "home")
-    made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
-    keep_universe(lab.workspace, lab.store, "Demo market", made.tickers[:4], "1m", "demo", True, made.first_session, made.last_session)
-    agent_id = lab.create_agent("VWAP Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, lab.state().universes[0].id)
-    iteration_id = lab.start_iteration(agent_id)
-    with ThreadPoolExecutor(2) as pool:
-        asyncio.run(run_iteration(lab.store, iteration_id, pool, HeldLease(), AlwaysProposes()))
-    lab.close()
-    return lab.workspace.home
+    def make(home: Path) -> None:
+        from lab.agents.data import keep_universe
+        from lab.agents.loop import run_iteration
+        from lab.agents.span import bars_folder
+        from lab.market import BarsCache, make_demo_market
+        from tests.agents.conftest import INSTRUCTIONS, AlwaysProposes, HeldLease
+
+        lab = Lab(home)
+        made = make_demo_market(BarsCache(bars_folder(lab.workspace.bars, synthetic=True)), lambda share, note: None, sessions=40)
+        keep_universe(lab.workspace, lab.store, "Demo market", made.tickers[:4], "1m", "demo", True, made.first_session, made.last_session)
+        agent_id = lab.create_agent("VWAP Guardian", INSTRUCTIONS, lab.detect(INSTRUCTIONS).personality, lab.state().universes[0].id)
+        iteration_id = lab.start_iteration(agent_id)
+        with ThreadPoolExecutor(2) as pool:
+            asyncio.run(run_iteration(lab.store, iteration_id, pool, HeldLease(), AlwaysProposes()))
+        lab.close()
+
+    return made_once(tmp_path_factory, "learned-by-four", make)
 
 
 @pytest.fixture

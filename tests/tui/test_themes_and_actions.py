@@ -11,6 +11,7 @@ from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from textual.color import Color
 
+import lab.tui.app
 from lab.tui import actions
 from lab.tui.app import LabApp
 from lab.tui.keys_page import keys_page
@@ -152,7 +153,11 @@ async def test_the_persons_keymap_changes_key_footer_and_help(make_app: MakeApp,
         await until(pilot, lambda: "start_iteration 1" in fake.calls)
 
 
-async def test_keys_and_colours_follow_their_files_within_a_second(make_app: MakeApp, fake: FakeLab, tmp_path: Path) -> None:
+async def test_keys_and_colours_follow_their_files(
+    make_app: MakeApp, fake: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lab.tui.app.OWN_FILES_SECONDS <= 2.0
+    monkeypatch.setattr(lab.tui.app, "OWN_FILES_SECONDS", 0.1)
     themes = tmp_path / "config" / "themes"
     themes.mkdir(parents=True)
     (themes / "mine.toml").write_text('primary = "#ff0000"\ndark = false\n')
