@@ -29,6 +29,7 @@ from lab.store.models import CompanyName, utc_now
 from tests.agents.conftest import HeldLease
 from tests.agents.model_server import KEY, MODEL, Model, asked, competent, serving
 
+pytestmark = pytest.mark.xdist_group("sent")
 MOST_INPUT, MOST_OUTPUT, MOST_MICROS = 25_000, 6_000, 100_000
 
 
