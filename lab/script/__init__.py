@@ -14,9 +14,10 @@ and its kin look at the bars of all tickers that start at the same moment. Funct
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from lab.on_use import names_on_use
 from lab.script.catalogue import CATALOGUE, catalogue_text, search_catalogue
-from lab.script.diff import describe_changes
-from lab.script.edit import add_condition, set_parameters
 from lab.script.entries import Argument, Category, Function
 from lab.script.errors import ScriptError
 from lab.script.explain import Line, explain
@@ -26,7 +27,11 @@ from lab.script.nodes import Kind
 from lab.script.parameters import Parameter
 from lab.script.printer import expression_text, format_script
 from lab.script.strategy import ExecutionPlan, Strategy, check, check_scan, compile_strategy, traded_bars
-from lab.script.truncation import Violation, truncation_check
+
+if TYPE_CHECKING:
+    from lab.script.diff import describe_changes
+    from lab.script.edit import add_condition, set_parameters
+    from lab.script.truncation import Violation, truncation_check
 
 __all__ = [
     "CATALOGUE",
@@ -58,6 +63,15 @@ __all__ = [
     "traded_bars",
     "truncation_check",
 ]
+
+__getattr__ = names_on_use(
+    __name__,
+    {
+        "diff": ("describe_changes",),
+        "edit": ("add_condition", "set_parameters"),
+        "truncation": ("Violation", "truncation_check"),
+    },
+)
 
 # Extensions import this module, so they are looked for once all of it is there.
 EXTENSION_PROBLEMS = add_extensions(CATALOGUE)

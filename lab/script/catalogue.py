@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from lab.script import functions
 from lab.script.entries import Category, Function
 from lab.script.fields import FIELDS, Field
@@ -199,6 +197,8 @@ def nearest(word: str, names: list[str]) -> str:
         return SYNONYMS[lowered]
     if len(lowered) < 3:
         return ""
+    import difflib
+
     close = difflib.get_close_matches(lowered, names, n=1, cutoff=0.6)
     return close[0] if close else ""
 
