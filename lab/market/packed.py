@@ -25,7 +25,7 @@ import polars as pl
 import xxhash
 
 from lab.market.bars import BARS_SCHEMA
-from lab.market.spreading import spread_decimals, spread_whole
+from lab.market.spreading import spread_decimals, spread_whole, whole_decimals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,14 +153,14 @@ def _with_packed(folder: Path, file: CachedFile, first: date | None, last: date 
     packed = _columns(content, file, state)
     if packed is None:
         return None
-    begin, end = _rows(packed["session"], file, first, last)
+    begin, end = _rows(packed["session"], first, last)
     columns = room(end - begin)
     for name, out in columns.items():
         packed[name].spread(out, begin, end)
     return end - begin
 
 
-def _rows(session: _Packed, file: CachedFile, first: date | None, last: date | None) -> tuple[int, int]:
+def _rows(session: _Packed, first: date | None, last: date | None) -> tuple[int, int]:
     """Which rows lie in the sessions from `first` to `last`."""
     begin, end = 0, len(session.stored)
     if first is not None or last is not None:
@@ -180,8 +180,9 @@ def _pack(values: NDArray[Any]) -> _Packed:
     base = int(offset.min())
     offset -= base
     units = _UNITS if values.dtype.itemsize == 8 else (1,)
-    unit = next(unit for unit in units if not (offset % unit).any())
-    offset //= unit
+    unit = next(unit for unit in units if unit == 1 or not (offset % unit).any())
+    if unit != 1:
+        offset //= unit
     most = int(offset.max())
     kind = next((kind for kind in ("<u1", "<u2", "<u4") if most <= np.iinfo(kind).max), None)
     return _Packed(values.astype("<i8"), 0, 1) if kind is None else _Packed(offset.astype(kind), base, unit)
@@ -189,15 +190,11 @@ def _pack(values: NDArray[Any]) -> _Packed:
 
 def _packed_decimals(values: NDArray[np.float64]) -> _Packed:
     """As whole cents or the like, where dividing them gives every value back to the bit."""
-    with np.errstate(all="ignore"):
-        for divisor in _DIVISORS:
-            whole = np.rint(values * divisor)
-            if not (np.abs(whole) < 2**31).all():
-                continue
-            stored = whole.astype("<i4")
-            if np.array_equal((stored / divisor).view(np.int64), values.view(np.int64)):
-                return _Packed(stored, 0, divisor)
-    return _Packed(values.astype("<f8"), 0, 1)
+    values, stored = np.ascontiguousarray(values), np.empty(len(values), dtype=np.int32)
+    for divisor in _DIVISORS:
+        if whole_decimals(values, stored, divisor):
+            return _Packed(stored.astype("<i4", copy=False), 0, divisor)
+    return _Packed(values.astype("<f8", copy=False), 0, 1)
 
 
 def _body(file: CachedFile, state: FileState, rows: int, packed: Mapping[str, _Packed]) -> bytes:

@@ -1,6 +1,8 @@
-"""Packed whole numbers spread out into columns."""
+"""Columns packed into whole numbers, and spread out again."""
 
+from libc.math cimport fabs, rint
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp
 
 ctypedef fused Stored:
     uint8_t
@@ -58,3 +60,23 @@ def spread_decimals(const int32_t[::1] stored, double[::1] out, double divisor):
         else:
             for i in range(out.shape[0]):
                 out[i] = stored[i] / divisor
+
+
+def whole_decimals(const double[::1] values, int32_t[::1] stored, double divisor):
+    cdef Py_ssize_t i
+    cdef double whole, back
+    cdef bint exact = True
+    if stored.shape[0] != values.shape[0]:
+        raise ValueError("one number for each")
+    with nogil:
+        for i in range(values.shape[0]):
+            whole = rint(values[i] * divisor)
+            if not fabs(whole) < 2147483648.0:
+                exact = False
+                break
+            stored[i] = <int32_t>whole
+            back = stored[i] / divisor
+            if memcmp(&back, &values[i], sizeof(double)) != 0:
+                exact = False
+                break
+    return exact
