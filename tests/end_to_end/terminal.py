@@ -36,7 +36,7 @@ class Terminal:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.program.send(KEYS.get(key, key))
-            self._read(0.3)
+            self._read(0.15)
 
     def see(self, words: str, seconds: float = 60) -> str:
         """Wait until the words are on the screen; fails with what is there instead."""
@@ -50,7 +50,9 @@ class Terminal:
     def quit(self) -> int:
         """Press q and wait for the end. Returns the exit status."""
         self.press("q")
-        self._read(1.0)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end and self.program.isalive() and "Hand over" not in self.text:
+            self._read(0.1)
         if self.program.isalive():
             self.program.send("h")
         self.program.expect(pexpect.EOF, timeout=20)

@@ -30,7 +30,6 @@ def program(tmp_path: Path) -> Iterator[pexpect.spawn]:
         timeout=20,
     )
     child.expect("VWAP Guardian")
-    settle(child)
     yield child
     child.close(force=True)
 
@@ -94,6 +93,7 @@ def test_a_lost_terminal_ends_the_program_soon(tmp_path: Path, hup_ignored: bool
 
 
 def test_quitting_restores_the_terminal_with_status_0(program: pexpect.spawn) -> None:
+    settle(program, 0.7)
     program.send("q")
     program.expect("Hand over")
     program.send("h")
@@ -104,10 +104,12 @@ def test_quitting_restores_the_terminal_with_status_0(program: pexpect.spawn) ->
 
 
 def test_nothing_is_sent_while_nothing_changes(program: pexpect.spawn) -> None:
+    settle(program)
     assert settle(program, 2.0) == b""
 
 
 def test_a_cursor_key_costs_few_bytes(program: pexpect.spawn) -> None:
+    settle(program)
     program.send("j")
     first = settle(program, 0.4)
     assert 0 < len(first) < 4_000
