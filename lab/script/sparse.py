@@ -7,7 +7,7 @@ What does not differ between strategies is computed once and kept. Prices that f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,12 +46,20 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """The bars with a signal, which strategies that differ in their exits alone have in common."""
+class _Place:
+    """Bars at which strategies that differ in their exits alone all have their signals."""
 
+    signal: Node
+    warm_up_bars: int
+    wanted: dict[int, Node]
+    """What any of them asks there, by index."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
     rows: Integers
-    values: dict[int, NDArray[Any]] = field(default_factory=dict)
-    """By node, its values there; two threads that miss the same find the same."""
+    values: dict[int, NDArray[Any]]
+    """By node: its values at the rows."""
 
 
 class ManyStrategies:
@@ -85,13 +93,15 @@ class ManyStrategies:
                 found = _beneath(node) if name == "score" or name.partition(".")[2] in _AT_SIGNALS else [node]
                 wanted.update((one.index, one) for one in found if one.op is not Op.CONSTANT)
         values = self._values(wanted, merged)
-        held = {
-            (outputs[f"signal.{side}"].index, strategy.warm_up_bars): outputs[f"signal.{side}"]
-            for strategy, outputs in zip(strategies, merged, strict=True)
-            for side in strategy.directions
-        }
-        rows = dict(zip(held, side_by_side(lambda key: _Rows(self._rows(held[key], values, key[1])), held), strict=True))
-        return list(side_by_side(lambda one: self._signals(*one, rows, values), zip(strategies, merged, strict=True)))
+        places: dict[tuple[int, int], _Place] = {}
+        for strategy, outputs in zip(strategies, merged, strict=True):
+            for side in strategy.directions:
+                signal = outputs[f"signal.{side}"]
+                place = places.setdefault((signal.index, strategy.warm_up_bars), _Place(signal, strategy.warm_up_bars, {}))
+                named = [outputs["score"], *(outputs[f"{side}.{what}"] for what in _AT_SIGNALS if f"{side}.{what}" in outputs)]
+                place.wanted.update((node.index, node) for node in named)
+        every = dict(zip(places, side_by_side(lambda place: self._at(place, values), places.values()), strict=True))
+        return [self._signals(strategy, outputs, every, values) for strategy, outputs in zip(strategies, merged, strict=True)]
 
     def _merge(self, roots: list[Node]) -> list[Node]:
         """The same expressions in the one graph all strategies share, in which each distinct one stands once."""
@@ -127,20 +137,20 @@ class ManyStrategies:
         return [node for index, node in sorted(found.items()) if index not in self._kept]
 
     def _signals(
-        self, strategy: Strategy, outputs: dict[str, Node], every: dict[tuple[int, int], _Rows], values: dict[int, NDArray[Any]]
+        self, strategy: Strategy, outputs: dict[str, Node], found: dict[tuple[int, int], _Found], values: dict[int, NDArray[Any]]
     ) -> Signals:
-        rows = {side: every[outputs[f"signal.{side}"].index, strategy.warm_up_bars] for side in strategy.directions}
+        at = {side: found[outputs[f"signal.{side}"].index, strategy.warm_up_bars] for side in strategy.directions}
         prices: dict[str, Floats] = {}
         per_bar: dict[str, NDArray[Any]] = {}
         for name, node in outputs.items():
             side, _, what = name.partition(".")
             if what in _AT_SIGNALS:
-                prices[name] = self._at(node, rows[side], values)
+                prices[name] = at[side].values[node.index]
             elif what in _PER_BAR:
                 whole = self._whole(node, values)
                 per_bar[name] = whole if node.kind is not Kind.CONDITION else whole & 1
-        scores = {side: np.nan_to_num(self._at(outputs["score"], at, values), nan=0.0) for side, at in rows.items()}
-        return Signals({side: at.rows for side, at in rows.items()}, prices, scores, per_bar)
+        scores = {side: np.nan_to_num(one.values[outputs["score"].index], nan=0.0) for side, one in at.items()}
+        return Signals({side: one.rows for side, one in at.items()}, prices, scores, per_bar)
 
     def _whole(self, node: Node, values: dict[int, NDArray[Any]]) -> NDArray[Any]:
         if node.op is Op.FIELD:
@@ -160,23 +170,19 @@ class ManyStrategies:
             rows_held(held, bars.firsts, bars.lengths, warm_up_bars, rows)
         return rows[:count].copy()
 
-    def _at(self, node: Node, at: _Rows, values: dict[int, NDArray[Any]]) -> Floats:
-        """A node's values at some rows, from the columns beneath it."""
-        if node.op is Op.CONSTANT:
-            return np.full(len(at.rows), node.value, dtype=np.float64)
-        given = {}
-        for one in _beneath(node):
-            if one.op is Op.CONSTANT:
-                continue
-            if one.index not in at.values:
-                at.values[one.index] = (self._bars.array(one.name) if one.op is Op.FIELD else values[one.index])[at.rows]
-            given[one.index] = at.values[one.index]
-        if node.index in given:
-            return given[node.index]
-        all_rows = np.zeros(1, dtype=np.int64), np.array([len(at.rows)], dtype=np.int64)
-        here = Bars(self._bars.frame, ("",), *all_rows, self._bars.times[at.rows], plausible=True, marked=False)
-        found: Floats = compute([node], here, given)[node.index]
-        return found
+    def _at(self, place: _Place, values: dict[int, NDArray[Any]]) -> _Found:
+        """The rows of a signal, and what is wanted there, from the columns beneath it."""
+        rows = self._rows(place.signal, values, place.warm_up_bars)
+        fixed = {index: np.full(len(rows), node.value, dtype=np.float64) for index, node in place.wanted.items() if node.op is Op.CONSTANT}
+        given: dict[int, NDArray[Any]] = {}
+        for node in place.wanted.values():
+            for one in _beneath(node):
+                if one.op is not Op.CONSTANT and one.index not in given:
+                    given[one.index] = (self._bars.array(one.name) if one.op is Op.FIELD else values[one.index])[rows]
+        missing = [node for index, node in place.wanted.items() if index not in given and index not in fixed]
+        all_rows = np.zeros(1, dtype=np.int64), np.array([len(rows)], dtype=np.int64)
+        here = Bars(self._bars.frame, ("",), *all_rows, self._bars.times[rows], plausible=True, marked=False)
+        return _Found(rows, fixed | given | (compute(missing, here, given) if missing else {}))
 
 
 def _beneath(node: Node) -> list[Node]:
