@@ -67,6 +67,16 @@ async def test_ctrl_g_creates_the_agent_and_opens_it(make_app: MakeApp, fake: Fa
         await s.sees("Nimble")
 
 
+async def test_created_at_once_it_is_what_the_last_words_typed_say(make_app: MakeApp, fake: FakeLab) -> None:
+    async with session(make_app, fake) as s:
+        await s.open("creation")
+        await type_words(s)
+        s.app.screen.query_one("#instructions", TextArea).text = "a conservative swing trader"
+        await s.app.screen.action_create()  # type: ignore[attr-defined]
+        await s.at("agent")
+        assert (fake.rows[4].personality.risk, fake.rows[4].personality.style) == ("conservative", "swing trader")
+
+
 async def test_every_part_can_be_chosen_and_no_longer_follows_the_words(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("creation")

@@ -83,6 +83,7 @@ class AgentForm(LabScreen[FormData]):
         self._own: dict[str, tuple[str, ...]] = {}
         """Parts the person chose; they no longer follow the words."""
         self._timer: Timer | None = None
+        self._words_read: str | None = None
         self._universe_id: int | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -136,7 +137,9 @@ class AgentForm(LabScreen[FormData]):
         return self._universe_id
 
     def personality(self) -> Personality:
-        """As it is shown: read from the words, or chosen."""
+        """As it is shown: read from the words, or chosen. Words typed a moment ago are read first."""
+        if self._words_read is not None and self._words_read != self.instructions_typed:
+            self._detect()
         chosen = {part: self.query_one(f"#{part}", Choices).chosen for part in PARTS}
         return Personality(risk=chosen["risk"][0], style=chosen["style"][0], focus=chosen["focus"], markets=chosen["markets"])
 
@@ -202,7 +205,8 @@ class AgentForm(LabScreen[FormData]):
 
     def _detect(self) -> None:
         # Pure and quick, so it may run on the loop.
-        self._detected = self.lab.detect(self.instructions_typed)
+        self._words_read = self.instructions_typed
+        self._detected = self.lab.detect(self._words_read)
         self._show_personality()
 
     def _show_personality(self) -> None:
