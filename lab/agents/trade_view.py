@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab.agents.context_rows import levels_before
+from lab.agents.dimensions import DIMENSIONS
 from lab.agents.errors import NotThere
 from lab.agents.outputs import SIGNALS, TRADES, folder_of, read_output
 from lab.agents.span import learning_span
@@ -46,15 +47,15 @@ CONTEXT_WORDS: dict[str, tuple[str, str]] = {
     "rsi": ("RSI 14", "{:.0f}"),
     "support_distance_percent": ("above support", "{:.2f}%"),
     "resistance_distance_percent": ("below resistance", "{:.2f}%"),
-    "market.trend": ("market trend", "{:+.0f}"),
-    "market.volatility": ("market volatility", "{:+.0f}"),
+    "market.trend": ("market trend", ""),
+    "market.volatility": ("market volatility", ""),
     "market.change": ("market on the day", "{:+.2f}%"),
     "market.vix": ("VIX", "{:.1f}"),
     "market.breadth": ("breadth", "{:.0f}%"),
     "news.count_1d": ("articles in a day", "{:.0f}"),
     "news.sentiment": ("sentiment of the news", "{:+.2f}"),
 }
-"""Context column -> what a person reads, in this order."""
+"""Context column -> what a person reads, in this order; without a form, its values have names."""
 
 
 def trade_view(workspace: Workspace, store: Store, iteration_id: int, place: int) -> TradeView:
@@ -175,4 +176,9 @@ def _context(folder: Path, trade: TradeRow, signal_at: datetime) -> tuple[tuple[
     if found.is_empty():
         return ()
     known = found.row(0, named=True)
-    return tuple((words, form.format(known[name])) for name, (words, form) in CONTEXT_WORDS.items() if known.get(name) is not None)
+    names = {dimension.column: dict(dimension.names) for dimension in DIMENSIONS}
+
+    def said(name: str, form: str) -> str:
+        return form.format(known[name]) if form else names[name].get(known[name], f"{known[name]:g}")
+
+    return tuple((words, said(name, form)) for name, (words, form) in CONTEXT_WORDS.items() if known.get(name) is not None)

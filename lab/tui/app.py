@@ -84,8 +84,9 @@ class LabApp(App[None]):
     Button:focus, Button.-primary:focus { background: $primary; color: $background; text-style: $focus-style; }
     ToastRack { margin-bottom: 1; }
     CommandPalette { background: $background 60%; }
-    CommandPalette > Vertical { margin-top: 1; max-height: 92%; background: $surface; border: round $primary; }
+    CommandPalette > Vertical { visibility: visible; margin-top: 1; max-height: 92%; background: $surface; border: round $primary; }
     CommandPalette SearchIcon { display: none; }
+    CommandPalette CommandList { scrollbar-size-vertical: 1; }
     CommandPalette #--input, CommandPalette #--input.--list-visible { border: none; border-bottom: solid $primary; }
     CommandPalette CommandList { border: none; background: $surface; max-height: 80vh; }
     CommandPalette CommandList:focus, CommandPalette CommandInput { background: $surface; }

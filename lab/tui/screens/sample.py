@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("Signal (New York)", least=16, most=17, keep=9),
-    Column("Ticker", least=5, most=8, keep=9),
+    Column("Ticker", least=6, most=8, keep=9),
     Column("Side", least=5, most=5, keep=7),
     Column("Entry", least=11, most=12, keep=5),
     Column("In", least=6, most=10, right=True, keep=8),

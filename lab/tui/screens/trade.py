@@ -111,7 +111,7 @@ def _summary(data: TradeView) -> list[Line]:
     parts = [
         (f"{clean(trade.ticker)} {clean(trade.direction)}  ", "bold"),
         (f"{signed_dollars(trade.pnl)}  {signed_number(trade.r_multiple)}R", "bold"),
-        (f"  ended by {clean(trade.exit_reason)}  {each}{clean(data.timeframe)} bars, New York time", MUTED),
+        (f"  ended by {clean(trade.exit_reason)}  {each}{clean(data.timeframe)}, New York time", MUTED),
         ("  SYNTHETIC" if data.synthetic else "", "bold $text-warning"),
     ]
     return [(Content.assemble(*parts), 2)]

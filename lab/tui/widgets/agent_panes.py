@@ -70,8 +70,8 @@ def state_lines(view: AgentView) -> list[Line]:
     """Who it is, on one line, and what it does now."""
     row = view.row
     who = f"{row.personality.risk} {row.personality.style} · {', '.join(row.personality.focus)} · {', '.join(row.personality.markets)}"
-    who += f" · {row.universe}"
-    lines: list[Line] = [(Content.assemble((clean(who), MUTED), (" SYNTHETIC" if row.synthetic else "", "bold $text-warning")), 0)]
+    synthetic = (" SYNTHETIC" if row.synthetic else "", "bold $text-warning")
+    lines: list[Line] = [(Content.assemble((clean(row.universe), MUTED), synthetic, (f" · {clean(who)}", MUTED)), 0)]
     if row.running_iteration_id is not None:
         words, tone = status_words(row.step or "queued")
         note = f"  {clean(row.progress_note)}" if row.progress_note else ""

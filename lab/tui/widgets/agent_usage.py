@@ -14,7 +14,7 @@ from lab.tui.widgets import money
 from lab.tui.widgets.flow import Flow, Line
 from lab.tui.widgets.line_table import LineTable
 
-NONE_YET = "No model was asked for this agent in the last 30 days: the built-in strategist costs nothing."
+NONE_YET = "No model was asked for this agent in the last 30 days.\nThe built-in strategist costs nothing."
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class Limit:
 
 
 LIMITS: dict[str, Limit] = {
-    "risk_percent": Limit("risk", "% of equity", "lost on one trade if its stop is hit"),
+    "risk_percent": Limit("one trade", "% of equity", "lost on one trade if its stop is hit"),
     "max_positions": Limit("positions", "at a time", "at most"),
     "max_exposure": Limit("exposure", "% of equity", "in all positions together, at most", 100.0),
     "max_position": Limit("one position", "% of equity", "in one position, at most", 100.0),

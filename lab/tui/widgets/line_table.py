@@ -272,6 +272,8 @@ class LineTable(ScrollView, Counting, can_focus=True):
         self.post_message(self.RowHighlighted(self, self.cursor_id))
 
     def _show_cursor(self) -> None:
+        if not self.size.height:  # shown later: then there is a size to see it in
+            return
         page = max(1, self.size.height - self.header)
         top = round(self.scroll_y)
         if self.cursor < top:

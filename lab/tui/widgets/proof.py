@@ -42,8 +42,8 @@ def verdict_lines(result: ResultSummary | None, now: Verdict | None = None) -> l
         return [_quiet("There is no verdict before the backtest has finished.")]
     word, reason = (result.verdict, result.verdict_reason) if now is None else (now.word.value, now.reason)
     return [
-        (Content.assemble(("Verdict  ", MUTED), (clean(word), "bold")), 9),
-        (Content.styled(f"         {clean(reason)}", ""), 9),
+        (Content.assemble(("Verdict    ", MUTED), (clean(word), "bold")), 11),
+        (Content.styled(f"           {clean(reason)}", ""), 11),
     ]
 
 

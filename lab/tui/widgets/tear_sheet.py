@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MUTED = "$foreground-muted"
 _LABEL, _VALUE = 49, 12
+_THEN = dict.fromkeys(("deflated Sharpe ratio", "effective number of trials"), "of what was tried when it was measured")
+"""Figures that hang on what was tried, which goes on: above them stands what they are now."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -29,9 +31,9 @@ def tried_lines(sheet: TearSheet) -> list[Line]:
     vault = sheet.vault_state
     opened = f"opened {plural(vault.openings, 'time')}" if vault.openings else "never opened"
     return [
-        (Content.assemble(("Tried    ", MUTED), tried), 9),
-        (Content.assemble(("Worth    ", MUTED), worth), 9),
-        (Content.assemble(("Vault    ", MUTED), f"the sessions after {vault.learning_until}: {opened}"), 9),
+        (Content.assemble(("Tried      ", MUTED), tried), 11),
+        (Content.assemble(("Worth      ", MUTED), worth), 11),
+        (Content.assemble(("Vault      ", MUTED), f"the sessions after {vault.learning_until}: {opened}"), 11),
     ]
 
 
@@ -51,7 +53,9 @@ def figure_lines(result: ResultSummary) -> list[Line]:
         name = clean(figure.name)
         name = name if len(name) < _LABEL else name[: _LABEL - 2] + "…"
         row = Content.assemble(
-            (f"{name:<{_LABEL}}", MUTED), (f"{figure_value(figure):>{_VALUE}}", "bold"), (f"  {figure_interval(figure)}", MUTED)
+            (f"{name:<{_LABEL}}", MUTED),
+            (f"{figure_value(figure):>{_VALUE}}", "bold"),
+            (f"  {figure_interval(figure) or _THEN.get(figure.name, '')}", MUTED),
         )
         lines.append((row, _LABEL + _VALUE + 2))
     return lines

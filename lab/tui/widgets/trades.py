@@ -20,7 +20,7 @@ from lab.tui.widgets.line_table import Cell, Column, LineTable
 NEW_YORK = ZoneInfo("America/New_York")
 
 COLUMNS = (
-    Column("Ticker", least=4, most=8, keep=9),
+    Column("Ticker", least=6, most=8, keep=9),
     Column("Side", least=5, most=5, keep=7),
     Column("Entry (New York)", least=16, most=16, keep=8),
     Column("Exit", least=5, most=12, keep=3),
