@@ -83,7 +83,7 @@ def assert_same(result: BacktestResult, outcome: Outcome) -> None:
     assert result.equity["equity"].to_list() == pytest.approx([equity for _, equity in outcome.equity], rel=1e-9, abs=1e-6)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seeds, shapes, plans, accounts, costs)
 def test_every_trade_skip_and_equity_point_is_that_of_the_plain_engine(
     seed: int, shape: Shape, plan: TestPlan, account: Account, cost: Costs
@@ -95,7 +95,7 @@ def test_every_trade_skip_and_equity_point_is_that_of_the_plain_engine(
     assert result.funnel["signals"] == sum(int(market[f"signal.{side}"].sum()) for side in shape.sides)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seeds, shapes, plans, accounts, costs)
 def test_finer_bars_settle_what_they_show_as_in_the_plain_engine(
     seed: int, shape: Shape, plan: TestPlan, account: Account, cost: Costs
@@ -119,7 +119,7 @@ def test_the_engines_agree_on_a_thousand_markets_with_finer_bars(
 
 
 @pytest.mark.slow
-@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seeds, shapes, plans, accounts, costs)
 def test_the_engines_agree_on_thousands_of_markets(seed: int, shape: Shape, plan: TestPlan, account: Account, cost: Costs) -> None:
     market = random_market(seed, shape)

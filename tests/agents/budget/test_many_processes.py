@@ -112,7 +112,7 @@ def test_processes_with_a_kill_never_overspend_and_the_books_agree_with_the_bill
     assert books.in_doubt
 
 
-PROCESSES, CALLS = map(int, os.environ.get("LAB_TEST_SPENDERS", "12x40").split("x"))
+PROCESSES, CALLS = map(int, os.environ.get("LAB_TEST_SPENDERS", "8x40").split("x"))
 """How many processes make how many calls in the slow test: LAB_TEST_SPENDERS=64x200 is the whole proof."""
 
 
