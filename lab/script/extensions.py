@@ -8,8 +8,8 @@ it looks ahead is for `truncation_check` to find, as for every script that uses 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import EntryPoint, distributions
 
 from lab.script.entries import Category, Function
 from lab.script.fields import FIELDS, NAMESPACES
@@ -48,7 +48,7 @@ def find_extensions(
     """The functions that installed packages add to the known ones, and a sentence for each that was left out."""
     added: dict[str, Function] = {}
     problems: list[str] = []
-    for point in entry_points(group=GROUP) if points is None else points:
+    for point in _offered() if points is None else points:
         try:
             loaded = point.load()
         except Exception as error:  # another person's code may raise anything at all
@@ -62,6 +62,15 @@ def find_extensions(
             else:
                 added[function.name] = function
     return added, tuple(problems)
+
+
+def _offered() -> Iterator[EntryPoint]:
+    """The entry points of our group. `importlib.metadata.entry_points` takes those of every package apart, which costs a start 4 ms."""
+    known = set()
+    for package in distributions():
+        if GROUP in (package.read_text("entry_points.txt") or "") and package.name not in known:
+            known.add(package.name)
+            yield from package.entry_points.select(group=GROUP)
 
 
 def _problem(function: object, known: Mapping[str, Function]) -> str:
