@@ -86,9 +86,8 @@ class LabApp(App[None]):
     CommandPalette { background: $background 60%; }
     CommandPalette > Vertical { visibility: visible; margin-top: 1; max-height: 92%; background: $surface; border: round $primary; }
     CommandPalette SearchIcon { display: none; }
-    CommandPalette CommandList { scrollbar-size-vertical: 1; }
     CommandPalette #--input, CommandPalette #--input.--list-visible { border: none; border-bottom: solid $primary; }
-    CommandPalette CommandList { border: none; background: $surface; max-height: 80vh; }
+    CommandPalette CommandList { border: none; background: $surface; max-height: 70vh; scrollbar-size-vertical: 1; }
     CommandPalette CommandList:focus, CommandPalette CommandInput { background: $surface; }
     CommandPalette CommandList > .option-list--option-highlighted {
         background: $block-cursor-background; color: $block-cursor-foreground; text-style: $block-cursor-text-style;

@@ -134,10 +134,6 @@ class FetchBars(WorkScreen):
     def _next_field(self) -> None:
         self.focus_next()
 
-    @on(Button.Pressed, "#go")
-    def _go(self) -> None:
-        self.action_do("fetch")
-
     async def action_fetch(self) -> None:
         order = self._order()
         if order is not None:

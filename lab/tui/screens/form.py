@@ -29,7 +29,7 @@ def error_of(field: str) -> Static:
 
 
 class FormScreen(LabScreen[DataT], Generic[DataT]):
-    """Rows made by `row` and `error_of`, and `#problem` for what belongs to no field."""
+    """Rows made by `row` and `error_of`, `#problem` for what belongs to no field, and the button `#go`, which does the first action."""
 
     FIELDS: ClassVar[Mapping[str, str]] = {}
     """Where sentences about what an error names as its field stand, where that is not the field's own id."""
@@ -44,6 +44,10 @@ class FormScreen(LabScreen[DataT], Generic[DataT]):
     FormScreen .hint { color: $text-muted; height: auto; }
     FormScreen #go { margin-top: 1; }
     """
+
+    @on(Button.Pressed, "#go")
+    def _go(self) -> None:
+        self.action_do(self.ACTIONS[0].name)
 
     def wrong(self, field: str, sentence: str) -> None:
         """Say what is wrong where it was typed, and go there."""

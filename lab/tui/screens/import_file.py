@@ -282,7 +282,6 @@ class ImportFile(WorkScreen):
                 return "Choose the columns first." if self.query_one("#plan").display else "Type the path of a file first, then enter."
         return super().why_not(name)
 
-    @on(Button.Pressed, "#go")
     def action_import_bars(self) -> None:
         if self._preview is not None and not self.busy:
             self.run_worker(self._import(self._corrected(self._preview), self.typed("name")), group="import")

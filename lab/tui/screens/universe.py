@@ -193,10 +193,6 @@ class UniverseScreen(FormScreen[tuple[CoverageRow, ...]]):
     def _next_field(self) -> None:
         self.focus_next()
 
-    @on(Button.Pressed, "#go")
-    def _go(self) -> None:
-        self.action_do("keep_universe")
-
     # What is asked for
 
     async def action_keep_universe(self) -> None:
