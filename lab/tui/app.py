@@ -41,6 +41,7 @@ from lab.work.lab_client import LabClient, remote_lab
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+    from textual.worker import Worker
 
     from lab.agents.service import Lab
     from lab.tui.screens.dashboard import Dashboard
@@ -208,7 +209,7 @@ class LabApp(App[None]):
             number = getattr(signal, name)
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
-        self.run_worker(self._open, group="open")
+        _: Worker[None] = self.run_worker(self._open, group="open")
 
     async def _open(self) -> None:
         try:
@@ -235,7 +236,7 @@ class LabApp(App[None]):
             self.open("dashboard" if self.state.has_data else "welcome")
             if not toured:
                 self.open("tour")
-        self.run_worker(self._watch, group="watch")
+        _: Worker[None] = self.run_worker(self._watch, group="watch")
         for problem in (*self._problems, *self.state.notices):
             self.notify(clean(problem, lines=True), markup=False, timeout=10)
         if self.state.unfinished_iterations:
