@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import gc
+import threading
+import time
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.script import ScriptError, add_condition, check, compile_strategy, describe_changes, format_script, set_parameters
+from lab.script import ScriptError, add_condition, check, compile_strategy, describe_changes, explain, format_script, set_parameters
+from lab.script.source import module_of, parse
 from tests.script.bars import EXECUTION
 
 SCAN = '''"""VWAP bounce"""
@@ -32,6 +39,51 @@ def test_a_parameter_is_changed_in_place_and_nothing_else() -> None:
     assert "param(-0.5)" in set_parameters("x = close * param(-2.5)\nlong = x > 1", EXECUTION, {"x": -0.5})[0]
     # A number that is no whole one is written out even where a whole one stood.
     assert "param(20.5)" in set_parameters("x = close * param(20)\nlong = x > 1", EXECUTION, {"x": 20.5})[0]
+
+
+def test_a_script_read_once_is_the_same_after_all_that_is_done_with_it() -> None:
+    read = {
+        script: ast.dump(parse(script, text).tree, include_attributes=True)
+        for script, text in (("scan", SCAN), ("execution", EXECUTION_SCRIPT))
+    }
+    assert check(SCAN, EXECUTION_SCRIPT) == ()
+    compile_strategy(SCAN, EXECUTION_SCRIPT, {"loud": 4.0})
+    explain(SCAN, EXECUTION_SCRIPT)
+    changed = set_parameters(SCAN, EXECUTION_SCRIPT, {"loud": 4.0, "execution.stop": 2})
+    describe_changes(SCAN, EXECUTION_SCRIPT, *changed)
+    add_condition(SCAN, "close > open")
+    format_script(SCAN)
+    for script, text in (("scan", SCAN), ("execution", EXECUTION_SCRIPT)):
+        assert ast.dump(parse(script, text).tree, include_attributes=True) == read[script]
+
+
+def test_threads_that_read_at_once_all_get_the_tree() -> None:
+    """Where a collection lets another thread run in the midst of it, CPython 3.11 mixes up how deep the two are."""
+    outcomes: Counter[str] = Counter()
+
+    def read() -> None:
+        for _ in range(8):
+            try:
+                outcomes[ast.dump(module_of(SCAN))] += 1
+            except SystemError as error:
+                outcomes[str(error)] += 1
+
+    def others_turn(phase: str, info: dict[str, int]) -> None:
+        time.sleep(0)
+
+    usual = gc.get_threshold()
+    gc.callbacks.append(others_turn)
+    gc.set_threshold(5)
+    try:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*usual)
+        gc.callbacks.remove(others_turn)
+    assert outcomes == {ast.dump(module_of(SCAN)): 32}
 
 
 @pytest.mark.parametrize(
