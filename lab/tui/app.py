@@ -88,11 +88,12 @@ class LabApp(App[None]):
     CommandPalette > Vertical { visibility: visible; margin-top: 1; max-height: 92%; background: $surface; border: round $primary; }
     CommandPalette SearchIcon { display: none; }
     CommandPalette #--input, CommandPalette #--input.--list-visible { border: none; border-bottom: solid $primary; }
-    CommandPalette CommandList { border: none; background: $surface; max-height: 70vh; scrollbar-size-vertical: 1; }
+    CommandPalette CommandList { border: none; background: $surface; max-height: 60vh; scrollbar-size-vertical: 1; }
     CommandPalette CommandList:focus, CommandPalette CommandInput { background: $surface; }
     CommandPalette CommandList > .option-list--option-highlighted {
-        background: $block-cursor-background; color: $block-cursor-foreground; text-style: $block-cursor-text-style;
+        background: $block-cursor-background; color: $block-cursor-foreground;
     }
+    OptionList > .option-list--option-highlighted { text-style: $option-style; }
     """
 
     state: reactive[WorkspaceState | None] = reactive(None)
@@ -147,7 +148,7 @@ class LabApp(App[None]):
         return Terminal
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return {"focus-style": "bold", "off-style": "not bold"}
+        return {"focus-style": "bold", "off-style": "not bold", "option-style": "bold"}
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """A cursor in a field stands still: blinking would send bytes all day."""

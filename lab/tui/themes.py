@@ -90,8 +90,10 @@ def load_themes(user_folder: Path) -> tuple[list[Theme], list[str]]:
 
 def without_colours(theme: Theme) -> Theme:
     """The theme for NO_COLOR: nothing is coloured, and what has the cursor is reversed or underlined."""
+    # Textual's lists of options know no reversed text: what has the cursor is underlined there.
+    options = {"option-style": "bold underline"}
     styles = {"block-cursor-text-style": "reverse", "input-cursor-text-style": "reverse", "focus-style": "bold reverse", "off-style": "dim"}
-    return replace(theme, variables={**theme.variables, **styles, "block-cursor-blurred-text-style": "underline"})
+    return replace(theme, variables={**theme.variables, **styles, **options, "block-cursor-blurred-text-style": "underline"})
 
 
 def in_16_colours(theme: Theme) -> Theme:
