@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.arrow import repeated_text
 from lab.market.bars import BARS_SCHEMA
 from lab.market.gathering import Part, gathered, one_by_one
 
@@ -43,3 +45,17 @@ def test_bars_of_many_files_are_the_same_as_put_together_whole(volumes: list[lis
         found = way(parts, schema)
         assert found.schema == whole.schema
         assert found.equals(whole)
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8"), max_size=20), st.integers(0, 5)), max_size=8))
+def test_a_column_of_tickers_is_like_any_other_column_of_text(runs: list[tuple[str, int]]) -> None:
+    whole = [text for text, count in runs for _ in range(count)]
+    counts = np.array([count for _, count in runs], dtype=np.int64)
+    made = pl.Series(repeated_text([text.encode() for text, _ in runs], counts, np.empty((len(whole), 2), dtype=np.uint64)))
+    like = pl.Series(whole, dtype=pl.String)
+    assert made.dtype == pl.String
+    assert made.equals(like)
+    assert made.to_list() == whole
+    assert pl.concat([made, like]).sort().equals(pl.concat([like, like]).sort())
+    assert made[1:].rle().equals(like[1:].rle())
+    assert made.str.to_uppercase().equals(like.str.to_uppercase())
