@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lab.agents.outputs import EQUITY, TRADES, read_output
 from lab.agents.strategist import Comparison, SpanResult, SpanResults, Verdict
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lab.agents.views import ResultSummary
     from lab.backtest import BacktestResult
 
+T = TypeVar("T")
 SELECTION_SHARE = 0.6
 """The first part of the learning span chooses among refinements, the rest confirms the chosen one."""
 
@@ -47,9 +49,17 @@ def stored(folder: Path) -> Traded:
 
 def selection_until(equity: pl.DataFrame) -> date:
     """Last session of the part on which refinements are chosen."""
-    sessions = equity["session"]
-    last: date = sessions[max(0, min(len(sessions) - 1, int(len(sessions) * SELECTION_SHARE) - 1))]
+    last: date = equity["session"][_selection_place(equity.height)]
     return last
+
+
+def last_of_selection(sessions: Sequence[T]) -> T | None:
+    """The same of the sessions themselves; None where there are none."""
+    return sessions[_selection_place(len(sessions))] if sessions else None
+
+
+def _selection_place(sessions: int) -> int:
+    return max(0, min(sessions - 1, int(sessions * SELECTION_SHARE) - 1))
 
 
 def span_results(found: Traded) -> SpanResults:

@@ -199,6 +199,10 @@ def with_parent(pack: EvidencePack, parent: ParentComparison) -> EvidencePack:
     test = parent.comparison
     interval = Interval(test.low, test.high) if test.low is not None and test.high is not None else None
     found.append(Figure(ids.next(), "daily difference from the parent", test.mean_difference, interval, "fraction"))
+    if parent.whole is not None:
+        name = "daily difference from the parent on all sessions, chosen there too"
+        found.append(Figure(ids.next(), name, parent.whole.mean_difference, None, "fraction"))
+        found.append(Figure(ids.next(), "sessions it was not chosen on", float(test.sessions), None, "count"))
     return replace(pack, figures=(*pack.figures, *found))
 
 

@@ -294,9 +294,10 @@ def variant_job(bars: BarsSlice, scripts: Scripts, rules: AccountRules, parent_f
     )
 
 
-def compare_job(old_folder: str, new_folder: str, seed: int) -> Comparison:
-    """The paired test of two stored results on the same sessions."""
-    return compare(stored(Path(old_folder)), stored(Path(new_folder)), seed)
+def compare_job(old_folder: str, new_folder: str, seed: int, after: date | None = None) -> tuple[Comparison, Comparison | None]:
+    """The paired test of two stored results on the same sessions; beside it that on all, where it is of those after a day alone."""
+    old, new = stored(Path(old_folder)), stored(Path(new_folder))
+    return compare(old, new, seed, after=after), None if after is None else compare(old, new, seed)
 
 
 def sample_job(bars: BarsSlice, scripts: Scripts, sessions: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from sqlmodel import Session, col, select
 
 from lab.agents import jobs
 from lab.agents.bench import MAX_VARIANTS, Bench
+from lab.agents.chosen import chosen_until
 from lab.agents.comparing import whole_span
 from lab.agents.context_rows import keep_context
 from lab.agents.continuous import BY_RULE, go_on
@@ -207,6 +209,7 @@ class _Run:
         with self._store.read() as session:
             trials = trials_so_far(session, iteration.bars, {iteration.script_hash})
             parent = self._parent_iteration(session, iteration)
+            chosen = None if parent is None else self._chosen_until(session, iteration, parent[1])
         report = await self._tried(
             iteration, jobs.backtest_job, iteration.bars, iteration.scripts, iteration.rules, trials, iteration.seed, iteration.folder
         )
@@ -215,8 +218,8 @@ class _Run:
         if parent is not None:
             old = from_json(ResultSummary, parent[1].backtest_results or {})
             old_folder = str(folder_of(self._results, parent[1].id or 0))
-            comparison = await self._job(jobs.compare_job, old_folder, iteration.folder, iteration.seed)
-            against_parent = _against_parent(parent[0], old, summary, comparison)
+            compared = await self._job(jobs.compare_job, old_folder, iteration.folder, iteration.seed, chosen)
+            against_parent = _against_parent(parent[0], old, summary, *compared)
 
         def effect(session: Session, row: AgentIteration) -> None:
             row.backtest_results, row.win_rate, row.sharpe_ratio = to_json(summary), summary.win_rate, summary.sharpe
@@ -380,7 +383,12 @@ class _Run:
             before=whole_span(summary),
             after=evidence.current.whole,
             comparison=from_json(Comparison, against["comparison"]),
+            whole=from_json(Comparison, against["whole"]) if against.get("whole") else None,
         )
+
+    def _chosen_until(self, session: Session, iteration: Iteration, parent: AgentIteration) -> date | None:
+        old, new = session.get_one(AgentStrategy, parent.strategy_id), session.get_one(AgentStrategy, iteration.strategy_id)
+        return chosen_until(session, old, new)
 
     def _failed(self, session: Session, iteration: Iteration) -> frozenset[str]:
         """What iterations of this version tested on these bars and ended without proposing."""
@@ -418,10 +426,13 @@ def _crashed(session: Session, row: AgentIteration) -> None:
     record_trial(session, row, row.script_hash, VERSION, TrialOutcome.CRASHED, 0, None)
 
 
-def _against_parent(version: str, old: ResultSummary, new: ResultSummary, comparison: Comparison) -> dict[str, Any]:
+def _against_parent(
+    version: str, old: ResultSummary, new: ResultSummary, comparison: Comparison, whole: Comparison | None
+) -> dict[str, Any]:
     return {
         "parent_version": version,
         "sharpe": {"before": old.sharpe, "after": new.sharpe},
         "win_rate": {"before": old.win_rate, "after": new.win_rate},
         "comparison": to_json(comparison),
+        "whole": None if whole is None else to_json(whole),
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from lab.agents.chosen import chosen_until
 from lab.agents.errors import NotThere
 from lab.agents.evidence import EvidencePack
 from lab.agents.gaps import gaps_of
@@ -26,6 +28,7 @@ from lab.agents.views import (
     IterationRow,
     IterationView,
     MeasuredEffect,
+    PairedDifference,
     Personality,
     ProposalView,
     ResultSummary,
@@ -180,7 +183,7 @@ def iteration_view(session: Session, iteration_id: int) -> IterationView:
         guidance=iteration.guidance,
         analysis=iteration.expert_analysis,
         result=result_of(iteration),
-        against_parent=_against_parent(backtest.output.get("against_parent") if backtest else None),
+        against_parent=_against_parent(session, iteration, backtest.output.get("against_parent") if backtest else None),
         proposal=_proposal_view(session, proposal) if proposal else None,
         universe=universe_view(session.get_one(Universe, iteration.universe_id)),
         evidence=_evidence(steps.get(IterationStatus.ANALYSE)),
@@ -233,19 +236,19 @@ def version_comparison(session: Session, results: Path, a_id: int, b_id: int) ->
         changes=describe_changes(a.scan_script, a.execution_script, b.scan_script, b.execution_script),
         result_a=None if old is None else result_of(old),
         result_b=None if new is None else result_of(new),
-        paired=None if old is None or new is None else _paired(results, a.version, old, new),
+        paired=None if old is None or new is None else _paired(results, a.version, old, new, chosen_until(session, a, b)),
     )
 
 
-def _paired(results: Path, version: str, old: AgentIteration, new: AgentIteration) -> AgainstParent | None:
-    """The paired test of two stored results; None where they are not of the same bars."""
-    from lab.agents.comparing import compare, stored
+def _paired(results: Path, version: str, old: AgentIteration, new: AgentIteration, after: date | None) -> AgainstParent | None:
+    """The paired test of two stored results, on the sessions after a day where one is given; None where they are not of the same bars."""
+    from lab.agents.jobs import compare_job
 
     if old.id is None or new.id is None or old.data_fingerprint != new.data_fingerprint:
         return None
-    before, after = (stored(folder_of(results, each)) for each in (old.id, new.id))
-    paired = compare(before, after, new.seed)
-    return _in_view(version, paired, (old.win_rate, new.win_rate), (old.sharpe_ratio, new.sharpe_ratio))
+    before, changed = (str(folder_of(results, each)) for each in (old.id, new.id))
+    paired, whole = compare_job(before, changed, new.seed, after)
+    return _in_view(version, paired, whole, (old.win_rate, new.win_rate), (old.sharpe_ratio, new.sharpe_ratio))
 
 
 def _versions(session: Session, agent_id: int) -> Iterable[AgentStrategy]:
@@ -305,19 +308,51 @@ def iteration_evidence(session: Session, iteration_id: int) -> EvidencePack | No
     return None if step is None else from_json(EvidencePack, step.output["evidence"]["whole"])
 
 
-def _against_parent(stored: dict[str, Any] | None) -> AgainstParent | None:
+def _against_parent(session: Session, iteration: AgentIteration, stored: dict[str, Any] | None) -> AgainstParent | None:
     if not stored:
         return None
+    if "whole" not in stored:
+        chosen = session.exec(select(Proposal).where(Proposal.resulting_strategy_id == iteration.strategy_id)).first()
+        if chosen is not None:
+            return _as_proposed(session, iteration, chosen, stored)
     paired = from_json(Comparison, stored["comparison"])
     win_rate, sharpe = stored["win_rate"], stored["sharpe"]
-    return _in_view(stored["parent_version"], paired, (win_rate["before"], win_rate["after"]), (sharpe["before"], sharpe["after"]))
+    whole = from_json(Comparison, stored["whole"]) if stored.get("whole") else None
+    return _in_view(stored["parent_version"], paired, whole, (win_rate["before"], win_rate["after"]), (sharpe["before"], sharpe["after"]))
+
+
+def _as_proposed(session: Session, iteration: AgentIteration, chosen: Proposal, stored: dict[str, Any]) -> AgainstParent | None:
+    """Of a version from a proposal, where only the test on all sessions was stored: what the proposal measured on those it was not
+    chosen on; None where that was of other scripts or other bars."""
+    made_in = session.get_one(AgentIteration, chosen.iteration_id)
+    if chosen.state != ProposalState.APPLIED or made_in.data_fingerprint != iteration.data_fingerprint:
+        return None
+    effect, all_of = from_json(MeasuredEffect, chosen.effect), from_json(Comparison, stored["comparison"])
+    return AgainstParent(
+        stored["parent_version"],
+        effect.verdict,
+        effect.daily_difference,
+        effect.daily_difference_interval,
+        effect.confirmed_sessions,
+        (stored["win_rate"]["before"], stored["win_rate"]["after"]),
+        (stored["sharpe"]["before"], stored["sharpe"]["after"]),
+        PairedDifference(all_of.mean_difference, _interval(all_of), all_of.sessions),
+    )
 
 
 def _in_view(
-    version: str, paired: Comparison, win_rate: tuple[float | None, float | None], sharpe: tuple[float | None, float | None]
+    version: str,
+    paired: Comparison,
+    whole: Comparison | None,
+    win_rate: tuple[float | None, float | None],
+    sharpe: tuple[float | None, float | None],
 ) -> AgainstParent:
-    interval = None if paired.low is None or paired.high is None else Interval(paired.low, paired.high)
-    return AgainstParent(version, paired.verdict.value, paired.mean_difference, interval, paired.sessions, win_rate, sharpe)
+    too = None if whole is None else PairedDifference(whole.mean_difference, _interval(whole), whole.sessions)
+    return AgainstParent(version, paired.verdict.value, paired.mean_difference, _interval(paired), paired.sessions, win_rate, sharpe, too)
+
+
+def _interval(paired: Comparison) -> Interval | None:
+    return None if paired.low is None or paired.high is None else Interval(paired.low, paired.high)
 
 
 def _explanation(iteration: AgentIteration, steps: dict[str, IterationStep]) -> str:

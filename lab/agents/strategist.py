@@ -185,6 +185,9 @@ class ParentComparison:
     before: SpanResult
     after: SpanResult
     comparison: Comparison
+    """Of a version that was chosen by measurement, on the sessions that it was not chosen on."""
+    whole: Comparison | None = None
+    """Then also on all sessions, which flatters it; None where nothing was chosen, so that `comparison` is of all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,17 @@ HUNG_ON_ORDER = "trades hung on the order of prices within a bar"
 
 
 @dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """The mean difference of daily return between two versions on the same sessions, as a fraction, with its 95 % interval."""
+
+    daily: float
+    interval: Interval | None
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgainstParent:
-    """A version beside the one it was refined from, on the same sessions.
+    """A version beside the one it was refined from, on the same sessions; those it was not chosen on, where it was chosen by measurement.
 
     The verdict of the paired test is the one thing that may draw an arrow or a green figure: not a metric that moved.
     """
@@ -65,8 +74,10 @@ class AgainstParent:
     """95 %, paired block bootstrap; None where too little is known for one."""
     sessions: int
     win_rate: tuple[float | None, float | None]
-    """Of the parent, and of this version."""
+    """Of the parent, and of this version, on all sessions."""
     sharpe: tuple[float | None, float | None]
+    chosen_too: PairedDifference | None = None
+    """On all sessions, where some of them helped to choose the change; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)

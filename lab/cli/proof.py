@@ -196,10 +196,12 @@ def print_sheet(sheet: TearSheet) -> None:
     if (against := view.against_parent) is not None:
         sure = against.daily_difference_interval
         spread = f" ({basis_points(sure.low)} to {basis_points(sure.high)})" if sure is not None else ""
-        print(
-            f"Against version {against.parent_version}: {against.verdict}, {basis_points(against.daily_difference)} bps a day{spread} "
-            f"on the same {against.sessions} sessions"
-        )
+        where = f"the same {against.sessions} sessions"
+        if (whole := against.chosen_too) is not None:
+            where = f"the {against.sessions} sessions it was not chosen on (all {whole.sessions}, chosen there too: "
+            where += f"{basis_points(whole.daily)} bps)"
+        change = f"{basis_points(against.daily_difference)} bps a day{spread}"
+        print(f"Against version {against.parent_version}: {against.verdict}, {change} on {where}")
     openings = sheet.vault_state.openings
     print(f"Vault after {sheet.vault_state.learning_until}: opened {openings} time{'' if openings == 1 else 's'}")
     if sheet.walk_forward is not None:

@@ -173,6 +173,20 @@ def test_the_parent_comparison_says_no_more_than_the_test() -> None:
     assert "no clear effect" in analysed(refined(asked, 1e-5)).text
 
 
+def test_a_chosen_version_is_judged_on_the_sessions_it_was_not_chosen_on() -> None:
+    asked = request(100)
+    for unseen, word in ((1e-5, "shows no clear effect on the 64 ["), (8e-4, "helped")):
+        parent = ParentComparison("1.0", ("stop: wider",), span(), span(), compared(unseen, sessions=64), compared(8e-4, sessions=160))
+        later = about(replace(asked, parent=parent), version="1.1", evidence=with_parent(asked.subject.evidence, parent))
+        found = analysed(later)
+        check_citations(later.subject.evidence, found.text)
+        assert word in found.text
+        assert "sessions it was not chosen on" in found.text
+        learned = [insight for insight in found.insights if str(insight.supporting_data["topic"]).startswith("change:")]
+        assert len(learned) == (unseen == 8e-4)
+        assert all(each.insight.endswith("better on days it was not chosen on.") for each in learned)
+
+
 def test_a_clear_change_is_remembered_as_such() -> None:
     better = analysed(refined(request(100), 8e-4)).insights
     assert [i.knowledge_type for i in better if str(i.supporting_data["topic"]).startswith("change:")] == [

@@ -23,7 +23,7 @@ from lab.agents.strategist import TestBench as Bench  # by its own name pytest w
 from lab.agents.views import IterationView
 from lab.errors import LabError
 from lab.script import add_condition
-from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Trial, Universe
+from lab.store.models import AgentIteration, AgentStrategy, IterationStep, Proposal, Trial, Universe
 from tests.agents.conftest import AlwaysProposes
 
 Learn = Callable[..., IterationView]
@@ -82,7 +82,11 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
     assert second.against_parent is not None
     assert second.against_parent.parent_version == "1.0"
     assert second.against_parent.sharpe == (first.result.sharpe, second.result.sharpe)
-    assert second.against_parent.sessions == len(second.result.equity)
+    assert second.against_parent.sessions == first.proposal.effect.confirmed_sessions, "the sessions that chose it are no evidence for it"
+    assert second.against_parent.daily_difference == pytest.approx(first.proposal.effect.daily_difference)
+    assert second.against_parent.verdict == first.proposal.effect.verdict
+    assert second.against_parent.chosen_too is not None
+    assert second.against_parent.chosen_too.sessions == len(second.result.equity)
     old, new = (version.id for version in lab.agent(agent_id).versions)
     assert lab.compare_versions(old, new).paired == second.against_parent
     back = lab.compare_versions(new, old).paired
@@ -93,6 +97,25 @@ def test_applying_makes_version_1_1_which_the_next_iteration_runs(lab: Lab, agen
         ("1.0", None, False),
         ("1.1", "1.0", True),
     ]
+    with lab.store.write() as session:  # as it was stored when the test was of all sessions alone
+        step = session.exec(
+            select(IterationStep).where(IterationStep.iteration_id == second.row.id, IterationStep.step == "backtest")
+        ).one()
+        against = {**step.output["against_parent"], "comparison": step.output["against_parent"]["whole"]}
+        del against["whole"]
+        step.output = {**step.output, "against_parent": against}
+        session.add(step)
+    then = lab.iteration(second.row.id).against_parent
+    assert then is not None
+    assert (then.verdict, then.sessions) == (second.against_parent.verdict, second.against_parent.sessions)
+    assert then.chosen_too == second.against_parent.chosen_too
+    with lab.store.write() as session:  # as if the person had made the version by hand
+        chosen = session.get_one(Proposal, first.proposal.id)
+        chosen.resulting_strategy_id = None
+        session.add(chosen)
+    by_hand = lab.compare_versions(old, new).paired
+    assert by_hand is not None
+    assert (by_hand.sessions, by_hand.chosen_too) == (len(second.result.equity), None), "nothing was chosen: every session counts"
 
 
 class Forgetful(AlwaysProposes):

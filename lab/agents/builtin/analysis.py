@@ -141,11 +141,14 @@ class _Writer:
         figures = f" (Sharpe was {_plain(before)})" if before is not None else ""
         size = f", {moved.value * 1e4:+.1f} bps a day{_between(moved, scale=1e4)}" if moved is not None else ""
         against = f"Against version {parent.parent_version}{figures} the change ({change})"
+        days = "the same days"
+        if parent.whole is not None and (unseen := self.pack.figure("sessions it was not chosen on")) is not None:
+            days = f"the {_count(unseen)} sessions it was not chosen on"
         if parent.comparison.verdict is Verdict.BETTER:
-            return f"{against} helped{size}: on the same days it is better by more than chance explains."
+            return f"{against} helped{size}: on {days} it is better by more than chance explains."
         if parent.comparison.verdict is Verdict.WORSE:
-            return f"{against} hurt{size}. I would go back."
-        return f"{against} shows no clear effect on the same days{size}: I keep it as an open question."
+            return f"{against} hurt{size}, on {days}. I would go back."
+        return f"{against} shows no clear effect on {days}{size}: I keep it as an open question."
 
     # --- where the edge is and is not
 

@@ -24,7 +24,7 @@ MOST_BUCKETS = 4
 SHRINK = 30
 """With so many sessions behind a claim half of what its p-value promises is believed."""
 CHOSEN_FROM = 8
-"""A change that was proposed is the best of up to so many: its p-value on the same days is multiplied by that (Bonferroni)."""
+"""A change may be the best of up to so many: its p-value is multiplied by that (Bonferroni), even where the sessions did not choose it."""
 
 
 def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
@@ -141,12 +141,13 @@ def _from_parent(request: AnalysisRequest, pattern: str) -> list[InsightDraft]:
     better = parent.comparison.verdict is Verdict.BETTER
     change, moved = "; ".join(parent.changes), request.subject.evidence.figure("daily difference from the parent")
     test = parent.comparison
+    days = "the same days" if parent.whole is None else "days it was not chosen on"
     p = _p_of(test.mean_difference, Interval(test.low, test.high)) if test.low is not None and test.high is not None else 1.0
     return [
         InsightDraft(
             knowledge_type=KnowledgeType.PARAMETER_PREFERENCE if better else KnowledgeType.FAILURE,
             pattern_type=pattern,
-            insight=f"“{change}” made it {'better' if better else 'worse'} on the same days.",
+            insight=f"“{change}” made it {'better' if better else 'worse'} on {days}.",
             confidence=confidence(p * CHOSEN_FROM if better else p, test.sessions),
             evidence_ids=(moved.id,) if moved else (),
             supporting_data={

@@ -59,7 +59,8 @@ def parent(comparison: ParentComparison | None, veil: Veil) -> str:
         return ""
     changes = veil.hide_script("; ".join(comparison.changes)) or "the scripts"
     verdict = comparison.comparison.verdict.value
-    return f"It was refined from version {comparison.parent_version}: {changes}. Paired test on the same days: {verdict}.\n"
+    days = "the same days" if comparison.whole is None else "the days it was not chosen on"
+    return f"It was refined from version {comparison.parent_version}: {changes}. Paired test on {days}: {verdict}.\n"
 
 
 def evidence(pack: EvidencePack, veil: Veil, *, trades: bool = True) -> str:

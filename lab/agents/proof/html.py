@@ -69,13 +69,17 @@ def _parent(against: AgainstParent | None) -> str:
         return ""
     interval, name = against.daily_difference_interval, escape(against.parent_version)
     sure = "" if interval is None else f", 95% interval {basis_points(interval.low)} to {basis_points(interval.high)}"
+    where = f"on the same {against.sessions} sessions"
+    if (whole := against.chosen_too) is not None:
+        where = f"on the {against.sessions} sessions it was not chosen on; on all {whole.sessions}, chosen there too: "
+        where += basis_points(whole.daily)
     rows = [
         ("win rate", percent(against.win_rate[0]), percent(against.win_rate[1])),
         ("Sharpe ratio", number(against.sharpe[0]), number(against.sharpe[1])),
     ]
     return (
         f"<h2>Against version {name}</h2><p><b>{escape(against.verdict)}</b>: {basis_points(against.daily_difference)} basis points a day"
-        f"{sure}, on the same {against.sessions} sessions.</p>{_table(('', against.parent_version, 'this version'), rows)}"
+        f"{sure}, {where}.</p><p class=muted>On all sessions:</p>{_table(('', against.parent_version, 'this version'), rows)}"
     )
 
 

@@ -43,7 +43,11 @@ def against_parent_line(against: AgainstParent, label: str = "Parent") -> Line:
     words += f": {against.daily_difference * 1e4:+.1f} bps a day"
     if (interval := against.daily_difference_interval) is not None:
         words += f" ({interval.low * 1e4:+.1f} to {interval.high * 1e4:+.1f})"
-    words += f" on the same {plural(against.sessions, 'session')}"
+    if (whole := against.chosen_too) is None:
+        words += f" on the same {plural(against.sessions, 'session')}"
+    else:
+        words += f" on {plural(against.sessions, 'session')} it was not chosen on"
+        words += f"; on all {whole.sessions}, chosen there too: {whole.daily * 1e4:+.1f}"
     return (
         Content.assemble(
             (f"{label:<{_LABEL}}", "$foreground-muted"),
