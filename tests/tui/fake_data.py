@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -73,7 +74,8 @@ class FakeCache:
     def verify(self, progress: Callable[[float, str], None] = lambda share, note: None) -> VerifyReport:
         try:
             progress(0.25, "AAPL 1m")
-            while not self.go_on.wait(0.02):
+            end = time.monotonic() + 60.0  # a test that failed before it let this go on is to end as well
+            while not self.go_on.wait(0.02) and time.monotonic() < end:
                 progress(0.5, "MSFT 1m")
         except BaseException:
             self.stopped = True

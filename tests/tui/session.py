@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,9 @@ from lab.tui.app import LabApp
 from lab.tui.widgets.flow import Flow
 from tests.tui.conftest import MakeApp
 from tests.tui.fake_lab import FakeLab
+
+LONGEST_SECONDS = 20.0
+"""How long a busy machine may take for what is waited for."""
 
 
 class Session:
@@ -26,7 +30,8 @@ class Session:
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it is so, at most some seconds."""
-        for _ in range(400):
+        end = time.monotonic() + LONGEST_SECONDS
+        while time.monotonic() < end:
             await self.pilot.pause()
             if condition():
                 return

@@ -51,21 +51,20 @@ async def settled(min_sleep: float = 0.0, max_sleep: float = LONGEST_SECONDS) ->
     """Wait until no task can go on, nothing waits to be drawn, and no thread is at work, unless it only waits for something itself."""
     del min_sleep
     loop: Any = asyncio.get_running_loop()
-    begun = time.monotonic()
-    looked, busy = begun, time.process_time()
+    end = time.monotonic() + max_sleep
+    pause = QUIET_SECONDS / 32
     empty = 0
-    while time.monotonic() - begun < max_sleep:
+    while time.monotonic() < end:
         await asyncio.sleep(0)
         if loop._ready or _at_once():
             empty = 0
         elif _in_threads.get(loop, 0):
             empty = 0
-            await asyncio.sleep(0.001)
-            if (now := time.monotonic()) - looked >= QUIET_SECONDS:
-                used = time.process_time() - busy
-                if used < QUIET_SECONDS / 20:
-                    return
-                looked, busy = now, time.process_time()
+            busy = time.process_time()
+            await asyncio.sleep(pause)
+            if pause == QUIET_SECONDS and time.process_time() - busy < QUIET_SECONDS / 20:
+                return
+            pause = min(2 * pause, QUIET_SECONDS)
         elif (empty := empty + 1) == 2:
             return
 
