@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import App, ComposeResult
+from textual.events import Resize
 from textual.geometry import Region
+from textual.message import Message
 
 from lab.tui.text import Tone
 from lab.tui.widgets.line_table import Cell, Column, LineTable, Row
@@ -42,6 +44,31 @@ def marked(table: LineTable) -> list[Any]:
 
 def line(table: LineTable, y: int) -> str:
     return table.render_line(y).text.rstrip()
+
+
+class Untold(LineTable):
+    """Is not told of its size, as one whose tab opens while what was there before it is scrolled."""
+
+    def post_message(self, message: Message) -> bool:
+        return isinstance(message, Resize) or super().post_message(message)
+
+
+class UntoldHost(App[None]):
+    def compose(self) -> ComposeResult:
+        table = Untold(COLUMNS)
+        table.display = False
+        yield table
+
+
+async def test_rows_that_came_while_it_was_hidden_show_all_their_columns() -> None:
+    async with UntoldHost().run_test(size=(60, 12)) as pilot:
+        table = pilot.app.query_one(Untold)
+        table.set_rows(rows(3))
+        table.display = True
+        await pilot.pause()
+        await pilot.pause()
+        assert line(table, 0).split() == ["Name", "Sharpe", "Note"]
+        assert "a long note about it" in line(table, 1)
 
 
 async def test_vi_keys_and_arrows_move_the_cursor() -> None:

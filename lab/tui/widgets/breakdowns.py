@@ -16,7 +16,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Resize
 
 from lab.agents.dimensions import OUTCOME_COLUMNS
 from lab.agents.evidence import MIN_BUCKET, Bucket
@@ -158,8 +157,9 @@ class BreakdownTable(LineTable):
         """Whether a row says by itself what its bucket is of."""
         return self.size.width >= _ROOMY
 
-    def on_resize(self, event: Resize) -> None:
+    def _resized(self) -> None:
         self._redraw()
+        super()._resized()
 
     def _redraw(self) -> None:
         if not self._all_of_them:

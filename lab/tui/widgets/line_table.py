@@ -120,6 +120,7 @@ class LineTable(ScrollView, Counting, can_focus=True):
         self.cursor = 0
         self._index: dict[Hashable, int] = {}
         self._widths: list[int] = []
+        self._laid_out_for = Size(0, 0)
         self._strips: dict[tuple[int, bool, bool], Strip] = {}
         self.virtual_size = self._whole()
 
@@ -197,6 +198,10 @@ class LineTable(ScrollView, Counting, can_focus=True):
         return changed
 
     def render_line(self, y: int) -> Strip:
+        if self._laid_out_for != self.size:
+            # A table that is scrolled while its tab opens gets its size without being told of it.
+            self._laid_out_for = self.size
+            self.call_next(self._resized)
         width = self.size.width
         if self._sought and y == 0 and self._all:
             return self._plain(f" / {self._sought}   {len(self.rows):,} of {len(self._all):,}, esc shows all", Tone.ACCENT, width)
@@ -286,6 +291,11 @@ class LineTable(ScrollView, Counting, can_focus=True):
         super().notify_style_update()
 
     def on_resize(self, event: Resize) -> None:
+        self._resized()
+
+    def _resized(self) -> None:
+        """Lay everything out for the size it has now."""
+        self._laid_out_for = self.size
         self._strips.clear()
         self._layout()
         self._show_cursor()
