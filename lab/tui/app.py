@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
+WORKER_SECONDS = 5.0
 SWITCH_SECONDS = 0.001
 SMALLEST = (60, 20)
 
@@ -255,12 +256,14 @@ class LabApp(App[None]):
         dashboard.begin_with(look)
         return self.push_screen(dashboard)
 
-    async def ensure_worker(self) -> None:
-        """See that a worker runs the queued iterations; told to the person where that fails."""
+    async def ensure_worker(self, *, again: bool = False) -> None:
+        """See that a worker runs the queued iterations; told to the person where that fails, `again` only what was not told yet."""
         try:
             await asyncio.to_thread(self._worker_starter, self.home)
         except LabError as error:
-            self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
+            if not again or str(error) not in self._told:
+                self._told.add(str(error))
+                self.notify(clean(str(error)), severity="error", markup=False, timeout=8)
 
     async def _go_on_fetching(self) -> None:
         """Let fetches that were broken off go on with the key at hand; without one the person is told how."""
@@ -285,9 +288,12 @@ class LabApp(App[None]):
     async def _watch(self) -> None:
         """Look at the change token twice a second; read and show only what has changed."""
         token: int | None = None
-        files_at = 0.0
+        files_at, worker_at = 0.0, time.monotonic()
         while True:
             self._wake.clear()
+            if self._is_working and time.monotonic() - worker_at > WORKER_SECONDS:
+                await self.ensure_worker(again=True)  # one that was killed says nothing
+                worker_at = time.monotonic()
             if time.monotonic() - files_at > OWN_FILES_SECONDS:
                 await self._look_at_own_files()
                 files_at = time.monotonic()
@@ -306,6 +312,11 @@ class LabApp(App[None]):
                     await screen.refresh_data(now)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    @property
+    def _is_working(self) -> bool:
+        """Whether iterations run or wait for a worker; those that are paused need none."""
+        return self.state is not None and self.state.unfinished_iterations > self.state.paused_iterations
 
     def _screen_to_refresh(self) -> LabScreen[Any] | None:
         """The screen a person sees: the topmost that is no modal."""

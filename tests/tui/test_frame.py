@@ -194,6 +194,21 @@ async def test_unfinished_iterations_get_a_worker_at_the_start(make_app: MakeApp
         assert "ensure_worker" not in idle.calls
 
 
+async def test_a_worker_that_died_is_replaced_while_the_program_is_open(
+    make_app: MakeApp, fake: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.tui.app.WORKER_SECONDS", 0.2)
+    state = fake.state()
+    async with make_app(fake).run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: fake.calls.count("ensure_worker") >= 3)
+        fake.state = lambda: replace(state, unfinished_iterations=1, paused_iterations=1)  # type: ignore[method-assign]
+        fake.changed()
+        await until(pilot, "1 iteration paused")
+        asked = fake.calls.count("ensure_worker")
+        await pilot.pause(0.8)
+        assert fake.calls.count("ensure_worker") == asked, "what is paused needs none"
+
+
 async def test_an_interrupted_fetch_goes_on_at_the_start_or_is_offered(fake: FakeLab, tmp_path: Path) -> None:
     fake.fetches.views = [fetch(1, FetchState.RUNNING, interrupted=True)]
     started: list[str] = []
