@@ -110,7 +110,7 @@ def test_what_does_best_on_the_selection_part_and_holds_up_is_proposed() -> None
     assert VOLUME in found.title
     assert found.result.confirmation is not None
     assert found.result.confirmation.verdict is Verdict.BETTER
-    assert "better by +6.0 basis points a day" in found.rationale
+    assert "better: it made 6.0 basis points a day more than 1.0 (between " in found.rationale
     assert describe_changes(SCAN, EXECUTION, found.scan_script, found.execution_script) == ("loud: volume filter 1.5 → 2",)
 
 

@@ -121,12 +121,12 @@ def _found(request: ProposalRequest, idea: Idea, result: VariantResult, tested: 
         parts[-1] = (
             f"Of {_count(tested)}, {_listed(failed)} did better on the sessions I choose on but failed on the others; this one held up."
         )
-    return " ".join([*parts, _confirmed(result), _misunderstood(request)]).strip()
+    return " ".join([*parts, _confirmed(request, result), _misunderstood(request)]).strip()
 
 
 def _asked_for(request: ProposalRequest, idea: Idea, result: VariantResult) -> str:
     asked = f"You asked for it (“{', '.join(idea.wished)}”), so here it is: {idea.variant.title}."
-    return f"{asked} {_confirmed(result)} {_beside(request)}".strip()
+    return f"{asked} {_confirmed(request, result)} {_beside(request)}".strip()
 
 
 def _beside(request: ProposalRequest) -> str:
@@ -134,19 +134,22 @@ def _beside(request: ProposalRequest) -> str:
     return beyond_scripts(request.subject.guidance, intraday=horizon_of(request.subject.timeframe) is not Horizon.DAYS)
 
 
-def _confirmed(result: VariantResult) -> str:
-    """The measured effect on the sessions it was not chosen on, in words."""
+def _confirmed(request: ProposalRequest, result: VariantResult) -> str:
+    """The measured effect on the sessions it was not chosen on, in words: what it made beyond the present version."""
     test, results = result.confirmation, result.results
     if test is None or results is None or test.low is None or test.high is None:
         return "On the sessions it was not chosen on there is too little to measure."
     low, high = test.low * 1e4, test.high * 1e4
-    basis = f"{test.mean_difference * 1e4:+.1f} basis points a day ({low:+.1f} to {high:+.1f}, {test.sessions} sessions)"
-    trades = f"with {results.confirmation.trades} trades there"
+    side = "more" if test.mean_difference > 0 else "less"
+    basis = f"{abs(test.mean_difference) * 1e4:.1f} basis points a day {side} than {request.subject.version}"
+    made = (
+        f"it made {basis} (between {low:+.1f} and {high:+.1f}, {test.sessions} sessions), with {results.confirmation.trades} trades there"
+    )
     if test.verdict is Verdict.BETTER:
-        return f"On sessions it was not chosen on it is better by {basis}, {trades}."
+        return f"On sessions it was not chosen on it is better: {made}."
     if test.verdict is Verdict.WORSE:
-        return f"On sessions it was not chosen on it is worse: {basis}, {trades}. I would not do it."
-    said = f"On sessions it was not chosen on it made {basis}, {trades}"
+        return f"On sessions it was not chosen on it is worse: {made}. I would not do it."
+    said = f"On sessions it was not chosen on {made}"
     return f"{said}: that much can be luck." if test.mean_difference > 0 else f"{said}: no evidence that it helps."
 
 

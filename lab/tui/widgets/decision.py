@@ -32,7 +32,7 @@ def effect_table(effect: MeasuredEffect, parent: str) -> list[Line]:
         lines.append((Content.assemble((f"{name:<10}", MUTED), f"{old:>9}", (arrow, MUTED), (f"{new:>9}", strong)), 0))
     lines.append((whole_in_line(effect), 2))
     mark, tone = verdict_mark(effect.verdict)
-    verdict = Content.assemble((f"{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"), ": " + _verdict_in_words(effect))
+    verdict = Content.assemble((f"{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"), ": " + _verdict_in_words(effect, parent))
     tried = f"{plural(effect.trials, 'variant')} tried on this data so far: the more, the likelier a good one is luck."
     return [*lines, (verdict, 2), (Content.styled(tried, MUTED), 2)]
 
@@ -64,13 +64,14 @@ def _side(effect: MeasuredEffect, at: int) -> tuple[str, str, str, str, str]:
     )
 
 
-def _verdict_in_words(effect: MeasuredEffect) -> str:
+def _verdict_in_words(effect: MeasuredEffect, parent: str) -> str:
     if effect.confirmed_sessions == 0:
         return "no session was left on which it could be confirmed."
-    per_day = f"{effect.daily_difference * 1e4:+.1f} bps a day"
+    side = "less" if effect.daily_difference < 0 else "more"
+    per_day = f"{abs(effect.daily_difference) * 1e4:.1f} bps a day {side} than {clean(parent)}"
     if effect.daily_difference_interval is not None:
         low, high = effect.daily_difference_interval.low * 1e4, effect.daily_difference_interval.high * 1e4
-        per_day += f" ({low:+.1f} to {high:+.1f})"
+        per_day += f" (between {low:+.1f} and {high:+.1f})"
     return f"{per_day} on those sessions, which it was not chosen on."
 
 
