@@ -98,6 +98,10 @@ class TradeEvidence:
     bars_held: int
     exit_reason: str
     context: dict[str, float]
+    costs_r: float = 0.0
+    """What its costs took, in multiples of what it risked."""
+    beyond_stop_r: float = 0.0
+    """By how much its exit price lay beyond the first stop, in multiples of what it risked; 0 where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +353,11 @@ def _correct(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _trade(row: Mapping[str, object], ids: _Ids) -> TradeEvidence:
+    pnl, r = float(str(row["pnl"])), float(str(row["r_multiple"]))
+    entry, exit_price, stop = float(str(row["entry_price"])), float(str(row["exit_price"])), row.get("stop")
+    beyond = 0.0
+    if isinstance(stop, float) and stop != entry:
+        beyond = max(0.0, (stop - exit_price) / (entry - stop))
     context = {d.column: float(v) for d in DIMENSIONS if isinstance(v := row.get(d.column), (int, float)) and not math.isnan(v)}
     return TradeEvidence(
         id=ids.next(),
@@ -357,13 +366,15 @@ def _trade(row: Mapping[str, object], ids: _Ids) -> TradeEvidence:
         signal_at=_datetime(row["signal_at"]),
         entry_at=_datetime(row["entry_at"]),
         exit_at=_datetime(row["exit_at"]),
-        entry_price=float(str(row["entry_price"])),
-        exit_price=float(str(row["exit_price"])),
-        pnl=float(str(row["pnl"])),
-        r_multiple=float(str(row["r_multiple"])),
+        entry_price=entry,
+        exit_price=exit_price,
+        pnl=pnl,
+        r_multiple=r,
         bars_held=int(str(row["bars_held"])),
         exit_reason=str(row["exit_reason"]),
         context=context,
+        costs_r=float(str(row["costs"])) * r / pnl if pnl else 0.0,
+        beyond_stop_r=beyond,
     )
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lab.agents.builtin import BuiltInStrategist
@@ -49,7 +50,7 @@ def values(evidence: Figure | Bucket | TradeEvidence) -> list[float]:
         numbers = [evidence.trades, evidence.win_rate, evidence.mean_r, evidence.total_r, evidence.r_lift or 0.0]
         numbers += [float(x) for x in re.findall(r"\d+\.?\d*", evidence.name)]
     else:
-        numbers = [evidence.r_multiple]
+        numbers = [evidence.r_multiple, evidence.costs_r, evidence.beyond_stop_r]
     return [abs(x * scale) for x in numbers for scale in (1, 100, 1e4)]
 
 
@@ -83,6 +84,31 @@ def test_below_thirty_trades_there_is_no_verdict(n: int) -> None:
     assert not re.search(r"beyond what luck|they paid|made money after|than elsewhere", found.text)
     assert "no verdict" in found.text or n == 0
     assert not [i for i in found.insights if i.supporting_data.get("topic") == "overall"]
+
+
+@pytest.mark.parametrize(
+    ("exit_price", "pnl", "said"),
+    [
+        (99.0, -131.0, "More than the planned loss: costs took 0.3R ["),
+        (98.5, -155.0, "More than the planned loss: it ran 0.5R through my stop and costs took 0.1R ["),
+        (98.5, -150.0, "More than the planned loss: it ran 0.5R through my stop ["),
+    ],
+)
+def test_a_loss_beyond_the_plan_is_told_by_what_made_it(exit_price: float, pnl: float, said: str) -> None:
+    trades = made_trades(60).with_columns(pl.col("r_multiple").clip(-1.0), stop=pl.lit(99.0))
+    gross = (exit_price - 100.0) * 100.0
+    worst = trades.head(1).with_columns(
+        exit_price=pl.lit(exit_price),
+        pnl=pl.lit(pnl),
+        costs=pl.lit(gross - pnl),
+        r_multiple=pl.lit(pnl / 100.0),
+        exit_reason=pl.lit("stop"),
+    )
+    made = pl.concat((worst, trades.tail(-1)), how="vertical_relaxed")
+    asked = about(request(60), evidence=build_evidence(made, made_summary(made)))
+    found = analysed(asked).text
+    assert said in found
+    check_citations(asked.subject.evidence, found)
 
 
 def test_no_signals_is_said_plainly() -> None:

@@ -15,12 +15,15 @@ from lab.agents.builtin.patterns import pattern_of
 from lab.agents.builtin.setting import Horizon, horizon_of
 from lab.agents.builtin.wishes import EVERY_CONTEXT, wishes
 from lab.agents.dimensions import OUTCOME_COLUMNS
-from lab.agents.evidence import MIN_TRADES, Bucket, EvidencePack, Figure
+from lab.agents.evidence import MIN_TRADES, Bucket, EvidencePack, Figure, TradeEvidence
 from lab.agents.strategist import Analysis, AnalysisRequest, Verdict
 from lab.agents.summary import PROMISING
 
 MIN_SESSIONS = 25
 """On fewer sessions too few are held back to confirm a change on."""
+PLANNED_LOSS_R = 1.3
+"""A trade that lost more than so much lost clearly more than its stop allowed for."""
+NOTABLE_R = 0.05
 SINGLE_P = 0.05
 """P-value up to which a belief that was held before these trades is spoken of as seen in them, or as not holding."""
 
@@ -277,9 +280,8 @@ class _Writer:
             return ""
         worst, best = self.pack.worst[0], self.pack.best[0]
         trend = {-1.0: " against a falling market", 1.0: " in a rising market"}.get(worst.context.get("market.trend", 0.0), "")
-        hard = " More than the planned loss: it ran through my stop." if worst.r_multiple < -1.3 else ""
         return (
-            f"The worst: {worst.ticker}{trend}, {worst.r_multiple:+.1f}R, out by “{worst.exit_reason}” [{worst.id}].{hard}"
+            f"The worst: {worst.ticker}{trend}, {worst.r_multiple:+.1f}R, out by “{worst.exit_reason}” [{worst.id}].{_why_more(worst)}"
             f" The best: {best.ticker}, {best.r_multiple:+.1f}R [{best.id}]."
         )
 
@@ -332,6 +334,16 @@ class _Writer:
         if wishes(asked, EVERY_CONTEXT, intraday=intraday):
             return f"You asked for “{asked}”: what of it can be made a change of these scripts on these bars goes before my own ideas."
         return f"You asked for “{asked}”, in which I find nothing that I can turn into a change of these scripts."
+
+
+def _why_more(worst: TradeEvidence) -> str:
+    """Why a trade lost more than its stop allowed for."""
+    if worst.r_multiple >= -PLANNED_LOSS_R:
+        return ""
+    through = f"it ran {worst.beyond_stop_r:.1f}R through my stop" if worst.beyond_stop_r >= NOTABLE_R else ""
+    costs = f"costs took {worst.costs_r:.1f}R" if worst.costs_r >= NOTABLE_R else ""
+    why = " and ".join(part for part in (through, costs) if part)
+    return f" More than the planned loss: {why} [{worst.id}]." if why else ""
 
 
 def _where(bucket: Bucket) -> str:
