@@ -9,6 +9,8 @@ from math import sqrt
 
 from lab.agents.agent_views import AgentRow
 
+SHARED_SESSIONS = 20
+"""Sessions that all agents must have in common for a correlation."""
 Curve = tuple[tuple[date, float], ...]
 """Dollars at the close of each session."""
 
@@ -23,7 +25,8 @@ class Firm:
     curve: Curve
     """What they had made together by the close of each session; an agent that has no bars any more keeps what it made."""
     correlation: float | None
-    """Mean correlation of daily results between two of them, sessions that one of them lacks counted as flat; None below two."""
+    """Mean correlation of daily results between two of them, sessions that one of them lacks counted as flat; None below two, and
+    where some traded in other years than others: that says nothing of how alike they are."""
 
 
 def firm_of(agents: Sequence[AgentRow]) -> Firm:
@@ -45,7 +48,9 @@ def firm_of(agents: Sequence[AgentRow]) -> Firm:
             total[place] += made
         changes.append(moved)
     pnl = total[-1] if total else 0.0
-    return Firm(len(curves), pnl, tuple(zip(days, total, strict=True)), _mean_correlation(changes))
+    together = set.intersection(*map(set, curves)) if curves else set()
+    correlation = _mean_correlation(changes) if len(together) >= SHARED_SESSIONS else None
+    return Firm(len(curves), pnl, tuple(zip(days, total, strict=True)), correlation)
 
 
 def _mean_correlation(changes: Sequence[Sequence[float]]) -> float | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.agents.firm import firm_of
+from lab.agents.firm import SHARED_SESSIONS, firm_of
 from lab.agents.service import Lab
 from lab.agents.views import AgentRow
 from lab.tui.screens.confirm import Confirm
@@ -191,7 +191,7 @@ def _made(agent_id: int, steps: Sequence[float]) -> AgentRow:
     return replace(FakeLab(Path()).rows[1], id=agent_id, result=measured)
 
 
-@given(st.lists(st.integers(-500, 500), min_size=3, max_size=40).filter(lambda steps: len(set(steps)) > 1), st.integers(2, 5))
+@given(st.lists(st.integers(-500, 500), min_size=SHARED_SESSIONS, max_size=40).filter(lambda steps: len(set(steps)) > 1), st.integers(2, 5))
 @settings(max_examples=25, deadline=None)
 def test_agents_that_do_the_same_are_wholly_correlated_and_opposites_are_not(steps: list[int], copies: int) -> None:
     same = firm_of([_made(n, steps) for n in range(copies)])
@@ -205,6 +205,20 @@ def test_agents_that_do_the_same_are_wholly_correlated_and_opposites_are_not(ste
 def test_one_agent_has_nothing_to_be_correlated_with() -> None:
     assert firm_of([_made(1, [1.0, 2.0, -1.0])]).correlation is None
     assert firm_of([]).pnl == 0
+
+
+def test_agents_that_traded_in_other_years_are_not_called_uncorrelated() -> None:
+    steps = [100.0, -50.0] * 20
+    one, later = _made(1, steps), _made(2, steps)
+    assert later.result is not None
+    moved = tuple((day + timedelta(days=400), value) for day, value in later.result.equity)
+    assert firm_of([one, replace(later, result=replace(later.result, equity=moved))]).correlation is None
+
+
+async def test_made_up_money_among_real_is_named(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.rows = {agent_id: replace(row, synthetic=agent_id == 1) for agent_id, row in fake.rows.items()}
+    async with make_app(fake).run_test(size=(120, 36)) as pilot:
+        await until(pilot, "together 1 SYNTHETIC")
 
 
 async def test_a_real_workspace_shows_its_agent_and_the_firm(make_app: MakeApp, learned: Lab) -> None:

@@ -151,7 +151,8 @@ class Dashboard(LabScreen[DashboardData]):
             "" if (self._order, self._backwards) == ("m", False) else ORDERS[self._order].words + (", backwards" if self._backwards else "")
         )
         self._firm.display = bool(data.agents)
-        self._firm.show(firm_lines(data.firm, len(data.agents), data.budget, order, len(self.table.marked), self.size.width))
+        counted = len(data.agents), sum(agent.synthetic for agent in data.agents)
+        self._firm.show(firm_lines(data.firm, counted, data.budget, order, len(self.table.marked), self.size.width))
 
     def why_not(self, name: str) -> str | None:
         if name == "new_agent" and self.lab_app.state is not None and not self.lab_app.state.has_data:

@@ -110,21 +110,27 @@ def _now(agent: AgentRow) -> Cell:
     return Cell(STATUSES.get(agent.status) or ("ready" if agent.iterations else "new"), Tone.MUTED)
 
 
-def firm_lines(firm: Firm | None, agents: int, budget: BudgetView | None, order: str, marked: int, width: int) -> list[Line]:
-    """All agents on one line: what they made together, how alike they are, and the money of today."""
+def firm_lines(firm: Firm | None, counted: tuple[int, int], budget: BudgetView | None, order: str, marked: int, width: int) -> list[Line]:
+    """All agents on one line: what they made together, how alike they are, and the money of today.
+
+    `counted` are the agents, and those of them that trade made-up bars.
+    """
+    agents, synthetic = counted
     parts: list[str | tuple[str, str]] = [(f"{plural(agents, 'agent')}", "bold")]
+    if order:
+        parts.append((f"  {order}", "$text-accent"))
+    if marked:
+        parts.append((f"  {marked:,} marked (esc unmarks)", "bold $text-accent"))
     if firm is not None and firm.measured:
         parts += [f"  {signed_dollars(firm.pnl)} together", (" on the learning spans", "$foreground-muted") if width >= 140 else ""]
+        if synthetic:
+            parts.append((" SYNTHETIC" if synthetic == agents else f" {synthetic:,} SYNTHETIC", "$text-warning"))
         if width >= 100:
             parts.append((f" {sparkline(thin([value for _, value in firm.curve], 20), 20)}", "$primary"))
     if firm is not None and firm.correlation is not None:
         parts.append((f"  correlation {number(firm.correlation)}", "$foreground-muted"))
     if budget is not None:
         parts.append((f"  today {usd(budget.spent_micros)}, {usd(budget.left_micros)} left", "$foreground-muted"))
-    if order:
-        parts.append((f"  {order}", "$text-accent"))
-    if marked:
-        parts.append((f"  {marked:,} marked (esc unmarks)", "bold $text-accent"))
     return [(Content.assemble(*parts), 2)]
 
 
