@@ -6,7 +6,7 @@ A screen calls these from a thread. What reads gives snapshots (`lab.agents.view
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from lab.agents.mind_service import Minds
     from lab.agents.news_store import News
     from lab.agents.proof.service import Proof
+    from lab.agents.proof.views import Checklist
     from lab.agents.replay import Replay
     from lab.agents.sampling import Sample
     from lab.agents.trade_views import TradeView
@@ -90,6 +91,7 @@ class Lab:
         self._claude = claude
         self.store = Store(self.workspace)
         self._standings = Standings()
+        self._checklists: dict[int, tuple[Hashable, Checklist]] = {}
         with self.store.read() as session:
             self._notices = queries.interrupted_notices(session)
 
@@ -101,7 +103,7 @@ class Lab:
         """Studies of results, verdicts, the vault and graduation."""
         from lab.agents.proof.service import Proof
 
-        return Proof(self.workspace, self.store)
+        return Proof(self.workspace, self.store, self._checklists)
 
     @property
     def usage(self) -> Usage:

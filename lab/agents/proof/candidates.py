@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, TradingAgent
+from lab.store.models import AgentIteration, AgentStatus, AgentStrategy, TradingAgent, Trial, Universe
 from lab.store.proof_models import UP_AGAIN, Graduation, ProofKind, ProofRun, ProofState, VaultOpening
 
 
-def may_be_up(session: Session) -> list[int]:
+def may_be_up(session: Session) -> dict[int, Hashable]:
     """Agents that learn and whose current version was put up for graduation or may now be, where nothing was decided on it since.
 
-    That its checklist is passed is not looked at. A version that nothing shook or that was not in the vault can't have passed it.
+    Each with everything that its checklist hangs on: while that is the same, so is the checklist. That it is passed is not looked at;
+    a version that nothing shook and that was not in the vault can't have passed it.
     """
     studied = (
-        select(ProofRun.agent_id, ProofRun.iteration_id, AgentStrategy.version)
-        .join(TradingAgent, onclause=col(TradingAgent.id) == col(ProofRun.agent_id))
-        .join(AgentIteration, onclause=col(AgentIteration.id) == col(ProofRun.iteration_id))
+        select(TradingAgent, Universe, AgentIteration.id, AgentStrategy.version)
+        .join(AgentIteration, onclause=col(TradingAgent.id) == col(AgentIteration.agent_id))
+        .join(Universe, onclause=col(Universe.id) == col(TradingAgent.universe_id))
         .join(AgentStrategy, onclause=col(AgentStrategy.id) == col(AgentIteration.strategy_id))
         .where(
-            col(ProofRun.kind).in_((ProofKind.ROBUSTNESS, ProofKind.VAULT)),
-            ProofRun.state == ProofState.DONE,
+            col(AgentIteration.id).in_(
+                select(ProofRun.iteration_id).where(
+                    col(ProofRun.kind).in_((ProofKind.ROBUSTNESS, ProofKind.VAULT)), ProofRun.state == ProofState.DONE
+                )
+            ),
             TradingAgent.status == AgentStatus.LEARNING,
             AgentIteration.universe_id == TradingAgent.universe_id,
             col(AgentStrategy.is_current_version),
         )
-        .order_by(col(ProofRun.agent_id))
-        .distinct()
+        .order_by(col(TradingAgent.id), col(AgentIteration.id))
     )
-    return list(
-        dict.fromkeys(
-            agent_id
-            for agent_id, iteration_id, version in session.exec(studied)
-            if not _being_opened(session, iteration_id) and not _decided(session, agent_id, iteration_id, version)
-        )
-    )
+    tried = session.exec(select(func.max(Trial.id))).one(), session.exec(select(func.max(VaultOpening.id))).one()
+    made = session.exec(select(func.count()).where(ProofRun.state == ProofState.DONE)).one()
+    found: dict[int, Hashable] = {}
+    for agent, universe, iteration_id, version in session.exec(studied):
+        if agent.id is None or iteration_id is None or _being_opened(session, iteration_id):
+            continue
+        if not _decided(session, agent.id, iteration_id, version):
+            asked = tuple(sorted(agent.graduation_rules.items()))
+            span = universe.first_session, universe.learning_until, universe.last_session, universe.folds
+            found[agent.id] = tried, made, iteration_id, version, agent.name, asked, universe.id, span
+    return found
 
 
 def opening_of(session: Session, agent_id: int, iteration_id: int | None) -> int | None:

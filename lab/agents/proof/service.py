@@ -6,9 +6,9 @@ The studies take seconds to minutes and run in the worker: `ask` queues one, `ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import Session, col, select
 
@@ -16,6 +16,7 @@ from lab.agents.errors import BadAgent, CannotIterate, CannotUndo, NotThere
 from lab.agents.outputs import TRADES, explained_trades, folder_of
 from lab.agents.proof.candidates import last_decision, may_be_up, opening_of, undoable, why_final
 from lab.agents.proof.graduation import check_rows, checked_rules, rules_of
+from lab.agents.proof.reports import newest_report
 from lab.agents.proof.rules import Verdict, Word
 from lab.agents.proof.tries import trials_of_agent, tries_until_now
 from lab.agents.proof.vaults import move_boundary, set_folds, universe_of, vault_of, write_opening
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from lab.store.database import Store
     from lab.store.workspace import Workspace
 
-R = TypeVar("R")
+Known = dict[int, tuple[Hashable, Checklist]]
+"""Agent -> what its checklist hangs on, and the checklist."""
 
 STUDIES = (ProofKind.WALK_FORWARD, ProofKind.ROBUSTNESS, ProofKind.NULL_ARM)
 """What `ask` takes; the vault is opened by `open_vault` alone."""
@@ -49,8 +51,10 @@ STUDIES = (ProofKind.WALK_FORWARD, ProofKind.ROBUSTNESS, ProofKind.NULL_ARM)
 class Proof:
     """Studies, verdicts, the vault and graduation of one workspace."""
 
-    def __init__(self, workspace: Workspace, store: Store) -> None:
+    def __init__(self, workspace: Workspace, store: Store, known: Known | None = None) -> None:
+        """With `known`, the checklists of what waits are made once: they are asked for at every change of the workspace."""
         self._workspace, self._store = workspace, store
+        self._known: Known = {} if known is None else known
 
     # --- studies
 
@@ -93,11 +97,11 @@ class Proof:
     def walk_forward(self, iteration_id: int) -> WalkForwardReport | None:
         """The newest finished walk-forward of an iteration."""
         with self._store.read() as session:
-            return _report(session, ProofKind.WALK_FORWARD, iteration_id, WalkForwardReport)
+            return newest_report(session, ProofKind.WALK_FORWARD, iteration_id, WalkForwardReport)
 
     def robustness(self, iteration_id: int) -> RobustnessReport | None:
         with self._store.read() as session:
-            return _report(session, ProofKind.ROBUSTNESS, iteration_id, RobustnessReport)
+            return newest_report(session, ProofKind.ROBUSTNESS, iteration_id, RobustnessReport)
 
     def null_arm(self, agent_id: int) -> NullArmReport | None:
         """The newest of any of an agent's iterations."""
@@ -111,7 +115,7 @@ class Proof:
     def vault_report(self, iteration_id: int) -> VaultReport | None:
         """What was found in the vault with an iteration's version; None before it was opened for it."""
         with self._store.read() as session:
-            return _report(session, ProofKind.VAULT, iteration_id, VaultReport)
+            return newest_report(session, ProofKind.VAULT, iteration_id, VaultReport)
 
     def verdict(self, iteration_id: int) -> Verdict | None:
         """The one word on an iteration, with its reasons; None before its backtest."""
@@ -212,9 +216,9 @@ class Proof:
                 return Checklist(agent_id, name, status, "", None, rows, ("an iteration",), vault)
             iteration_id = iteration.id or 0
             result = from_json(ResultSummary, iteration.backtest_results or {})
-            robustness = _report(session, ProofKind.ROBUSTNESS, iteration_id, RobustnessReport)
-            opened = _report(session, ProofKind.VAULT, iteration_id, VaultReport)
-            walked = _report(session, ProofKind.WALK_FORWARD, iteration_id, WalkForwardReport)
+            robustness = newest_report(session, ProofKind.ROBUSTNESS, iteration_id, RobustnessReport)
+            opened = newest_report(session, ProofKind.VAULT, iteration_id, VaultReport)
+            walked = newest_report(session, ProofKind.WALK_FORWARD, iteration_id, WalkForwardReport)
             tries = tries_until_now(session, iteration, result)
             version = strategy.version
         regimes = [
@@ -235,8 +239,11 @@ class Proof:
         opened. Reads files, where an agent may be up.
         """
         with self._store.read() as session:
-            ids = may_be_up(session)
-        return tuple(checklist for agent_id in ids if (checklist := self.checklist(agent_id)).up)
+            candidates = may_be_up(session)
+        for agent_id, hangs_on in candidates.items():
+            if agent_id not in self._known or self._known[agent_id][0] != hangs_on:
+                self._known[agent_id] = hangs_on, self.checklist(agent_id)
+        return tuple(self._known[agent_id][1] for agent_id in candidates if self._known[agent_id][1].up)
 
     def graduate(self, agent_id: int, note: str = "") -> GraduationRow:
         """Let an agent trade on paper: the person's decision, recorded with the checklist as it stands.
@@ -353,16 +360,6 @@ def _candidate(session: Session, agent: TradingAgent) -> tuple[AgentIteration, A
     if found is None:
         raise NotThere(f"{agent.name}'s current version was not measured yet; run an iteration first.")
     return found[0], found[1]
-
-
-def _report(session: Session, kind: ProofKind, iteration_id: int, type_: type[R]) -> R | None:
-    row = session.exec(
-        select(ProofRun)
-        .where(ProofRun.iteration_id == iteration_id, ProofRun.kind == kind, ProofRun.state == ProofState.DONE)
-        .order_by(col(ProofRun.id).desc())
-        .limit(1)
-    ).first()
-    return None if row is None or row.output is None else from_json(type_, row.output)
 
 
 def _view(row: ProofRun) -> ProofView:
