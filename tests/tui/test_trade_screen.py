@@ -56,6 +56,12 @@ def test_what_rose_and_what_fell_is_told_apart_without_colour() -> None:
     assert "\u2503" not in candle_chart(fell, (), (), 60, 12).plain
 
 
+def test_how_many_bars_a_candle_is_made_of_is_said() -> None:
+    prices = [100.0] * 100
+    assert "a candle" not in candle_chart(_candles(prices[:40]), (), (), 60, 12).plain
+    assert candle_chart(_candles(prices), (), (), 60, 12).plain.endswith("3 a candle")
+
+
 @given(length=st.integers(1, 400), first=st.integers(0, 399), held=st.integers(1, 400), columns=st.integers(12, 200))
 @settings(max_examples=60, deadline=None)
 def test_a_short_trade_is_shown_with_as_many_bars_around_it_as_there_is_room_for(length: int, first: int, held: int, columns: int) -> None:

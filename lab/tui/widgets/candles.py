@@ -114,7 +114,8 @@ def candle_chart(
     if width < _AXIS + 12 or height < 6:
         return Content.styled("Too little room for the candles: enlarge the terminal.", "$foreground-muted")
     columns, rows = width - _AXIS, height - 2
-    shown = together(candles if core is None else framed(candles, core, columns), columns)
+    given = candles if core is None else framed(candles, core, columns)
+    shown = together(given, columns)
     step = max(1, min(_WIDEST, columns // len(shown)))
     low, high = _range(shown, rungs)
     cells: Cells = [[(" ", "")] * columns for _ in range(rows)]
@@ -141,7 +142,9 @@ def candle_chart(
     axis = _axis(inside, row, low, high, rows)
     lines = [Content.assemble(*_runs(cells[y]), axis[y]) for y in range(rows)]
     lines.append(_letters(moments, column, columns, starts))
-    lines.append(_times(starts, step, columns))
+    each = ceil(len(given) / len(shown))
+    # As wide as the axis of prices above it.
+    lines.append(Content.assemble(_times(starts, step, columns), (f"{each} a candle"[:_AXIS] if each > 1 else "", "$foreground-muted")))
     return Content("\n").join(lines)
 
 
