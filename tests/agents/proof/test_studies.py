@@ -15,13 +15,15 @@ from sqlmodel import select
 from lab.agents.errors import BadAgent, CannotIterate, NotThere
 from lab.agents.jobs import VaultClosed
 from lab.agents.ledger import NULL_ARM, STUDY
+from lab.agents.loop import run_iteration
 from lab.agents.proof import running
 from lab.agents.proof.rules import Word
 from lab.agents.service import Lab
 from lab.agents.views import IterationView
 from lab.errors import LabError
-from lab.store.models import AgentStatus, Trial, Universe, utc_now
+from lab.store.models import AgentStatus, IterationStep, Trial, Universe, utc_now
 from lab.store.proof_models import VaultOpening
+from tests.agents.conftest import AlwaysProposes, HeldLease
 
 Learn = Callable[..., IterationView]
 
@@ -86,6 +88,22 @@ def test_robustness_names_what_the_result_hangs_on(learned: Lab, threads: Execut
     assert len(report.plateau.points) > 5
     own = next(point for point in report.plateau.points if point.values == report.plateau.own)
     assert own.sharpe == report.base_sharpe
+
+
+def test_a_study_counts_for_every_iteration_that_measured_the_same(learned: Lab, threads: Executor) -> None:
+    lab = learned
+    lab.proof.ask("robustness", 1)
+    done(lab, threads)
+    lab.discard(lab.iteration(1).proposal.id)
+    again = lab.start_iteration(1)
+    asyncio.run(run_iteration(lab.store, again, threads, HeldLease(), AlwaysProposes()))
+    assert lab.proof.robustness(again) == lab.proof.robustness(1) is not None
+    assert "robustness" not in lab.proof.checklist(1).missing
+    with lab.store.write() as session:
+        step = session.exec(select(IterationStep).where(IterationStep.iteration_id == again, IterationStep.step == "backtest")).one()
+        step.output = {**step.output, "rules": {**step.output["rules"], "max_positions": 1}}
+        session.add(step)
+    assert lab.proof.robustness(again) is None, "another account is another result"
 
 
 def test_a_study_that_was_ended_says_why_and_may_be_asked_for_again(learned: Lab) -> None:
