@@ -136,7 +136,7 @@ class Proof:
         return break_down(explained_trades(folder)) if (folder / TRADES).exists() else ()
 
     def trials(self, agent_id: int) -> dict[str, int]:
-        """How many rows the ledger holds of an agent, by what they were for. The null arm's are no tries at a strategy."""
+        """How many variants an agent tried, by what each was first tried for. The null arm's are no tries at a strategy."""
         with self._store.read() as session:
             return trials_of_agent(session, agent_id)
 

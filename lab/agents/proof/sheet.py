@@ -26,7 +26,7 @@ class TearSheet:
 
     view: IterationView
     trials: dict[str, int]
-    """What was tried, and how often: the agent's rows of the ledger by purpose."""
+    """How many variants the agent tried, by what each was first tried for."""
     tried_in_all: int
     """Variants in the ledger on bars that overlap, by whomever, up to now."""
     effective_trials: float | None

@@ -53,8 +53,11 @@ def _deflated(worth: tuple[float, ...], trials: TrialsSoFar) -> tuple[float | No
 
 
 def trials_of_agent(session: Session, agent_id: int) -> dict[str, int]:
-    """How many rows the ledger holds of an agent, by what they were for. The null arm's are no tries at a strategy."""
-    rows = session.exec(
-        select(Trial.purpose, func.count()).where(Trial.agent_id == agent_id).group_by(col(Trial.purpose)).order_by(Trial.purpose)
+    """How many variants an agent tried, by what each was first tried for: so the parts add up. The null arm's are no tries."""
+    first = (
+        select(func.min(Trial.id))
+        .where(Trial.agent_id == agent_id, Trial.purpose != NULL_ARM)
+        .group_by(col(Trial.script_hash), col(Trial.data_fingerprint))
     )
-    return {purpose: count for purpose, count in rows.all() if purpose != NULL_ARM}
+    rows = select(Trial.purpose, func.count()).where(col(Trial.id).in_(first)).group_by(col(Trial.purpose)).order_by(Trial.purpose)
+    return dict(session.exec(rows).all())
