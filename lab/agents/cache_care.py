@@ -98,6 +98,14 @@ class CacheCare:
                 found[name] = found.get(name, False) or native
         return found
 
+    def made_of(self, ticker: str, timeframe: str) -> tuple[str, ...]:
+        """The timeframes that are made on reading of the ticker's cached bars on this one, shortest first."""
+        from lab.market.resampling import base_for
+
+        known = self.timeframes(ticker)
+        cached = [name for name, native in known.items() if native]
+        return tuple(name for name, native in known.items() if not native and base_for(name, cached) == timeframe)
+
     def verify(self, progress: Progress = lambda share, note: None) -> VerifyReport:
         """Read every file again and compare checksums; damaged ones are set aside."""
         from lab.market import DamagedBars

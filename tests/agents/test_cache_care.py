@@ -55,6 +55,15 @@ def run(*words: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_bars_are_said_to_be_made_of_those_they_are_made_of(lab: Lab) -> None:
+    daily = walk(date(2023, 11, 20), date(2023, 11, 29), minutes=1440)
+    BarsCache(lab.workspace.bars).write("AAPL", "1d", daily, "polygon")
+    made = lab.cache.made_of("AAPL", "1m")
+    assert "5m" in made
+    assert "1d" not in made
+    assert lab.cache.made_of("AAPL", "1d") == ()
+
+
 def test_a_count_of_sessions_is_kept_until_the_bars_change(lab: Lab, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lab.cache.session_counts() == {}
     series = [("AAPL", "1m", False), ("SPY", "1d", False), ("DEMO", "1d", True)]

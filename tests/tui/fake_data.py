@@ -68,8 +68,8 @@ class FakeCache:
         splits = ((date(2024, 6, 10), "10:1"),) if ticker == "NVDA" else ()
         return QualityReport(ticker, timeframe, timeframe, True, "demo", 46_800, START, START + timedelta(days=90), lines, splits, ())
 
-    def timeframes(self, ticker: str) -> dict[str, bool]:
-        return {"1m": True, "5m": False}
+    def made_of(self, ticker: str, timeframe: str) -> tuple[str, ...]:
+        return ("5m",) if timeframe == "1m" else ()
 
     def verify(self, progress: Callable[[float, str], None] = lambda share, note: None) -> VerifyReport:
         try:

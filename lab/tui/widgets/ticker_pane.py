@@ -56,7 +56,7 @@ def read_facts(lab: Lab, row: CoverageRow) -> TickerFacts:
     return TickerFacts(
         cache.coverage_days(row.ticker, row.timeframe, row.synthetic),
         cache.quality(row.ticker, row.timeframe, row.synthetic),
-        tuple(name for name, native in cache.timeframes(row.ticker).items() if not native),
+        cache.made_of(row.ticker, row.timeframe),
         () if row.synthetic else fetches.splits(row.ticker),
         0 if row.synthetic else len(fetches.dividends(row.ticker)),
         tuple(spans),
