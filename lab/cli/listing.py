@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.agents.errors import NotThere
-from lab.agents.proof.figures import BESIDE, every_figure, figure_interval, figure_value
+from lab.agents.proof.figures import BESIDE, every_figure, figure_aside, figure_value
 from lab.agents.views import FillRow, ImportPreview, NamedFigure, TradeRow
 from lab.cli.run import without_equity
 from lab.cli.tables import interval, number, percent, print_json, print_table, progress_bar, say
@@ -209,7 +209,7 @@ def print_result(result: ResultSummary) -> None:
 
 def figure_in_words(figure: NamedFigure) -> str:
     """One metric with its unit and interval, such as "annual return 4.1% (-3.0% to 12.0%)"."""
-    spread = figure_interval(figure)
+    spread = figure_aside(figure)
     return f"{figure.name} {figure_value(figure)}{f' ({spread})' if spread else ''}"
 
 

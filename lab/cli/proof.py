@@ -190,7 +190,7 @@ def print_sheet(sheet: TearSheet) -> None:
     tried = ", ".join(f"{count:,} for {purpose}" for purpose, count in sheet.trials.items())
     print(f"\nTried on overlapping bars: {sheet.tried_in_all:,} variants by all; this agent: {tried or 'none'}")
     independent = f"{number(sheet.effective_trials, 1)} independent ones among them"
-    print(f"As the best of them all: deflated Sharpe ratio {percent(sheet.deflated)} ({independent})")
+    print(f"As the best of the {sheet.tried_in_all:,} up to now: deflated Sharpe ratio {percent(sheet.deflated)} ({independent})")
     if sheet.verdict is not None and sheet.verdict.reason != view.result.verdict_reason:
         print(f"Verdict now: {sheet.verdict.word}. {sheet.verdict.reason}")
     if (against := view.against_parent) is not None:

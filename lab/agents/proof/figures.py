@@ -9,6 +9,10 @@ BESIDE = "beside it: "
 """Before the name of a benchmark."""
 
 
+THEN = "of the variants tried up to its measurement"
+_OF_TRIES = ("deflated Sharpe ratio", "effective number of trials")
+
+
 def every_figure(result: ResultSummary) -> tuple[NamedFigure, ...]:
     """All metrics of a result, those one looks at first in front."""
     return (
@@ -36,6 +40,11 @@ def figure_value(figure: NamedFigure) -> str:
 def figure_interval(figure: NamedFigure) -> str:
     """Its 95 % interval; empty without one."""
     return spread(figure.interval, figure.unit == "fraction")
+
+
+def figure_aside(figure: NamedFigure) -> str:
+    """Its interval; or of which tries it is, where it hangs on what was tried, which goes on after it was measured."""
+    return figure_interval(figure) or (THEN if figure.name in _OF_TRIES else "")
 
 
 def percent(value: float | None, digits: int = 1) -> str:

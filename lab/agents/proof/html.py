@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from lab.agents.proof.figures import basis_points, dollars, every_figure, figure_interval, figure_value, number, percent, spread
+from lab.agents.proof.figures import basis_points, dollars, every_figure, figure_aside, figure_value, number, percent, spread
 from lab.agents.proof.sheet import TearSheet
 from lab.agents.proof.svg import Line, heat_table, histogram, line_chart, pair_chart
 from lab.agents.proof.views import Plateau
@@ -57,7 +57,7 @@ def _verdict(sheet: TearSheet) -> str:
 
 
 def _figures(result: ResultSummary) -> str:
-    rows = [(figure.name, figure_value(figure), figure_interval(figure)) for figure in every_figure(result)]
+    rows = [(figure.name, figure_value(figure), figure_aside(figure)) for figure in every_figure(result)]
     skipped = ", ".join(f"{reason} {count:,}" for reason, count in result.funnel.items() if count and reason not in ("signals", "trades"))
     table = _table(("", "value", "95% interval"), rows)
     return f"<h2>Result on the learning span</h2>{table}<p class=muted>Skipped: {escape(skipped or 'none')}.</p>"
@@ -99,10 +99,10 @@ def _charts(sheet: TearSheet, result: ResultSummary) -> str:
 def _tried(sheet: TearSheet) -> str:
     rows = [(purpose, f"{count:,}") for purpose, count in sheet.trials.items()]
     return (
-        "<h2>What was tried, and how often</h2>"
+        "<h2>What was tried, and how often, up to now</h2>"
         f"<p>{sheet.tried_in_all:,} variants were tried on bars that overlap with these, by all agents and by hand, worth "
-        f"{number(sheet.effective_trials, 1)} independent ones. As the best of them all this result has a deflated Sharpe ratio of "
-        f"{percent(sheet.deflated)}: the probability that its true Sharpe ratio is above zero. "
+        f"{number(sheet.effective_trials, 1)} independent ones. As the best of the {sheet.tried_in_all:,} up to now this result has a "
+        f"deflated Sharpe ratio of {percent(sheet.deflated)}: the probability that its true Sharpe ratio is above zero. "
         f"Of this agent the ledger holds:</p>{_table(('for', 'trials'), rows)}"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from lab.agents.proof.figures import every_figure, figure_interval, figure_value
+from lab.agents.proof.figures import every_figure, figure_aside, figure_value
 from lab.agents.views import Interval, ResultSummary
 from lab.tui.text import clean, number, percent, percent_interval, plural, signed_dollars, signed_number
 from lab.tui.widgets.flow import BLANK, Line
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 MUTED = "$foreground-muted"
 _LABEL, _VALUE = 49, 12
-_THEN = dict.fromkeys(("deflated Sharpe ratio", "effective number of trials"), "of what was tried when it was measured")
-"""Figures that hang on what was tried, which goes on: above them stands what they are now."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -26,7 +24,7 @@ def tried_lines(sheet: TearSheet) -> list[Line]:
     """What was tried, how often, and whether the vault was ever looked into."""
     own = ", ".join(f"{clean(purpose)} {amount:,}" for purpose, amount in sheet.trials.items()) or "none"
     tried = f"{plural(sheet.tried_in_all, 'variant')} on bars that overlap with these, by all agents and by hand; of this agent: {own}"
-    worth = f"as the best of them all a deflated Sharpe ratio of {percent(sheet.deflated)}"
+    worth = f"as the best of the {sheet.tried_in_all:,} up to now a deflated Sharpe ratio of {percent(sheet.deflated)}"
     worth += f" ({number(sheet.effective_trials, 1)} independent ones among them)" if sheet.effective_trials is not None else ""
     vault = sheet.vault_state
     opened = f"opened {plural(vault.openings, 'time')}" if vault.openings else "never opened"
@@ -55,7 +53,7 @@ def figure_lines(result: ResultSummary) -> list[Line]:
         row = Content.assemble(
             (f"{name:<{_LABEL}}", MUTED),
             (f"{figure_value(figure):>{_VALUE}}", "bold"),
-            (f"  {figure_interval(figure) or _THEN.get(figure.name, '')}", MUTED),
+            (f"  {figure_aside(figure)}", MUTED),
         )
         lines.append((row, _LABEL + _VALUE + 2))
     return lines
