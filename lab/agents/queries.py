@@ -373,6 +373,12 @@ def _proposal_view(session: Session, proposal: Proposal) -> ProposalView:
     universe = session.get_one(Universe, iteration.universe_id)
     resulting = session.get(AgentStrategy, proposal.resulting_strategy_id) if proposal.resulting_strategy_id else None
     assert proposal.id is not None
+    scan, execution, changes = proposal.scan_script, proposal.execution_script, tuple(proposal.changes)
+    if proposal.state == ProposalState.EDITED and resulting is not None:
+        from lab.script import describe_changes
+
+        scan, execution = resulting.scan_script, resulting.execution_script
+        changes = describe_changes(parent.scan_script, parent.execution_script, scan, execution)
     return ProposalView(
         id=proposal.id,
         iteration_id=proposal.iteration_id,
@@ -382,12 +388,12 @@ def _proposal_view(session: Session, proposal: Proposal) -> ProposalView:
         parent_version=parent.version,
         title=proposal.title,
         rationale=proposal.rationale,
-        changes=tuple(proposal.changes),
+        changes=changes,
         effect=from_json(MeasuredEffect, proposal.effect),
         old_scan=parent.scan_script,
         old_execution=parent.execution_script,
-        new_scan=proposal.scan_script,
-        new_execution=proposal.execution_script,
+        new_scan=scan,
+        new_execution=execution,
         state=proposal.state,
         reason=proposal.reason,
         created_at=proposal.created_at,

@@ -149,9 +149,11 @@ class ProposalView:
     rationale: str
     changes: tuple[str, ...]
     effect: MeasuredEffect
+    """Of the proposal as it was made, where it was applied with the person's edits too."""
     old_scan: str
     old_execution: str
     new_scan: str
+    """What is proposed, or was applied: `changes` and both scripts are with the person's edits."""
     new_execution: str
     state: str
     reason: str

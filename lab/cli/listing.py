@@ -104,8 +104,9 @@ def show(lab: Lab, iteration_id: int, as_json: bool) -> None:
         print(f"\nProposal ({view.proposal.state}): {view.proposal.title}")
         for change in view.proposal.changes:
             print(f"  {change}")
+        whose = "before your edits: " if view.proposal.state == "edited" else ""
         print(
-            f"  {effect.verdict} on {effect.confirmed_sessions} sessions it was not chosen on: Sharpe {number(effect.sharpe[0])} -> "
+            f"  {whose}{effect.verdict} on {effect.confirmed_sessions} sessions it was not chosen on: Sharpe {number(effect.sharpe[0])} -> "
             f"{number(effect.sharpe[1])}, trades {effect.trades[0]:,} -> {effect.trades[1]:,}; {effect.trials} variants tried on these bars"
         )
 

@@ -179,7 +179,12 @@ def test_an_edit_that_does_not_compile_is_refused_and_the_proposal_stays(lab: La
     assert [waiting.id for waiting in lab.approvals()] == [proposal.id]
     edited = proposal.new_scan.replace("long  =", "long  = close > 1 and ").replace("long =", "long = close > 1 and ")
     assert lab.apply_edited(proposal.id, edited, proposal.new_execution) == "1.1"
-    assert lab.proposal(proposal.id).state == "edited"
+    applied = lab.proposal(proposal.id)
+    assert applied.state == "edited"
+    assert (applied.new_scan, applied.effect) == (edited, proposal.effect), "what was applied is shown, and what was measured"
+    assert applied.changes != proposal.changes
+    lab.undo(proposal.id)
+    assert lab.proposal(proposal.id).new_scan == proposal.new_scan
 
 
 def test_an_older_version_can_be_made_current_and_branched_from(lab: Lab, agent_id: int, learn: Learn) -> None:

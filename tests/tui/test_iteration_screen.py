@@ -188,6 +188,15 @@ async def test_the_refinement_shows_meaning_effect_trials_and_both_diffs(make_ap
             await s.sees(words)
 
 
+async def test_measures_of_an_edited_refinement_are_said_to_be_of_the_proposal(make_app: MakeApp, fake: FakeLab) -> None:
+    fake.proposals[120] = replace(fake.proposals[120], state="edited", resulting_version="1.2")
+    async with session(make_app, fake, (120, 40)) as s:
+        await s.open("iteration", 12)
+        await s.press("right", "right", "right")
+        await s.sees("applied with your edits as version 1.2")
+        await s.sees("Measured of the proposal before your edits:")
+
+
 async def test_a_applies_and_says_which_version_came_of_it(make_app: MakeApp, fake: FakeLab) -> None:
     async with session(make_app, fake) as s:
         await s.open("iteration", 12)

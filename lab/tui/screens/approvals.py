@@ -273,7 +273,7 @@ class ApprovalsScreen(GraduatingScreen[Queue], DecidingScreen[Queue]):
         elif (proposal := self.proposal()) is not None:
             about = f"{proposal.agent} #{proposal.iteration_number} · v{proposal.parent_version} · {proposal.universe}"
             blocks["heading"].show([*heading(proposal), (_origin(about, proposal.synthetic), 2)])
-            blocks["effect"].show(effect_table(proposal.effect, proposal.parent_version))
+            blocks["effect"].show(effect_table(proposal))
             blocks["reasons"].show(reasons(proposal))
             blocks["scripts"].show(script_changes(proposal))
         else:

@@ -221,7 +221,7 @@ class IterationScreen(Tabbed, LookingUpScreen[IterationData], DecidingScreen[Ite
         line = Content.assemble(("◆ Suggested: ", "bold $text-warning"), (clean(suggested), "bold"))
         banner.show([(line, 2), (effect_in_line(proposal.effect), 2), (whole_in_line(proposal.effect), 2)])
         top.show(heading(proposal))
-        self.query_one("#effect", Flow).show(effect_table(proposal.effect, proposal.parent_version))
+        self.query_one("#effect", Flow).show(effect_table(proposal))
         self.query_one("#reasons", Flow).show(reasons(proposal))
         self.query_one("#diff", Flow).show(script_changes(proposal))
 

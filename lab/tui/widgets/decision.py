@@ -11,6 +11,7 @@ from lab.tui.widgets.flow import Line, lines_of
 from lab.tui.widgets.result import Part
 
 MUTED = "$foreground-muted"
+BEFORE_EDITS = "Measured of the proposal before your edits:"
 _STATES = {
     "pending": "waits for your decision",
     "applied": "applied",
@@ -19,8 +20,9 @@ _STATES = {
 }
 
 
-def effect_table(effect: MeasuredEffect, parent: str) -> list[Line]:
+def effect_table(proposal: ProposalView) -> list[Line]:
     """Before and after on the sessions it was not chosen on, the paired verdict, and how many variants were tried."""
+    effect, parent = proposal.effect, proposal.parent_version
     before, after = (_side(effect, at) for at in (0, 1))
     lines: list[Line] = [
         (Content.styled(unseen(effect), "bold"), 0),
@@ -34,7 +36,8 @@ def effect_table(effect: MeasuredEffect, parent: str) -> list[Line]:
     mark, tone = verdict_mark(effect.verdict)
     verdict = Content.assemble((f"{mark} {clean(effect.verdict)}", f"bold {TONE_STYLES[tone]}"), ": " + _verdict_in_words(effect, parent))
     tried = f"{plural(effect.trials, 'variant')} tried on this data so far: the more, the likelier a good one is luck."
-    return [*lines, (verdict, 2), (Content.styled(tried, MUTED), 2)]
+    lines = [*lines, (verdict, 2), (Content.styled(tried, MUTED), 2)]
+    return lines if proposal.state != "edited" else [(Content.styled(BEFORE_EDITS, "$text-warning"), 0), *lines]
 
 
 def unseen(effect: MeasuredEffect) -> str:
