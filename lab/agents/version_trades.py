@@ -44,6 +44,8 @@ class TradesCompared:
     """In order of entry."""
     same: int
     """Trades that both versions made, to the same end."""
+    same_pnl: tuple[float, float] = (0.0, 0.0)
+    """What those made in the first version and in the second, in dollars: the account may have sized them otherwise."""
     missing: str = ""
     """Why nothing can be compared, a sentence; else empty."""
     note: str = ""
@@ -78,7 +80,7 @@ def between(a_id: int, a: list[TradeRow], b_id: int, b: list[TradeRow], note: st
     """Two iterations' trades, each in order of entry."""
     before = {(trade.ticker, trade.direction, trade.entry_at): (place, trade) for place, trade in enumerate(a)}
     changed: list[ChangedTrade] = []
-    same = 0
+    same, same_before, same_after = 0, 0.0, 0.0
     for place, trade in enumerate(b):
         known = before.pop((trade.ticker, trade.direction, trade.entry_at), None)
         if known is None:
@@ -86,7 +88,7 @@ def between(a_id: int, a: list[TradeRow], b_id: int, b: list[TradeRow], note: st
         elif (known[1].exit_at, known[1].exit_price) != (trade.exit_at, trade.exit_price):
             changed.append(ChangedTrade(Became.ENDED_OTHERWISE, trade, known[1], b_id, place))
         else:
-            same += 1
+            same, same_before, same_after = same + 1, same_before + known[1].pnl, same_after + trade.pnl
     changed += [ChangedTrade(Became.VANISHED, trade, None, a_id, place) for place, trade in before.values()]
     changed.sort(key=lambda one: (one.trade.entry_at, one.trade.ticker, one.became))
-    return TradesCompared(tuple(changed), same, note=note)
+    return TradesCompared(tuple(changed), same, (same_before, same_after), note=note)

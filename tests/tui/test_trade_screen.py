@@ -17,6 +17,7 @@ from lab.agents.version_trades import Became, between
 from lab.agents.views import TradeRow
 from lab.tui.widgets.breakdowns import BreakdownTable
 from lab.tui.widgets.candles import Candle, CandleChart, Moment, Rung, candle_chart, framed
+from lab.tui.widgets.changed_trades import summary_lines
 from lab.tui.widgets.evidence import AnalysisPane
 from lab.tui.widgets.trades import TradesTable
 from tests.tui.conftest import MakeApp
@@ -208,10 +209,10 @@ def test_a_version_compared_with_itself_made_the_same_trades(learned: Lab) -> No
 def test_every_trade_of_two_versions_is_the_same_or_accounted_for(data: st.DataObject) -> None:
     def trades() -> list[TradeRow]:
         minutes = sorted(data.draw(st.sets(st.integers(0, 30), max_size=12)))
-        exits = [data.draw(st.sampled_from((3, 5))) for _ in minutes]
+        made = [(data.draw(st.sampled_from((3, 5))), float(data.draw(st.integers(-9, 9)))) for _ in minutes]
         return [
-            TradeRow("A", "long", START + timedelta(minutes=n), START + timedelta(minutes=n + held), 1.0, 1.0, 1.0, 1.0, 1.0, held, "stop")
-            for n, held in zip(minutes, exits, strict=True)
+            TradeRow("A", "long", START + timedelta(minutes=n), START + timedelta(minutes=n + held), 1.0, 1.0, 1.0, pnl, 1.0, held, "stop")
+            for n, (held, pnl) in zip(minutes, made, strict=True)
         ]
 
     a, b = trades(), trades()
@@ -221,3 +222,8 @@ def test_every_trade_of_two_versions_is_the_same_or_accounted_for(data: st.DataO
     assert vanished + otherwise + found.same == len(a)
     for one in found.changed:
         assert (a if one.iteration_id == 1 else b)[one.place] == one.trade
+    came = sum(one.trade.pnl for one in found.of(Became.APPEARED)) - sum(one.trade.pnl for one in found.of(Became.VANISHED))
+    came += sum(one.trade.pnl - one.before.pnl for one in found.of(Became.ENDED_OTHERWISE) if one.before is not None)
+    resized = found.same_pnl[1] - found.same_pnl[0]
+    assert came + resized == sum(trade.pnl for trade in b) - sum(trade.pnl for trade in a), "the parts add up to the change"
+    assert ("by another size" in summary_lines(found)[0][0].plain) == (resized != 0)

@@ -31,6 +31,12 @@ def _cells(one: ChangedTrade) -> tuple[Cell | str, ...]:
     return (Cell(SIGNS[one.became] + one.became.value, tone), *trade_cells(one.trade), Cell(before, Tone.MUTED))
 
 
+def _by_size(compared: TradesCompared) -> str:
+    """What the trades of both made more or less, which nothing but another size of them can have changed."""
+    before, after = compared.same_pnl
+    return f" ({signed_dollars(after - before)} by another size)" if abs(after - before) >= 1 else ""
+
+
 def summary_lines(compared: TradesCompared) -> list[Line]:
     """How many of each kind, and what they came to."""
     if compared.missing:
@@ -42,6 +48,6 @@ def summary_lines(compared: TradesCompared) -> list[Line]:
             made = signed_dollars(sum(one.trade.pnl for one in found))
             made = f"{made} instead of {signed_dollars(before)}" if became is Became.ENDED_OTHERWISE else made
             parts.append(f"{SIGNS[became].strip()} {len(found):,} {became.value} ({made})")
-    parts.append(f"{plural(compared.same, 'trade')} the same")
+    parts.append(f"{plural(compared.same, 'trade')} the same{_by_size(compared)}")
     lines: list[Line] = [(Content.assemble(("Trades  ", "bold"), "; ".join(parts)), 8)]
     return [*lines, (Content.styled(clean(compared.note), "$text-warning"), 0)] if compared.note else lines
