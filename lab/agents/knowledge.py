@@ -1,7 +1,7 @@
 """What an agent remembers: insights that later iterations confirm or contradict.
 
 Confidence is the mean of a Beta distribution over "this will hold next time": a draft's own confidence (the chance that
-its sign is right, see `lab.agents.builtin.insights`) counts as PRIOR_WEIGHT observations, and each later iteration on
+it is more than noise, see `lab.agents.builtin.insights`) counts as PRIOR_WEIGHT observations, and each later iteration on
 other bars whose data speak on the same topic adds one, for or against, weighed by 1 - p: a difference that is mere noise
 (p near 1) says nothing either way. The same bars again, whatever scripts they were seen through, are the same
 observation and add nothing. What the person asked for is an instruction and is not weighed at all.

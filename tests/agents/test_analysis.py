@@ -144,6 +144,24 @@ def test_what_is_called_beyond_luck_is_a_difference_of_means_with_that_sign() ->
     assert claims > 10
 
 
+def test_the_same_goes_only_for_what_is_as_sure() -> None:
+    seen = set()
+    for first, second in ((0.01, 0.02), (0.01, 0.085), (0.06, 0.085)):
+        asked = request(250, loud_lift=1.2)
+        better = [bucket for bucket in asked.subject.evidence.buckets if bucket.column in ("volume_burst", "relative_volume")]
+        p = {
+            next(b for b in better if b.column == "volume_burst").id: first,
+            next(b for b in better if b.column == "relative_volume").id: second,
+        }
+        buckets = tuple(
+            replace(bucket, corrected_p=p.get(bucket.id, 1.0), r_lift=0.5, mean_r=0.4) for bucket in asked.subject.evidence.buckets
+        )
+        text = analysed(about(asked, evidence=replace(asked.subject.evidence, buckets=buckets))).text
+        assert ("The same goes for" in text) == ((first < 0.05) == (second < 0.05))
+        seen.add("The same goes for" in text)
+    assert seen == {True, False}
+
+
 def earned(sharpe: Interval | None, verdict: str) -> Analysis:
     trades = made_trades(200, mean=0.5)
     summary = replace(made_summary(trades), sharpe_interval=sharpe, verdict=verdict)
@@ -167,7 +185,9 @@ def test_an_insight_never_goes_beyond_the_verdict() -> None:
 def test_confidence_is_the_chance_of_the_sign_shrunk_by_how_many_days_were_seen() -> None:
     assert confidence(1.0, 1000) == 0.5
     assert confidence(0.0, 0) == 0.5
-    assert confidence(0.1, SHRINK) == 0.5 + 0.45 / 2
+    assert confidence(0.085, 100_000) < 0.65, "such a p-value may well be noise"
+    assert confidence(0.05, 1_000_000) == pytest.approx(0.711, abs=0.001), "Sellke, Bayarri and Berger's table: 0.289 for noise"
+    assert confidence(0.5, SHRINK) == 0.5
     assert confidence(0.0, 90) == 0.875
     assert confidence(0.01, 60) > confidence(0.05, 60) > confidence(0.05, 20)
     for found in analysed(request(300, loud_lift=0.9)).insights:

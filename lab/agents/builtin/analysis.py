@@ -25,7 +25,8 @@ PLANNED_LOSS_R = 1.3
 """A trade that lost more than so much lost clearly more than its stop allowed for."""
 NOTABLE_R = 0.05
 SINGLE_P = 0.05
-"""P-value up to which a belief that was held before these trades is spoken of as seen in them, or as not holding."""
+"""P-value up to which a belief that was held before these trades is spoken of as seen in them, or as not holding; corrected, up to which
+a difference is called beyond luck."""
 
 
 def analyse(request: AnalysisRequest) -> Analysis:
@@ -168,7 +169,8 @@ class _Writer:
         lead = self._pick("edge", "It does better", "I do better", "My trades do better")
         text = f"{lead} {_where(good[0])} than elsewhere: {_against_the_rest(good[0])}."
         if len(good) > 1:
-            text += f" The same goes for trades {_where(good[1])}: {_against_the_rest(good[1])}."
+            also = "The same goes for" if _is_sure(good[0]) == _is_sure(good[1]) else "Less surely it does so for"
+            text += f" {also} trades {_where(good[1])}: {_against_the_rest(good[1])}."
         return text
 
     def _hole(self) -> str:
@@ -374,10 +376,12 @@ def _against_the_rest(bucket: Bucket) -> str:
 
 
 def _sure(bucket: Bucket) -> str:
-    p = bucket.corrected_p or 0.0
-    return (
-        ", beyond what luck explains even after correcting for all the ways I looked" if p < 0.05 else ", suggestive but no more than that"
-    )
+    sure = ", beyond what luck explains even after correcting for all the ways I looked"
+    return sure if _is_sure(bucket) else ", suggestive but no more than that"
+
+
+def _is_sure(bucket: Bucket) -> bool:
+    return (bucket.corrected_p or 0.0) < SINGLE_P
 
 
 def _between(figure: Figure, *, percent: bool = False, scale: float = 1.0) -> str:

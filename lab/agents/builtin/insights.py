@@ -1,8 +1,10 @@
 """What the built-in strategist remembers of a result, as drafts bound to their evidence.
 
-An insight's first confidence is the chance that its sign is right. Among claims made at a false discovery rate q, a share
-q is noise, whose sign is right half the time: 1 - q/2. How far that is believed grows with the number n of independent
-observations, which are sessions and not trades: confidence = 1/2 + (1/2 - q/2) * n / (n + SHRINK). It never reaches 1.
+An insight's first confidence is the chance that it is more than noise. A p-value is no such chance: at even odds before, one of p
+leaves noise at least a share B / (1 + B) with B = -e p ln p below 1/e, and a half above (Sellke, Bayarri and Berger 2001, "Calibration
+of p Values for Testing Precise Null Hypotheses"): a corrected p of 0.05 leaves 29 %, one of 0.085 leaves 36 %. How far the rest is
+believed grows with the number n of independent observations, which are sessions and not trades:
+confidence = 1/2 + (1/2 - noise) * n / (n + SHRINK). It never reaches 1.
 Nothing is drafted that goes beyond the laboratory's verdict on the result.
 """
 
@@ -48,7 +50,8 @@ def learned(request: AnalysisRequest) -> tuple[InsightDraft, ...]:
 
 def confidence(p: float, sessions: int) -> float:
     """The first confidence of a claim with this corrected p-value, from so many sessions; 0.5 to below 1."""
-    return round(0.5 + (0.5 - min(1.0, p) / 2) * sessions / (sessions + SHRINK), 3)
+    against = -math.e * p * math.log(p) if 0.0 < p < 1 / math.e else float(p > 0.0)
+    return round(0.5 + (0.5 - against / (1.0 + against)) * sessions / (sessions + SHRINK), 3)
 
 
 def bucket_of(insight: Insight, pack: EvidencePack) -> Bucket | None:
