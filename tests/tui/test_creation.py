@@ -184,6 +184,8 @@ async def test_a_name_that_is_taken_is_said_while_it_is_typed(make_app: MakeApp,
         await s.sees("exists already")
         await s.press("2")
         await s.until(lambda: "exists already" not in s.text(), "error gone")
+        await s.press(*"x" * 80)
+        await s.sees("A name has at most 80 characters; what the agent shall do goes into the field below.")
 
 
 async def test_examples_fill_in_one_after_the_other_and_never_a_taken_name(make_app: MakeApp, fake: FakeLab) -> None:

@@ -26,6 +26,7 @@ from lab.tui.screen import Done, LabScreen
 from lab.tui.text import clean, plural
 from lab.tui.widgets.choices import Choices
 
+LONGEST_NAME = 80
 PARTS = {"risk": RISKS, "style": STYLES, "focus": FOCUSES, "markets": MARKETS}
 DETECT_DELAY_SECONDS = 0.12
 P = ParamSpec("P")
@@ -88,7 +89,7 @@ class AgentForm(LabScreen[FormData]):
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="form", can_focus=False):
-            yield _titled(Input(id="name", max_length=80, placeholder="such as VWAP Guardian"), "Name")
+            yield _titled(Input(id="name", max_length=LONGEST_NAME, placeholder="such as VWAP Guardian"), "Name")
             yield Static(id="name-error", classes="error", markup=False)
             area = TextArea(id="instructions", tab_behavior="focus", placeholder=self.placeholder())
             yield _titled(area, "Instructions, in plain English")
@@ -201,7 +202,9 @@ class AgentForm(LabScreen[FormData]):
 
     def _check_name(self) -> None:
         taken = self.data is not None and " ".join(self.name_typed.split()).casefold() in self.data.taken
-        self.error("name", "An agent with this name exists already; choose another name." if taken else "")
+        full = len(self.name_typed) == LONGEST_NAME
+        words = f"A name has at most {LONGEST_NAME} characters; what the agent shall do goes into the field below." if full else ""
+        self.error("name", "An agent with this name exists already; choose another name." if taken else words)
 
     def _detect(self) -> None:
         # Pure and quick, so it may run on the loop.

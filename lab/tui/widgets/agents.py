@@ -49,7 +49,7 @@ COLUMNS = (
     Column("P&L", least=7, most=10, right=True, keep=4, spare=True),
     Column("Today", least=6, most=7, right=True, keep=3, spare=True),
     Column("Verdict", least=13, most=18, keep=4),
-    Column("Sharpe so far", least=13, most=13, keep=2, spare=True),
+    Column("Sharpe trend", least=13, most=13, keep=2, spare=True),
     Column("Character", least=10, most=24, keep=1, spare=True),
     Column("Universe", least=10, most=24, keep=0, spare=True),
 )
