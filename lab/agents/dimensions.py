@@ -25,7 +25,7 @@ _HOURS = tuple((float(h), f"{h}:00 to {h + 1}:00") for h in range(24))
 _WEEKDAYS = tuple(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), start=1))
 
 DIMENSIONS: tuple[Dimension, ...] = (
-    Dimension("hour", "hour of day", names=_HOURS),
+    Dimension("hour", "hour of day at signal", names=_HOURS),
     Dimension("weekday", "weekday", names=tuple((float(n), name) for n, name in _WEEKDAYS)),
     Dimension("market.trend", "market trend", names=((-1.0, "down"), (0.0, "flat"), (1.0, "up"))),
     Dimension("market.volatility", "market volatility", names=((0.0, "low"), (1.0, "normal"), (2.0, "high"))),

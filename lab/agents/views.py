@@ -206,7 +206,7 @@ class EvidenceRow:
 
     id: str
     label: str
-    """Such as "win rate" or "hour of day 10:00 to 11:00"."""
+    """Such as "win rate" or "hour of day at signal 10:00 to 11:00"."""
     figure: str
     """Such as "51.0% (48% to 54%)" or "+0.12R over 488 trades, 55% won"."""
 

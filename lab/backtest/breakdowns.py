@@ -42,7 +42,7 @@ class Breakdown:
     """All trades, cut one way."""
 
     by: str
-    """"direction", "ticker", "month", "hour", "weekday", "market trend" or "market volatility"."""
+    """"direction", "ticker", "month", "hour of entry", "weekday", "market trend" or "market volatility"."""
     parts: tuple[Part, ...]
     """In natural order."""
 
@@ -58,7 +58,7 @@ def break_down(trades: pl.DataFrame) -> tuple[Breakdown, ...]:
         "direction": (pl.col("direction"), None),
         "ticker": (pl.col("ticker"), None),
         "month": (pl.col("session").dt.strftime("%Y-%m"), None),
-        "hour": (entry.dt.strftime("%H:00"), None),
+        "hour of entry": (entry.dt.strftime("%H:00"), None),
         "weekday": (pl.col("session").dt.weekday(), _WEEKDAYS),
     }
     if "market.trend" in trades.columns:

@@ -96,12 +96,12 @@ def test_time_under_water_is_never_longer_than_the_curve(values: list[float]) ->
 def test_breakdowns_hold_every_trade_once_and_name_the_regime() -> None:
     done = trades(1, -1, 2, -1, 3)
     parts = {breakdown.by: breakdown.parts for breakdown in break_down(done)}
-    assert list(parts) == ["direction", "ticker", "month", "hour", "weekday", "market trend"]
-    for by in ("direction", "ticker", "month", "hour", "weekday"):
+    assert list(parts) == ["direction", "ticker", "month", "hour of entry", "weekday", "market trend"]
+    for by in ("direction", "ticker", "month", "hour of entry", "weekday"):
         assert sum(part.trades for part in parts[by]) == 5
         assert sum(part.pnl for part in parts[by]) == pytest.approx(4.0)
     assert [(part.name, part.trades, part.wins) for part in parts["market trend"]] == [("down", 2, 0), ("up", 2, 2)]
-    assert [part.name for part in parts["hour"]] == ["10:00"]
+    assert [part.name for part in parts["hour of entry"]] == ["10:00"]
     assert parts["ticker"][0].profit_factor is None
     assert break_down(done.clear()) == ()
 

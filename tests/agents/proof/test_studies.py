@@ -264,7 +264,7 @@ def test_breakdowns_of_an_iteration_have_its_regimes(learned: Lab) -> None:
     lab = learned
     view = lab.iteration(1)
     found = {breakdown.by: breakdown.parts for breakdown in lab.proof.breakdowns(view.row.id)}
-    assert {"ticker", "hour", "market trend"} <= found.keys()
+    assert {"ticker", "hour of entry", "market trend"} <= found.keys()
     assert sum(part.trades for part in found["ticker"]) == view.row.trades
     assert lab.proof.breakdowns(999) == ()
 
