@@ -170,7 +170,7 @@ def undo(store: Store, proposal_id: int) -> str:
     with store.read() as session:
         proposal = session.get(Proposal, proposal_id)
     if proposal is None:
-        raise NotThere("That proposal no longer exists.")
+        raise NotThere.numbered("proposal", proposal_id)
     if proposal.decided_by != BY_RULE or proposal.state != ProposalState.APPLIED:
         raise LabError("Only what a rule has applied can be undone here; to go back to another version, make it current.")
     return decisions.make_current(store, proposal.parent_strategy_id)

@@ -50,7 +50,7 @@ def undo(store: Store, proposal_id: int) -> str:
     with store.write() as session:
         proposal = session.get(Proposal, proposal_id)
         if proposal is None:
-            raise NotThere("That proposal no longer exists: its agent was deleted.")
+            raise NotThere.numbered("proposal", proposal_id)
         if reason := _why_final(session, proposal):
             raise CannotUndo(reason)
         made = session.get(AgentStrategy, proposal.resulting_strategy_id) if proposal.resulting_strategy_id else None
@@ -174,7 +174,7 @@ def _take(session: Session, proposal_id: int, state: ProposalState, reason: str,
     ).one_or_none()
     proposal = session.get(Proposal, proposal_id, populate_existing=True)
     if proposal is None:
-        raise NotThere("That proposal no longer exists: its agent was deleted.")
+        raise NotThere.numbered("proposal", proposal_id)
     if taken is None:
         decided = f" at {proposal.decided_at:%H:%M} UTC" if proposal.decided_at else ""
         raise AlreadyDecided(f"This proposal was already {proposal.state}{decided}; nothing was changed.")

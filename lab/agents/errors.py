@@ -10,6 +10,11 @@ from lab.errors import LabError
 class NotThere(LabError):
     """Something was asked for that does not exist, or no longer does."""
 
+    @classmethod
+    def numbered(cls, what: str, number: int) -> NotThere:
+        """For what is asked for by a number, which may never have been one: "iteration", 99."""
+        return cls(f"There is no {what} {number} in this workspace.")
+
 
 class AlreadyDecided(LabError):
     """Somebody, perhaps in another terminal, decided on this proposal first."""

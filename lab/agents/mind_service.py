@@ -77,7 +77,7 @@ class Minds:
         with self._store.write() as session:
             row = session.get(AgentIteration, iteration_id)
             if row is None:
-                raise NotThere("That iteration no longer exists.")
+                raise NotThere.numbered("iteration", iteration_id)
             if row.iteration_status == IterationStatus.FAILED:
                 unfinished = AgentIteration.agent_id == row.agent_id, col(AgentIteration.iteration_status).in_(UNFINISHED)
                 if session.exec(select(AgentIteration.id).where(*unfinished)).first() is not None:

@@ -166,7 +166,7 @@ def iteration_rows(session: Session, agent_id: int | None = None) -> list[Iterat
 def iteration_view(session: Session, iteration_id: int) -> IterationView:
     iteration = session.get(AgentIteration, iteration_id)
     if iteration is None:
-        raise NotThere("That iteration no longer exists.")
+        raise NotThere.numbered("iteration", iteration_id)
     agent = session.get_one(TradingAgent, iteration.agent_id)
     strategy = session.get(AgentStrategy, iteration.strategy_id) if iteration.strategy_id else None
     steps = {step.step: step for step in session.exec(select(IterationStep).where(IterationStep.iteration_id == iteration_id))}
@@ -202,7 +202,7 @@ def pending_proposals(session: Session) -> list[ProposalView]:
 def proposal_view(session: Session, proposal_id: int) -> ProposalView:
     proposal = session.get(Proposal, proposal_id)
     if proposal is None:
-        raise NotThere("That proposal no longer exists.")
+        raise NotThere.numbered("proposal", proposal_id)
     return _proposal_view(session, proposal)
 
 

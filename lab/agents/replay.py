@@ -39,7 +39,7 @@ def replay(workspace: Workspace, store: Store, iteration_id: int) -> Replay:
     with store.read() as session:
         row = session.get(AgentIteration, iteration_id)
         if row is None:
-            raise NotThere("That iteration no longer exists.")
+            raise NotThere.numbered("iteration", iteration_id)
         step = session.exec(
             select(IterationStep).where(IterationStep.iteration_id == iteration_id, IterationStep.step == IterationStatus.BACKTEST)
         ).one_or_none()

@@ -63,7 +63,7 @@ def trade_view(workspace: Workspace, store: Store, iteration_id: int, place: int
     with store.read() as session:
         row = session.get(AgentIteration, iteration_id)
         if row is None:
-            raise NotThere("That iteration no longer exists.")
+            raise NotThere.numbered("iteration", iteration_id)
         universe = session.get_one(Universe, row.universe_id)
         session.expunge_all()
     folder = folder_of(workspace.results, iteration_id)

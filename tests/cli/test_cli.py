@@ -112,12 +112,12 @@ def test_wrong_usage_exits_2(lab: Run, arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("show", "7"), "no longer exists"),
+        (("show", "7"), "There is no iteration 7 in this workspace."),
         (("iterations", "nobody"), "There is no agent named 'nobody'. Agents here: none yet."),
         (("run", "--agent", "nobody"), "There is no agent named 'nobody'"),
         (("run", "VWAP scalper", "--universe", "moon"), "There is no universe named 'moon'"),
         (("run", "make me a sandwich"), "say nothing about trading"),
-        (("apply", "7"), "no longer exists"),
+        (("apply", "7"), "There is no proposal 7 in this workspace."),
         (("data", "import", "no-such-file.csv"), "no-such-file.csv"),
     ],
 )

@@ -122,7 +122,7 @@ class Proof:
         with self._store.read() as session:
             row = session.get(AgentIteration, iteration_id)
             if row is None:
-                raise NotThere("That iteration no longer exists.")
+                raise NotThere.numbered("iteration", iteration_id)
             if row.backtest_results is None:
                 return None
             summary = from_json(ResultSummary, row.backtest_results)
@@ -337,7 +337,7 @@ def _agent(session: Session, agent_id: int) -> TradingAgent:
 def _measured(session: Session, iteration_id: int) -> AgentIteration:
     row = session.get(AgentIteration, iteration_id)
     if row is None:
-        raise NotThere("That iteration no longer exists.")
+        raise NotThere.numbered("iteration", iteration_id)
     if row.backtest_results is None:
         raise CannotIterate("That iteration has no finished backtest to study.")
     return row
