@@ -53,7 +53,7 @@ from lab.store.models import (
 
 ENDINGS = {
     IterationStatus.QUEUED: "Waiting for the worker.",
-    IterationStatus.CANCELLED: "Cancelled by you; the steps that had finished are kept.",
+    IterationStatus.CANCELLED: "Cancelled by you: what it computed can be read, but it is not gone on with.",
     IterationStatus.NO_PROPOSAL: "No refinement is proposed.",
 }
 

@@ -362,7 +362,7 @@ class Lab:
             return iteration.id
 
     def cancel_iteration(self, iteration_id: int) -> None:
-        """Stop an unfinished iteration; its finished steps are kept. Raises CannotIterate where it has already ended."""
+        """Stop an unfinished iteration for good; what its steps put out stays. Raises CannotIterate where it has already ended."""
         with self.store.write() as session:
             stopped = session.execute(
                 update(AgentIteration)

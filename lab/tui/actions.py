@@ -54,7 +54,7 @@ DATA = Action("data", "b", "Data", "Opens what is cached, fetches and universes.
 IMPORT = Action("import_file", "f", "Import file", "Imports bars from a CSV or Parquet file.", rare=True)
 FETCH = Action("fetch_bars", "F", "Fetch bars", "Fetches bars from Polygon with your key.", footer=False)
 DELETE = Action("delete", "D", "Delete", "Deletes this agent with its iterations and versions, after asking.", rare=True)
-STOP = Action("stop", "x", "Stop", "Stops the running iteration; finished steps stay stored.")
+STOP = Action("stop", "x", "Stop", "Stops the running iteration for good; what it computed can be read.")
 STUDY = Action("study", "t", "Study", "Starts a study of the result: walk-forward, robustness, the null arm, or all three.")
 ORDER = Action("order", "o", "Order", "Sorts the rows by the next thing one may sort by.", rare=True)
 THEME = Action("next_theme", "T", "Theme", "Changes to the next theme.", footer=False)

@@ -232,7 +232,7 @@ async def test_stopping_asks_first(make_app: MakeApp, fake: FakeLab) -> None:
     async with make_app(fake).run_test(size=(80, 24)) as pilot:
         await until(pilot, "VWAP Guardian")
         await pilot.press("j", "j", "x")
-        await until(pilot, "Stop the iteration of Reversal Artist?")
+        await until(pilot, "Stop the iteration of Reversal Artist for good?")
         await pilot.press("n")
         await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
         assert "cancel_iteration 31" not in fake.calls

@@ -370,7 +370,7 @@ class AgentScreen(Tabbed, MindingScreen[AgentData]):
     def action_stop(self) -> None:
         running = self.view.row.running_iteration_id if self.view else None
         if running is not None:
-            question = "Stop the running iteration? Its finished steps stay stored."
+            question = "Stop the running iteration for good? What it computed can be read."
             self.pose("confirm", question, "Stop", "Let it run", then=partial(self._stop, running))
 
     async def _stop(self, iteration_id: int, yes: bool) -> None:

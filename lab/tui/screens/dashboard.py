@@ -273,7 +273,7 @@ class Dashboard(LabScreen[DashboardData]):
     def action_stop(self) -> None:
         running = {agent.running_iteration_id: agent.name for agent in self.chosen if agent.running_iteration_id is not None}
         names = _names(list(running.values()))
-        question = f"Stop the iteration{'s' if len(running) > 1 else ''} of {names}? Finished steps stay stored."
+        question = f"Stop the iteration{'s' if len(running) > 1 else ''} of {names} for good? What was computed can be read."
         self.pose("confirm", question, "Stop", "Leave running", then=partial(self._stop, list(running)))
 
     async def _stop(self, iteration_ids: list[int], yes: bool) -> None:

@@ -279,7 +279,7 @@ class IterationScreen(Tabbed, LookingUpScreen[IterationData], DecidingScreen[Ite
         return self._iteration_id
 
     def action_stop(self) -> None:
-        self.pose("confirm", "Stop this iteration? Its finished steps stay stored.", "Stop", "Let it run", then=self._stop)
+        self.pose("confirm", "Stop this iteration for good? What it computed can be read.", "Stop", "Let it run", then=self._stop)
 
     async def _stop(self, yes: bool) -> None:
         await self.attempt(self.lab.cancel_iteration, self._iteration_id)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WAYS = {
     "h": ("Hand over", "they go on in the background, here at the next start"),
     "w": ("Wait", "leave when they have ended"),
-    "s": ("Stop", "end them here; their finished steps stay stored"),
+    "s": ("Stop", "end them for good; what they computed can be read"),
 }
 LOOK_SECONDS = 1.0
 
