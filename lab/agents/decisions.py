@@ -10,7 +10,17 @@ from lab.agents.span import refuse_missing_context
 from lab.errors import LabError
 from lab.script import check, compile_strategy
 from lab.store.database import Store
-from lab.store.models import AgentIteration, AgentStrategy, IterationStatus, Proposal, ProposalState, TradingAgent, Universe, utc_now
+from lab.store.models import (
+    AgentIteration,
+    AgentStrategy,
+    DecisionUndone,
+    IterationStatus,
+    Proposal,
+    ProposalState,
+    TradingAgent,
+    Universe,
+    utc_now,
+)
 
 PERSON = "person"
 
@@ -54,6 +64,8 @@ def undo(store: Store, proposal_id: int) -> str:
         if reason := _why_final(session, proposal):
             raise CannotUndo(reason)
         made = session.get(AgentStrategy, proposal.resulting_strategy_id) if proposal.resulting_strategy_id else None
+        assert proposal.decided_at is not None
+        session.add(DecisionUndone(proposal_id=proposal_id, state=proposal.state, reason=proposal.reason, decided_at=proposal.decided_at))
         proposal.state, proposal.reason, proposal.decided_at, proposal.resulting_strategy_id = ProposalState.PENDING, "", None, None
         session.add(proposal)
         session.flush()

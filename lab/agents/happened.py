@@ -9,7 +9,17 @@ from sqlmodel import Session, col, select
 from lab.agents.continuous import BY_RULE
 from lab.agents.events import Event
 from lab.agents.proof.views import moved
-from lab.store.models import UNFINISHED, AgentIteration, AgentStrategy, IterationStatus, ModelCall, Proposal, ProposalState, TradingAgent
+from lab.store.models import (
+    UNFINISHED,
+    AgentIteration,
+    AgentStrategy,
+    DecisionUndone,
+    IterationStatus,
+    ModelCall,
+    Proposal,
+    ProposalState,
+    TradingAgent,
+)
 from lab.store.proof_models import Graduation, ProofRun, ProofState, VaultOpening
 
 MOST = 500
@@ -20,8 +30,8 @@ _DECIDED = (IterationStatus.APPLIED, IterationStatus.EDITED, IterationStatus.DIS
 def happened(session: Session, most: int = MOST) -> tuple[Event, ...]:
     """The newest events over all agents."""
     names: dict[int, str] = {row[0]: row[1] for row in session.exec(select(TradingAgent.id, TradingAgent.name)) if row[0] is not None}
-    events = [*_agents(session, most), *_iterations(session, names, most), *_decisions(session, names, most), *_proof(session, names, most)]
-    events += _calls(session, names, most)
+    told = (_agents, _iterations, _proposals, _decisions, _taken_back, _proof, _calls)
+    events = [event for tell in told for event in tell(session, names, most)]
     return tuple(sorted(events, key=lambda event: event.at, reverse=True)[:most])
 
 
@@ -29,7 +39,7 @@ def _name(names: dict[int, str], agent_id: int) -> str:
     return names.get(agent_id) or f"agent {agent_id} (deleted)"
 
 
-def _agents(session: Session, most: int) -> Iterator[Event]:
+def _agents(session: Session, names: dict[int, str], most: int) -> Iterator[Event]:
     for agent in session.exec(select(TradingAgent).order_by(col(TradingAgent.created_at).desc()).limit(most)):
         yield Event(agent.created_at, agent.name, "agent", f"made: {agent.instructions}")
 
@@ -61,6 +71,12 @@ def _iterations(session: Session, names: dict[int, str], most: int) -> Iterator[
             yield Event(created_at, agent, "iteration", f"{number} waits: {paused}", trouble=True, iteration_id=row_id)
 
 
+def _proposals(session: Session, names: dict[int, str], most: int) -> Iterator[Event]:
+    for proposal in session.exec(select(Proposal).order_by(col(Proposal.id).desc()).limit(most)):
+        agent = _name(names, proposal.agent_id)
+        yield Event(proposal.created_at, agent, "iteration", f"proposes “{proposal.title}”", iteration_id=proposal.iteration_id)
+
+
 def _decisions(session: Session, names: dict[int, str], most: int) -> Iterator[Event]:
     decided = (
         select(Proposal, AgentStrategy.version)
@@ -83,6 +99,19 @@ def _decisions(session: Session, names: dict[int, str], most: int) -> Iterator[E
             iteration_id=proposal.iteration_id,
             undo_id=proposal.id if by_rule and proposal.state == ProposalState.APPLIED else None,
         )
+
+
+def _taken_back(session: Session, names: dict[int, str], most: int) -> Iterator[Event]:
+    undone = (
+        select(DecisionUndone, Proposal)
+        .join(Proposal, onclause=col(DecisionUndone.proposal_id) == col(Proposal.id))
+        .order_by(col(DecisionUndone.id).desc())
+        .limit(most)
+    )
+    for row, proposal in session.exec(undone):
+        agent, why = _name(names, proposal.agent_id), f": {row.reason}" if row.reason else ""
+        yield Event(row.decided_at, agent, "decision", f"“{proposal.title}” {row.state} by you{why}", iteration_id=proposal.iteration_id)
+        yield Event(row.undone_at, agent, "decision", f"“{proposal.title}” taken back, waits again", iteration_id=proposal.iteration_id)
 
 
 def _proof(session: Session, names: dict[int, str], most: int) -> Iterator[Event]:

@@ -305,6 +305,20 @@ class Proposal(SQLModel, table=True):
     """"person", or "rule" for a decision by the agent's rule of continuous learning."""
 
 
+class DecisionUndone(SQLModel, table=True):
+    """A decision on a proposal that the person took back: the proposal itself shows only what became of it in the end."""
+
+    __tablename__ = "decisions_undone"
+
+    id: int | None = Field(default=None, primary_key=True)
+    proposal_id: int = Field(foreign_key="proposals.id", ondelete="CASCADE", index=True)
+    state: str
+    """The `ProposalState` it had."""
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    decided_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    undone_at: datetime = Field(default_factory=utc_now, sa_column=Column(UtcDateTime, nullable=False))
+
+
 class Trial(SQLModel, table=True):
     """One variant tested on one data set: the ledger that says how many tries a result is the best of.
 

@@ -157,6 +157,9 @@ def test_a_proposal_is_decided_once_and_the_decision_taken_back_whole_until_the_
         with pytest.raises(CannotUndo, match="waits for your decision"):
             lab.undo(proposal.id)
     lab.apply(proposal.id)
+    told = [event.words.removeprefix(f"“{proposal.title}” ").split(",")[0] for event in lab.happened() if event.what == "decision"]
+    decisions = ["applied by you", "taken back", "discarded by you: too few trades", "taken back", "edited by you", "taken back"]
+    assert told == [*decisions, "applied by you"][::-1], "each is told, and that it was taken back"
     for again in (lab.apply, lab.discard):
         with pytest.raises(AlreadyDecided, match="already applied"):
             again(proposal.id)
