@@ -146,7 +146,7 @@ async def test_agents_are_sorted_by_a_letter_and_the_cursor_stays_on_its_agent(m
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 async def test_everything_about_an_agent_can_be_reached_at_any_size(make_app: MakeApp, fake: FakeLab, size: tuple[int, int]) -> None:
-    wanted = {"Agent", "Now", "Ver", "It", "Trades", "Win", "Interval", "Sharpe", "P&L", "Today", "Verdict", "so", "far"}
+    wanted = {"Agent", "Now", "Ver", "It", "Trades", "Win", "Interval", "Sharpe", "P&L", "Today", "Verdict", "trend"}
     async with make_app(fake).run_test(size=size) as pilot:
         await until(pilot, "VWAP Guardian")
         table = pilot.app.screen.query_one(LineTable)
