@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from lab.tui.screens.dashboard import Dashboard
 
 POLL_SECONDS = 0.5
+KEYS_FIRST_SECONDS, LATEST_SECONDS = 0.15, 0.9
 OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
 WORKER_SECONDS = 5.0
@@ -122,6 +123,8 @@ class LabApp(App[None]):
         self._worker_starter = worker_starter
         self._fetcher_starter = fetcher_starter
         self._lab: Lab | None = None
+        self.typed_at = 0.0
+        """When the last key was pressed, on the monotonic clock."""
         self._wake = asyncio.Event()
         self._told: set[str] = set()
         self.own_themes: list[str] = []
@@ -288,8 +291,14 @@ class LabApp(App[None]):
     async def _watch(self) -> None:
         """Look at the change token twice a second; read and show only what has changed."""
         token: int | None = None
-        files_at, worker_at = 0.0, time.monotonic()
+        files_at, looked_at, worker_at, asked = 0.0, 0.0, time.monotonic(), True
         while True:
+            # What happened elsewhere must not stand before the next key on a slow line: it waits until keys rest, but not for long.
+            keys_rest = min(self.typed_at + KEYS_FIRST_SECONDS, looked_at + LATEST_SECONDS)
+            if not asked and (left := keys_rest - time.monotonic()) > 0:
+                asked = await self._asked_within(left)
+                continue
+            looked_at = time.monotonic()
             self._wake.clear()
             if self._is_working and time.monotonic() - worker_at > WORKER_SECONDS:
                 await self.ensure_worker(again=True)  # one that was killed says nothing
@@ -310,8 +319,14 @@ class LabApp(App[None]):
                 screen = self._screen_to_refresh()
                 if screen is not None and screen.is_mounted and screen.seen_token != now:
                     await screen.refresh_data(now)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            asked = await self._asked_within(POLL_SECONDS)
+
+    async def _asked_within(self, seconds: float) -> bool:
+        """Wait so long, or until somebody wants to see the newest state at once."""
+        try:
+            return await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return False
 
     @property
     def _is_working(self) -> bool:

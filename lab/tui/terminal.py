@@ -18,6 +18,8 @@ from typing import IO, Any, cast
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
+from textual.message import Message
 
 from lab.settings import Settings
 from lab.tui.glyphs import chosen_glyphs, first_environment, in_glyphs
@@ -78,6 +80,11 @@ class Terminal(LinuxDriver):
         Here and not in the thread that writes: that would wait for its turn while the program goes on to what is not seen yet.
         """
         super().write(in_glyphs(self._shorter.shorten(data), self._glyphs))
+
+    def process_message(self, message: Message) -> None:
+        if isinstance(message, Key):
+            self._app.typed_at = time.monotonic()  # type: ignore[attr-defined]  # the app is a LabApp
+        super().process_message(message)
 
     @property
     def has_mouse(self) -> bool:
