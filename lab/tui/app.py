@@ -28,6 +28,7 @@ from textual.widget import AwaitMount, Widget
 from lab.agents.agent_views import WorkspaceState
 from lab.errors import LabError
 from lab.settings import Settings
+from lab.store.workspace import Workspace
 from lab.tui import actions
 from lab.tui.ahead import Ahead, FirstLook
 from lab.tui.crash import log_crash, print_last_words
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 KEYS_FIRST_SECONDS, LATEST_SECONDS = 0.15, 0.9
+SURELY_SECONDS, SETTLED_NS = 5.0, 50_000_000
 OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
 WORKER_SECONDS = 5.0
@@ -129,6 +131,7 @@ class LabApp(App[None]):
         self._told: set[str] = set()
         self.own_themes: list[str] = []
         self._marks = self._own_marks()
+        self._database_marks: Marks = ()
         self._problems = self._take(*self._read_own())
 
     @property
@@ -291,7 +294,7 @@ class LabApp(App[None]):
     async def _watch(self) -> None:
         """Look at the change token twice a second; read and show only what has changed."""
         token: int | None = None
-        files_at, looked_at, worker_at, asked = 0.0, 0.0, time.monotonic(), True
+        files_at, looked_at, surely_at, worker_at, asked = 0.0, 0.0, 0.0, time.monotonic(), True
         while True:
             # What happened elsewhere must not stand before the next key on a slow line: it waits until keys rest, but not for long.
             keys_rest = min(self.typed_at + KEYS_FIRST_SECONDS, looked_at + LATEST_SECONDS)
@@ -306,6 +309,10 @@ class LabApp(App[None]):
             if time.monotonic() - files_at > OWN_FILES_SECONDS:
                 await self._look_at_own_files()
                 files_at = time.monotonic()
+            if self._nothing_written() and not asked and looked_at - surely_at < SURELY_SECONDS:
+                asked = await self._asked_within(POLL_SECONDS)
+                continue
+            surely_at = looked_at
             try:
                 now = await asyncio.to_thread(self.lab.change_token)
                 if now != token:
@@ -320,6 +327,15 @@ class LabApp(App[None]):
                 if screen is not None and screen.is_mounted and screen.seen_token != now:
                     await screen.refresh_data(now)
             asked = await self._asked_within(POLL_SECONDS)
+
+    def _nothing_written(self) -> bool:
+        """Whether the database's files are as at the last look: asking the laboratory itself twice a second would keep it busy all day."""
+        path = Workspace(self.home).database_path
+        now = marks(iter((path, path.with_name(f"{path.name}-wal"))))
+        before, self._database_marks = self._database_marks, now
+        newest = max((written_ns for _, written_ns, _ in now), default=time.time_ns())
+        # Two commits within the same tick of the file system's clock leave the same mark.
+        return now == before and time.time_ns() - newest > SETTLED_NS
 
     async def _asked_within(self, seconds: float) -> bool:
         """Wait so long, or until somebody wants to see the newest state at once."""
