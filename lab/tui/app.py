@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from lab.tui.screens.dashboard import Dashboard
 
 POLL_SECONDS = 0.5
-KEYS_FIRST_SECONDS, LATEST_SECONDS = 0.15, 0.9
+KEYS_FIRST_SECONDS, LATEST_SECONDS = 0.15, 0.75
+BEHIND_KEY = 0.015, 0.04
 SURELY_SECONDS, SETTLED_NS = 5.0, 50_000_000
 OWN_FILES_SECONDS = 2.0
 FLASH_SECONDS = 0.4
@@ -296,9 +297,7 @@ class LabApp(App[None]):
         token: int | None = None
         files_at, looked_at, surely_at, worker_at, asked = 0.0, 0.0, 0.0, time.monotonic(), True
         while True:
-            # What happened elsewhere must not stand before the next key on a slow line: it waits until keys rest, but not for long.
-            keys_rest = min(self.typed_at + KEYS_FIRST_SECONDS, looked_at + LATEST_SECONDS)
-            if not asked and (left := keys_rest - time.monotonic()) > 0:
+            if not asked and (left := self._until_keys_rest(looked_at)) > 0:
                 asked = await self._asked_within(left)
                 continue
             looked_at = time.monotonic()
@@ -336,6 +335,17 @@ class LabApp(App[None]):
         newest = max((written_ns for _, written_ns, _ in now), default=time.time_ns())
         # Two commits within the same tick of the file system's clock leave the same mark.
         return now == before and time.time_ns() - newest > SETTLED_NS
+
+    def _until_keys_rest(self, looked_at: float) -> float:
+        """Seconds to wait before what happened elsewhere is shown: on a slow line it must not stand before the next key.
+
+        Where somebody types on, it is shown some time after the last look all the same: just behind a key, when the next is furthest.
+        """
+        now = time.monotonic()
+        since_key = now - self.typed_at
+        if now - looked_at < LATEST_SECONDS:
+            return KEYS_FIRST_SECONDS - since_key
+        return 0.0 if BEHIND_KEY[0] <= since_key < BEHIND_KEY[1] or since_key >= KEYS_FIRST_SECONDS else BEHIND_KEY[0] / 2
 
     async def _asked_within(self, seconds: float) -> bool:
         """Wait so long, or until somebody wants to see the newest state at once."""
