@@ -149,7 +149,9 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(program: Program, polygon: P
     status, _, err = program.run("fetch", "AAPL", *SPAN)
     assert status == 0, err
     assert program.stamps("AAPL") == program.sent("AAPL")
-    assert len(polygon.pages) == -(-len(program.sent("AAPL")) // polygon.page_size) - 2
+    whole = -(-len(program.sent("AAPL")) // polygon.page_size)
+    # The third page was under way when it paused: it may have come and been kept, or is asked for again.
+    assert whole - 3 <= len(polygon.pages) <= whole - 2
 
 
 @pytest.mark.slow
